@@ -1,0 +1,5 @@
+"""From predicted frames to tracks, from tracks to numbers. Loads lazily: scoring a file needs no torch."""
+
+from ..utils.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, {})

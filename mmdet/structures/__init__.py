@@ -1,0 +1,31 @@
+"""Data samples, box and mask math, the YouTube-VIS json and class lists. Loads lazily: some of it needs torch."""
+
+from ..utils.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        'bbox': (
+            'bbox2delta',
+            'bbox_clip',
+            'bbox_flip',
+            'bbox_overlaps',
+            'bboxes_to_rois',
+            'delta2bbox',
+            'scale_bboxes',
+            'unscale_bboxes',
+        ),
+        'classes': ('COCO_CLASSES', 'OVIS_CLASSES', 'YTVIS_2019_CLASSES', 'YTVIS_2021_CLASSES'),
+        'data_sample': ('DetDataSample',),
+        'mask': (
+            'decode_rle',
+            'encode_mask',
+            'mask_targets',
+            'paste_masks',
+            'rle_area',
+            'rle_to_bbox',
+            'segm_to_rle',
+        ),
+        'ytvis': ('load_ytvis',),
+    },
+)

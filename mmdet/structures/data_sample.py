@@ -1,0 +1,46 @@
+"""What is known about one sample: ground truth, predictions and how the picture was made."""
+
+from mmengine.structures import BaseDataElement, InstanceData
+
+
+def _instance_field(name, doc):
+    private = f'_{name}'
+
+    def getter(self):
+        return getattr(self, private)
+
+    def setter(self, value):
+        self.set_field(value, private, dtype=InstanceData)
+
+    def deleter(self):
+        delattr(self, private)
+
+    return property(getter, setter, deleter, doc)
+
+
+class DetDataSample(BaseDataElement):
+    """Annotations and predictions of one frame (or one key frame with its reference frame).
+
+    Boxes are xyxy in inclusive pixels: a box of one pixel has x2 == x1. Labels start at 0.
+
+    Metainfo: ``img_path``, ``img_id``, ``video_id`` (the dataset's own id), ``frame_id`` (index in the video),
+    ``video_length``, ``ori_shape``, ``img_shape``, ``pad_shape``, ``batch_input_shape`` (all (h, w)),
+    ``scale_factor`` (float, or (w, h) where the two differ), ``flip`` and, in training, ``sample_seed``.
+    """
+
+    gt_instances = _instance_field(
+        'gt_instances',
+        'InstanceData: bboxes (n, 4), labels (n,), masks uint8 (n, H, W), instance_ids (n,) of the key frame.',
+    )
+    ignored_instances = _instance_field(
+        'ignored_instances', 'InstanceData: bboxes (n, 4) of crowd regions; they have no mask and no label.'
+    )
+    ref_gt_instances = _instance_field(
+        'ref_gt_instances', 'InstanceData: bboxes (m, 4) and instance_ids (m,) of the reference frame.'
+    )
+    proposals = _instance_field('proposals', 'InstanceData: bboxes (n, 4) and scores (n,) of the RPN.')
+    pred_instances = _instance_field(
+        'pred_instances',
+        'InstanceData: bboxes (n, 4), scores (n,), labels (n,), instance_ids (n,) if tracked, '
+        'masks: list of n COCO RLE dicts, all at the original resolution.',
+    )

@@ -1,0 +1,46 @@
+"""Errors a user can act on, and how command-line tools print them."""
+
+import difflib
+import functools
+import os
+import sys
+import traceback
+
+
+class UserError(ValueError):
+    """Bad input: the message names what was expected, what came and where. Tools print it without a traceback."""
+
+
+def suggest(name, known, cutoff=0.6):
+    """Return ``' (did you mean ...?)'`` for the known name closest to ``name``, or an empty string.
+
+    Args:
+        name (str): what was given.
+        known (Iterable[str]): what would be valid.
+        cutoff (float): similarity in [0, 1] below which nothing is suggested.
+    """
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=cutoff)
+    return f' (did you mean {close[0]!r}?)' if close else ''
+
+
+def cli_main(main):
+    """Decorate a tool's ``main``: bad input becomes one line on stderr and exit status 2, Ctrl-C becomes 130.
+
+    ``UserError`` and ``FileNotFoundError`` are printed as ``error: ...``; every other exception keeps its
+    traceback, as it is a bug and not the user's doing. ``MASKTRACK_TRACEBACK=1`` shows it in all cases.
+    """
+
+    @functools.wraps(main)
+    def wrapper(*args, **kwargs):
+        try:
+            return main(*args, **kwargs)
+        except (UserError, FileNotFoundError) as error:
+            if os.environ.get('MASKTRACK_TRACEBACK') == '1':
+                traceback.print_exc()
+            print(f'error: {error}', file=sys.stderr, flush=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print('interrupted', file=sys.stderr, flush=True)
+            sys.exit(130)
+
+    return wrapper
