@@ -1,4 +1,4 @@
-"""Data samples, box and mask math, the YouTube-VIS json and class lists. Loads lazily: some of it needs torch."""
+"""Data samples, box and mask math, the YouTube-VIS json and class lists; lazy, as some of it needs torch."""
 
 from ..utils.lazy import attach
 

@@ -23,14 +23,14 @@ class DetDataSample(BaseDataElement):
 
     Boxes are xyxy in inclusive pixels: a box of one pixel has x2 == x1. Labels start at 0.
 
-    Metainfo: ``img_path``, ``img_id``, ``video_id`` (the dataset's own id), ``frame_id`` (index in the video),
+    Metainfo: ``img_path``, ``img_id``, ``video_id`` (the dataset's own), ``frame_id`` (index in the video),
     ``video_length``, ``ori_shape``, ``img_shape``, ``pad_shape``, ``batch_input_shape`` (all (h, w)),
     ``scale_factor`` (float, or (w, h) where the two differ), ``flip`` and, in training, ``sample_seed``.
     """
 
     gt_instances = _instance_field(
         'gt_instances',
-        'InstanceData: bboxes (n, 4), labels (n,), masks uint8 (n, H, W), instance_ids (n,) of the key frame.',
+        'InstanceData of the key frame: bboxes (n, 4), labels (n,), masks (n, H, W), instance_ids (n,).',
     )
     ignored_instances = _instance_field(
         'ignored_instances', 'InstanceData: bboxes (n, 4) of crowd regions; they have no mask and no label.'

@@ -8,7 +8,7 @@ import traceback
 
 
 class UserError(ValueError):
-    """Bad input: the message names what was expected, what came and where. Tools print it without a traceback."""
+    """Bad input: the message says what was expected, what came and where. Tools print no traceback for it."""
 
 
 def suggest(name, known, cutoff=0.6):
