@@ -1,0 +1,102 @@
+"""Atomic files, errors a user can act on, progress lines and lazy packages."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from mmdet.utils import Progress, UserError, atomic_open, atomic_write_text, cli_main, format_seconds, suggest
+
+
+def test_atomic_write_creates_folders_and_leaves_no_temporary(tmp_path):
+    target = tmp_path / 'a' / 'b.json'
+    atomic_write_text(target, 'grün\n')
+    assert target.read_text(encoding='utf-8') == 'grün\n'
+    assert [p.name for p in target.parent.iterdir()] == ['b.json']
+
+
+def test_atomic_write_gives_ordinary_permissions(tmp_path):
+    atomic_write_text(tmp_path / 'x', '')
+    (tmp_path / 'y').write_text('')
+    assert (tmp_path / 'x').stat().st_mode == (tmp_path / 'y').stat().st_mode
+
+
+def test_atomic_write_keeps_the_old_file_after_an_error(tmp_path):
+    target = tmp_path / 'x'
+    target.write_text('old')
+    with pytest.raises(RuntimeError), atomic_open(target) as file:
+        file.write('half of the new')
+        raise RuntimeError
+    assert target.read_text() == 'old'
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_atomic_open_refuses_other_modes(tmp_path):
+    with pytest.raises(ValueError, match="'a'"), atomic_open(tmp_path / 'x', 'a'):
+        pass
+
+
+def test_suggest_names_the_close_one_or_nothing():
+    assert suggest('optim_wraper', ['optim_wrapper', 'model']) == " (did you mean 'optim_wrapper'?)"
+    assert suggest('zzz', ['optim_wrapper', 'model']) == ''
+
+
+def test_cli_main_prints_one_line_for_bad_input(capsys):
+    @cli_main
+    def main():
+        raise UserError('expected a dict, got a list, in x.json')
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == 'error: expected a dict, got a list, in x.json\n'
+
+
+def test_cli_main_keeps_the_traceback_of_a_bug():
+    @cli_main
+    def main():
+        raise KeyError('a bug')
+
+    with pytest.raises(KeyError):
+        main()
+
+
+def test_cli_main_reports_an_interrupt(capsys):
+    @cli_main
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 130
+    assert 'interrupted' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('seconds', 'text'), [(0, '0:00'), (59.6, '1:00'), (3661, '1:01:01')])
+def test_format_seconds(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def test_progress_says_how_much_is_done_and_left():
+    stream = io.StringIO()
+    with Progress(total=4, label='frames', interval=0.0, stream=stream) as progress:
+        progress.update(2)
+        progress.update(2)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith('2/4 frames')
+    assert lines[0].endswith('left')
+    assert lines[-1].startswith('4/4 frames')
+    assert 'left' not in lines[-1]
+
+
+def test_lazy_packages_import_their_parts_on_first_use():
+    code = (
+        'import sys, mmdet.utils\n'
+        'print("mmdet.utils.progress" in sys.modules)\n'
+        'mmdet.utils.Progress\n'
+        'print("mmdet.utils.progress" in sys.modules)\n'
+        'try:\n    mmdet.utils.nothing\nexcept AttributeError as error:\n    print(error)\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ['False', 'True', "module 'mmdet.utils' has no attribute 'nothing'"]
