@@ -1,4 +1,4 @@
-"""Synthetic videos in YouTube-VIS format: textured shapes that move, turn, hide each other, leave and return."""
+"""Synthetic videos in YouTube-VIS format: textured shapes that move, hide each other and leave."""
 
 from .generate import generate_dataset, make_video
 from .scene import Scene, Thing

@@ -18,7 +18,7 @@ _SPLIT_SEEDS = {'train': 0, 'val': 1}
 
 
 def mask_to_counts(mask):
-    """Run lengths of a bool mask (height, width) in column-major order, beginning with the zeros, as COCO has them."""
+    """COCO run lengths of a bool mask (height, width): column-major, beginning with the zeros."""
     flat = np.asarray(mask, bool).ravel(order='F')
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     counts = np.diff(np.concatenate([[0], changes, [flat.size]])).tolist()
@@ -39,13 +39,14 @@ def make_video(seed, split='train', index=0, frames=12, size=(160, 96), difficul
 
     Returns:
         tuple: list of uint8 (height, width, 3) BGR pictures; list of annotation dicts with ``category_id``,
-        ``segmentations`` (uncompressed RLE or None), ``bboxes`` ([x, y, w, h] or None) and ``areas`` for each frame.
+        ``segmentations`` (uncompressed RLE), ``bboxes`` ([x, y, w, h]) and ``areas``, None where absent.
     """
     rng = np.random.default_rng([seed, _SPLIT_SEEDS[split], index])
     scene = Scene(rng, list(SHAPES)[:categories], tuple(size), frames, difficulty)
     pictures = []
     tracks = [
-        dict(category_id=thing.label + 1, segmentations=[], bboxes=[], areas=[]) for thing in scene.things
+        {'category_id': thing.label + 1, 'segmentations': [], 'bboxes': [], 'areas': []}
+        for thing in scene.things
     ]
     for frame in range(frames):
         picture, masks, full = scene.render(frame)
@@ -59,7 +60,7 @@ def make_video(seed, split='train', index=0, frames=12, size=(160, 96), difficul
                 continue
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             x, y = int(columns[0]), int(rows[0])
-            track['segmentations'].append(dict(counts=mask_to_counts(mask), size=list(mask.shape)))
+            track['segmentations'].append({'counts': mask_to_counts(mask), 'size': list(mask.shape)})
             track['bboxes'].append([x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1])
             track['areas'].append(area)
     return pictures, [track for track in tracks if sum(area is not None for area in track['areas']) >= 2]
@@ -77,7 +78,7 @@ def generate_dataset(
     overwrite=False,
     quality=95,
 ):
-    """Write a data set ``{train,valid}/JPEGImages/<video>/<frame>.jpg`` and ``annotations/instances_*_sub.json``.
+    """Write ``{train,valid}/JPEGImages/<video>/<frame>.jpg`` and ``annotations/instances_*_sub.json``.
 
     The folder appears under its name only when it is complete. A folder that already holds the very same data
     set is left as it is.
@@ -95,16 +96,16 @@ def generate_dataset(
     Raises:
         UserError: a number out of its range, or ``out`` exists and holds something else.
     """
-    settings = dict(
-        train_videos=train_videos,
-        val_videos=val_videos,
-        frames=frames,
-        size=list(size),
-        seed=seed,
-        difficulty=difficulty,
-        categories=categories,
-        quality=quality,
-    )
+    settings = {
+        'train_videos': train_videos,
+        'val_videos': val_videos,
+        'frames': frames,
+        'size': list(size),
+        'seed': seed,
+        'difficulty': difficulty,
+        'categories': categories,
+        'quality': quality,
+    }
     _check(settings)
     out = Path(out)
     if out.exists() and any(out.iterdir()):
@@ -172,17 +173,23 @@ def _write_split(root, split, count, settings, progress):
             _write_jpeg(place / f'{frame:05d}.jpg', picture, settings['quality'])
             progress.update()
         videos.append(
-            dict(id=index + 1, width=width, height=height, length=len(pictures), file_names=file_names)
+            {
+                'id': index + 1,
+                'width': width,
+                'height': height,
+                'length': len(pictures),
+                'file_names': file_names,
+            }
         )
         for track in tracks:
-            shape = dict(height=height, width=width, length=len(pictures))
+            shape = {'height': height, 'width': width, 'length': len(pictures)}
             annotations.append(dict(id=len(annotations) + 1, video_id=index + 1, iscrowd=0, **shape, **track))
-    content = dict(
-        info=dict(description='synthetic videos in YouTube-VIS format', settings=settings),
-        categories=[dict(id=i + 1, name=name, supercategory='shape') for i, name in enumerate(names)],
-        videos=videos,
-        annotations=annotations,
-    )
+    content = {
+        'info': {'description': 'synthetic videos in YouTube-VIS format', 'settings': settings},
+        'categories': [{'id': i + 1, 'name': name, 'supercategory': 'shape'} for i, name in enumerate(names)],
+        'videos': videos,
+        'annotations': annotations,
+    }
     (root / folder / 'JPEGImages').mkdir(parents=True, exist_ok=True)
     atomic_write_text(root / 'annotations' / ann_name, json.dumps(content))
 

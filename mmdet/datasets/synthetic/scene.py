@@ -12,8 +12,8 @@ from .textures import PATTERNS, background, hsv_to_bgr, pattern_field
 class Thing:
     """One moving object. Lengths are in pixels, times in frames, angles in radians.
 
-    ``excursion`` is ``(start, end, dx, dy)``: between these frames the object goes to its place plus (dx, dy),
-    which lies outside the picture, and comes back; ``None`` for an object that stays.
+    ``excursion`` is ``(start, end, dx, dy)``: between these frames the object goes to its place plus
+    (dx, dy), which lies outside the picture, and comes back; ``None`` for an object that stays.
     """
 
     label: int
@@ -54,7 +54,7 @@ def _bounce(position, length, margin=0.12):
 
 
 def _draw_start(rng, size, others, difficulty):
-    """A place to start from, the farthest from ``others`` of some candidates: fewer candidates, more crowding."""
+    """A place to start from: of some candidates the farthest from ``others``."""
     candidates = rng.random((1 + int(round(7 * (1 - difficulty))), 2)) * 0.7 + 0.15
     candidates = candidates * np.asarray(size, np.float64)
     if not others:
@@ -116,8 +116,8 @@ class Scene:
         categories (Sequence[str]): names from ``SHAPES``; an object's label is an index into it.
         size (tuple[int, int]): width and height in pixels.
         frames (int): length of the video.
-        difficulty (float): from 0 (few large upright objects, a colour for each category) to 1 (many small, fast,
-            turning ones that look alike, hide each other, leave, and stand out less).
+        difficulty (float): from 0 (few large upright objects, a colour for each category) to 1 (many small,
+            fast, turning ones that look alike, hide each other, leave, and stand out less).
     """
 
     def __init__(self, rng, categories, size, frames, difficulty):
@@ -145,9 +145,8 @@ class Scene:
         """Draw one frame.
 
         Returns:
-            tuple: picture uint8 (height, width, 3) BGR; visible masks, a list with one bool (height, width) array
-            for each of ``self.things``; pixels each
-            shape would show if no other one hid it.
+            tuple: picture uint8 (height, width, 3) BGR; visible masks, one bool (height, width) array for each
+            of ``self.things``; pixels each would show if no other one hid it.
         """
         width, height = self.size
         picture = self._shifted_backdrop(frame)
