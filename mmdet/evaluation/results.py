@@ -3,8 +3,8 @@
 Frames come in as the detector gives them; a video is turned into tracks and written to disk as soon as its
 last frame is there, so memory holds the run-length codes of unfinished videos only. Free of torch.
 
-While a run lasts, its videos stand in ``<path>.partial`` (``<path>.partial.<rank>`` for further processes), one
-line a video, flushed. Only when all is there does ``<path>`` appear, by a rename. A run that was cut off goes
+While a run lasts, its videos stand in ``<path>.partial`` (``<path>.partial.<rank>`` for further processes),
+one line a video, flushed. Only when all is there does ``<path>`` appear, by a rename. A run that was cut off goes
 on from those lines.
 """
 
@@ -160,7 +160,7 @@ def _header(signature):
 
 
 def _read_partial(file):
-    """Yield the header as text, then (video id, text of its entries) for each whole line of a partial file."""
+    """Yield the header as text, then (video id, text of its entries) for each whole line."""
     with open(file, encoding='utf-8') as stream:
         for number, line in enumerate(stream):
             if not line.endswith('\n'):
