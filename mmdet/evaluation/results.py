@@ -4,8 +4,8 @@ Frames come in as the detector gives them; a video is turned into tracks and wri
 last frame is there, so memory holds the run-length codes of unfinished videos only. Free of torch.
 
 While a run lasts, its videos stand in ``<path>.partial`` (``<path>.partial.<rank>`` for further processes),
-one line a video, flushed. Only when all is there does ``<path>`` appear, by a rename. A run that was cut off goes
-on from those lines.
+one line a video, flushed. Only when all is there does ``<path>`` appear, by a rename. A run that was cut
+off goes on from those lines.
 """
 
 import contextlib
