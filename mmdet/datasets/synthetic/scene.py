@@ -145,7 +145,7 @@ class Scene:
         """Draw one frame.
 
         Returns:
-            tuple: picture uint8 (height, width, 3) BGR; visible masks, one bool (height, width) array for each
+            tuple: picture uint8 (height, width, 3) BGR; visible masks, a bool (height, width) array for each
             of ``self.things``; pixels each would show if no other one hid it.
         """
         width, height = self.size

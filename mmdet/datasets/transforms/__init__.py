@@ -1,0 +1,17 @@
+"""Steps of the data pipeline; :mod:`.base` says what they pass on."""
+
+from .base import FrameTransform
+from .geometric import RandomFlip, RefBoxJitter, Resize
+from .load import LoadAnnotations, LoadImage, read_image
+from .pack import PackInputs
+
+__all__ = [
+    'FrameTransform',
+    'LoadAnnotations',
+    'LoadImage',
+    'PackInputs',
+    'RandomFlip',
+    'RefBoxJitter',
+    'Resize',
+    'read_image',
+]

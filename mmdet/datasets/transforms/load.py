@@ -1,0 +1,136 @@
+"""Reading pictures and annotations."""
+
+import cv2
+import numpy as np
+
+from mmdet.registry import TRANSFORMS
+from mmdet.structures.rle import decode_rle, segm_to_rle
+from mmdet.utils import UserError
+
+from .base import FrameTransform
+
+_JPEG_PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}
+
+
+def jpeg_is_complete(data):
+    """Whether a JPEG file reaches its end marker.
+
+    OpenCV fills what is missing of a truncated file with grey and says nothing. Inside the coded picture the
+    two bytes of the end marker cannot occur, so they are looked for behind the first start-of-scan header (a
+    preview inside the metadata has markers of its own).
+    """
+    position = 2
+    while position + 4 <= len(data):
+        if data[position] != 0xFF:
+            return False
+        marker = data[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+        elif marker in _JPEG_PARAMETERLESS:
+            position += 2
+        elif marker == 0xDA:
+            return data.find(b'\xff\xd9', position) != -1
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4], 'big')
+    return False
+
+
+def read_image(path):
+    """Read a picture as OpenCV does (EXIF rotation applied).
+
+    Returns:
+        np.ndarray: uint8 (H, W, 3) BGR.
+
+    Raises:
+        UserError: the file is missing, not a picture, or cut off.
+    """
+    try:
+        with open(path, 'rb') as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise UserError(f'frame {path} does not exist') from None
+    except OSError as error:
+        raise UserError(f'frame {path} cannot be read: {error.strerror or error}') from None
+    if not data:
+        raise UserError(f'frame {path} is empty')
+    if data[:2] == b'\xff\xd8':
+        complete = jpeg_is_complete(data)
+    elif data[:8] == b'\x89PNG\r\n\x1a\n':
+        complete = b'IEND\xaeB`\x82' in data[-64:]
+    else:
+        complete = True
+    if not complete:
+        raise UserError(
+            f'frame {path} is truncated: its {len(data)} bytes stop before the end of the picture'
+        )
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f'frame {path} is not a picture OpenCV can read, or is damaged')
+    return image
+
+
+@TRANSFORMS.register_module()
+class LoadImage(FrameTransform):
+    """Read ``img_path``; sets ``img``, ``ori_shape``, ``img_shape``, ``scale_factor`` and ``flip``.
+
+    Raises:
+        UserError: missing, damaged or truncated file, or a size other than the annotation file states.
+    """
+
+    def apply(self, frame):
+        image = read_image(frame['img_path'])
+        height, width = image.shape[:2]
+        expected = (frame.get('height', height), frame.get('width', width))
+        if expected != (height, width):
+            raise UserError(
+                f'frame {frame["img_path"]} is {width}x{height} pixels, but '
+                f'{frame.get("ann_file", "the annotation file")} says {expected[1]}x{expected[0]}'
+            )
+        frame.update(
+            img=image, ori_shape=(height, width), img_shape=(height, width), scale_factor=1.0, flip=False
+        )
+
+
+def decode_segm(segm, height, width, place):
+    """Any COCO segmentation to a uint8 mask (height, width); ``UserError`` names ``place`` if it is
+    damaged."""
+    try:
+        return np.ascontiguousarray(decode_rle(segm_to_rle(segm, height, width)))
+    except (ValueError, TypeError) as error:
+        raise UserError(f'{place}: {error}') from None
+
+
+@TRANSFORMS.register_module()
+class LoadAnnotations(FrameTransform):
+    """Turn ``instances`` into arrays. Crowd becomes ``gt_bboxes_ignore`` and takes no part otherwise (B3).
+
+    Args:
+        with_mask (bool): decode masks (of the key frame only; the reference needs none).
+
+    Raises:
+        UserError: a damaged mask, or none for an object that has a box; names object and frame.
+    """
+
+    def __init__(self, with_mask=True):
+        super().__init__()
+        self.with_mask = with_mask
+
+    def apply(self, frame):
+        objects = [entry for entry in frame['instances'] if not entry['crowd']]
+        crowd = [entry['bbox'] for entry in frame['instances'] if entry['crowd']]
+        frame['gt_bboxes'] = np.array([entry['bbox'] for entry in objects], np.float32).reshape(-1, 4)
+        frame['gt_labels'] = np.array([entry['label'] for entry in objects], np.int64)
+        frame['gt_instance_ids'] = np.array([entry['instance_id'] for entry in objects], np.int64)
+        frame['gt_bboxes_ignore'] = np.array(crowd, np.float32).reshape(-1, 4)
+        if self.with_mask and frame.get('role', 'key') == 'key':
+            height, width = frame['ori_shape'] if 'ori_shape' in frame else (frame['height'], frame['width'])
+            masks = np.zeros((len(objects), height, width), np.uint8)
+            for mask, entry in zip(masks, objects):
+                place = (
+                    f'{frame.get("ann_file", "annotations")}: object {entry["instance_id"]} in frame '
+                    f'{frame.get("frame_id", 0)} ({frame["img_path"]})'
+                )
+                if entry['segm'] is None:
+                    raise UserError(f'{place}: has a box but no segmentation')
+                mask[:] = decode_segm(entry['segm'], height, width, place)
+            frame['gt_masks'] = masks

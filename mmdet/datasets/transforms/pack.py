@@ -1,0 +1,73 @@
+"""From frame dicts to what the model takes."""
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.structures import InstanceData
+
+from mmdet.registry import TRANSFORMS
+from mmdet.structures import DetDataSample
+
+from .base import clip_boxes
+
+META_KEYS = (
+    'img_path',
+    'img_id',
+    'video_id',
+    'frame_id',
+    'video_length',
+    'ori_shape',
+    'img_shape',
+    'scale_factor',
+    'flip',
+)
+
+
+@TRANSFORMS.register_module()
+class PackInputs(BaseTransform):
+    """Stack the frames and move annotations to a :class:`DetDataSample`; boxes are clipped here (semantics
+    A28).
+
+    Returns:
+        dict: ``inputs`` uint8 (T, 3, H, W) BGR, key frame first; ``data_samples`` a DetDataSample.
+
+    Raises:
+        ValueError: frames of different sizes.
+    """
+
+    def transform(self, results):
+        frames = results['frames']
+        shapes = {frame['img'].shape for frame in frames}
+        if len(shapes) > 1:
+            raise ValueError(
+                f'PackInputs: frames of one sample must be of one size, got {sorted(shapes)} for '
+                + ', '.join(frame['img_path'] for frame in frames)
+            )
+        key = frames[0]
+        stack = np.empty((len(frames), 3, *key['img'].shape[:2]), np.uint8)
+        for target, frame in zip(stack, frames):
+            target[:] = frame['img'].transpose(2, 0, 1)
+        meta = {name: key[name] for name in META_KEYS if name in key}
+        if 'sample_seed' in results:
+            meta['sample_seed'] = results['sample_seed']
+        if len(frames) > 1:
+            meta['ref_img_path'] = frames[1]['img_path']
+        sample = DetDataSample(metainfo=meta)
+        if 'gt_bboxes' in key:
+            instances = self._instances(key)
+            instances.labels = torch.from_numpy(key['gt_labels'])
+            if 'gt_masks' in key:
+                instances.masks = torch.from_numpy(np.ascontiguousarray(key['gt_masks']))
+            sample.gt_instances = instances
+            ignored = clip_boxes(key['gt_bboxes_ignore'], key['img_shape'])
+            sample.ignored_instances = InstanceData(bboxes=torch.from_numpy(ignored))
+            if len(frames) > 1:
+                sample.ref_gt_instances = self._instances(frames[1])
+        return {'inputs': torch.from_numpy(stack), 'data_samples': sample}
+
+    @staticmethod
+    def _instances(frame):
+        boxes = clip_boxes(frame['gt_bboxes'], frame['img_shape'])
+        return InstanceData(
+            bboxes=torch.from_numpy(boxes), instance_ids=torch.from_numpy(frame['gt_instance_ids'])
+        )
