@@ -1,0 +1,15 @@
+"""Arrays and tracks in, pictures and videos out."""
+
+from ..utils.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        'colors': ('readable_on', 'track_color'),
+        'sheet': ('contact_sheet', 'pick_frames', 'side_by_side'),
+        'draw': ('draw_instances',),
+        'renderer': ('TrackRenderer', 'frames_of_tracks', 'video_names', 'write_picture'),
+        'text': ('draw_label', 'text_size'),
+        'video': ('VideoReader', 'VideoWriter'),
+    },
+)

@@ -1,0 +1,148 @@
+"""Rendering videos while their predictions stream in."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import cv2
+
+from ..utils.errors import UserError
+from ..utils.io import atomic_open
+from .draw import draw_instances
+from .sheet import side_by_side
+from .video import VideoWriter
+
+
+def video_names(videos):
+    """A folder name for every video: the folder of its frames, with the id added where two share one.
+
+    Args:
+        videos (Iterable[dict]): ``id`` and ``file_names`` as in a YouTube-VIS json.
+
+    Returns:
+        dict: video id -> name, free of path separators.
+    """
+    names, used = {}, set()
+    for video in videos:
+        files = video.get('file_names') or ['']
+        name = PurePosixPath(str(files[0]).replace('\\', '/')).parent.name
+        name = re.sub(r'[^\w.+-]+', '_', name).strip('.') or f'video_{video["id"]}'
+        if name in used:
+            name = f'{name}_{video["id"]}'
+        used.add(name)
+        names[video['id']] = name
+    return names
+
+
+def write_picture(path, image, quality=92):
+    """Write a picture by way of a temporary file; the suffix names the format.
+
+    Raises:
+        UserError: if OpenCV cannot write the format.
+    """
+    path = Path(path)
+    try:
+        done, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error:
+        done = False
+    if not done:
+        raise UserError(f'{path}: OpenCV writes no pictures with the ending {path.suffix!r}')
+    with atomic_open(path, 'wb') as file:
+        file.write(data.tobytes())
+
+
+def frames_of_tracks(tracks, length, labels_of=None):
+    """Turn tracks of a results or annotation json back into frames.
+
+    Args:
+        tracks (Sequence[dict]): of one video: ``segmentations``, ``category_id`` and, in results, ``score``.
+        length (int): number of frames of the video.
+        labels_of (dict | None): category id -> label; None keeps the category ids as labels.
+
+    Yields:
+        dict: masks, labels, instance_ids (index of the track) and, where known, scores of one frame.
+    """
+    for frame in range(length):
+        here = [
+            (index, track)
+            for index, track in enumerate(tracks)
+            if frame < len(track['segmentations']) and track['segmentations'][frame]
+        ]
+        fields = {
+            'masks': [track['segmentations'][frame] for _, track in here],
+            'labels': [
+                labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
+            ],
+            'instance_ids': [index for index, _ in here],
+        }
+        if all('score' in track for _, track in here) and here:
+            fields['scores'] = [track['score'] for _, track in here]
+        yield fields
+
+
+class TrackRenderer:
+    """Draws tracks over the frames of videos: ``DIR/<name>/00000.jpg``, ... and ``DIR/<name>.mp4``.
+
+    Every frame is written, with or without objects. Frames of several videos may come interleaved.
+
+    Args:
+        out_dir (str | Path): output folder.
+        classes (Sequence[str] | None): class names.
+        fps (float): frames a second of the videos.
+        score_thr (float): objects below this score are not drawn.
+        frames (bool): write the single pictures.
+        video (bool): write the videos.
+        **style: further arguments of :func:`draw_instances`.
+    """
+
+    def __init__(self, out_dir, classes=None, fps=6.0, score_thr=0.3, frames=True, video=True, **style):
+        self.out_dir = Path(out_dir)
+        self.classes = classes
+        self.fps = fps
+        self.frames = frames
+        self.video = video
+        self.style = {'score_thr': score_thr, **style}
+        self._writers = {}
+
+    def add(self, name, frame_id, image, instances, truth=None):
+        """Draw one frame of video ``name``.
+
+        Args:
+            name (str): folder and file name of the video.
+            frame_id (int): 0-based index of the frame.
+            image (np.ndarray): uint8 (H, W, 3) BGR.
+            instances (InstanceData | Mapping): predictions, see :func:`draw_instances`.
+            truth (Mapping | None): ground truth to show beside them.
+
+        Returns:
+            np.ndarray: the picture.
+        """
+        picture = draw_instances(image, instances, self.classes, **self.style)
+        if truth is not None:
+            expected = draw_instances(image, truth, self.classes, **{**self.style, 'score_thr': 0.0})
+            picture = side_by_side([expected, picture], ['ground truth', 'prediction'])
+        if self.frames:
+            write_picture(self.out_dir / name / f'{frame_id:05d}.jpg', picture)
+        if self.video:
+            if name not in self._writers:
+                self._writers[name] = VideoWriter(self.out_dir / f'{name}.mp4', self.fps)
+            self._writers[name].write(picture)
+        return picture
+
+    def finish(self, name, keep=True):
+        """Close the video of ``name``; returns its path, or None where there is none."""
+        writer = self._writers.pop(name, None)
+        if writer is None:
+            return None
+        writer.close(keep)
+        return writer.path
+
+    def close(self, keep=True):
+        """Close every video that is still open."""
+        for name in list(self._writers):
+            self.finish(name, keep)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.close(keep=kind is None)

@@ -1,0 +1,97 @@
+"""Many frames on one picture."""
+
+import cv2
+import numpy as np
+
+from .text import draw_label, plate_size
+
+PAPER = (250, 250, 250)
+INK = (40, 40, 40)
+
+
+def pick_frames(count, wanted):
+    """Indices of ``wanted`` frames spread evenly over ``count``, first and last included."""
+    if count <= 0 or wanted <= 0:
+        return []
+    return sorted({int(i) for i in np.linspace(0, count - 1, min(wanted, count)).round()})
+
+
+def _fit(image, width, height):
+    """Scale a picture into (width, height) keeping its shape, on paper."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    cell = np.full((height, width, 3), PAPER, np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    cell[top : top + size[1], left : left + size[0]] = small
+    return cell
+
+
+def contact_sheet(rows, titles=None, cell_width=320, gap=6, title_size=14):
+    """Lay pictures out in rows.
+
+    Args:
+        rows (Sequence[Sequence[np.ndarray]]): uint8 BGR pictures; rows may have different lengths.
+        titles (Sequence[str] | None): a line above each row.
+        cell_width (int): width of a picture in pixels; the height of a row follows its first picture.
+        gap (int): pixels between pictures.
+        title_size (int): font size in pixels.
+
+    Returns:
+        np.ndarray: uint8 BGR.
+
+    Raises:
+        ValueError: if there is no picture, or titles and rows differ in number.
+    """
+    rows = [list(row) for row in rows]
+    if not any(rows):
+        raise ValueError('a contact sheet needs at least one picture')
+    if titles is not None and len(titles) != len(rows):
+        raise ValueError(f'expected a title for each of {len(rows)} rows, got {len(titles)}')
+    columns = max(len(row) for row in rows)
+    width = columns * cell_width + (columns + 1) * gap
+    strips = []
+    for number, row in enumerate(rows):
+        if not row:
+            continue
+        strips.append(np.full((gap, width, 3), PAPER, np.uint8))
+        if titles is not None:
+            strip = np.full((plate_size('x', title_size)[1] + 2, width, 3), PAPER, np.uint8)
+            draw_label(strip, titles[number], (gap - 2, 0), title_size, INK, PAPER, opacity=0.0)
+            strips.append(strip)
+        height = max(1, round(cell_width * row[0].shape[0] / row[0].shape[1]))
+        strip = np.full((height, width, 3), PAPER, np.uint8)
+        for column, image in enumerate(row):
+            left = gap + column * (cell_width + gap)
+            strip[:, left : left + cell_width] = _fit(image, cell_width, height)
+        strips.append(strip)
+    strips.append(np.full((gap, width, 3), PAPER, np.uint8))
+    return np.concatenate(strips)
+
+
+def side_by_side(pictures, titles=None, gap=4):
+    """Put pictures of one size next to each other, each with its title in the upper left corner.
+
+    Args:
+        pictures (Sequence[np.ndarray]): uint8 (H, W, 3) BGR of equal size.
+        titles (Sequence[str] | None): one a picture.
+        gap (int): pixels between them.
+
+    Returns:
+        np.ndarray: uint8 (H, n * W + (n - 1) * gap, 3).
+
+    Raises:
+        ValueError: if the sizes differ.
+    """
+    shapes = {picture.shape for picture in pictures}
+    if len(shapes) != 1:
+        raise ValueError(f'expected pictures of one size, got {sorted(shapes)}')
+    height = pictures[0].shape[0]
+    parts = []
+    for number, picture in enumerate(pictures):
+        picture = picture.copy()
+        if titles:
+            size = int(np.clip(round(min(picture.shape[:2]) / 24), 11, 40))
+            draw_label(picture, titles[number], (0, 0), size, (255, 255, 255), (30, 30, 30), opacity=0.7)
+        parts += [picture] if not parts else [np.full((height, gap, 3), PAPER, np.uint8), picture]
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,164 @@
+"""Pictures of one frame."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from mmdet.structures.rle import encode_mask
+from mmdet.visualization import contact_sheet, draw_instances, pick_frames, side_by_side, track_color
+from mmdet.visualization.draw import font_size_for, line_width_for
+from mmdet.visualization.text import draw_label, text_size
+
+
+def scene(height=120, width=200, count=2):
+    image = np.full((height, width, 3), 90, np.uint8)
+    masks = np.zeros((count, height, width), np.uint8)
+    for i in range(count):
+        masks[i, 30:90, 20 + 80 * i : 80 + 80 * i] = 1
+    return image, masks
+
+
+def test_mask_is_tinted_in_the_color_of_its_identity_and_the_input_stays():
+    image, masks = scene()
+    before = image.copy()
+    out = draw_instances(image, {'masks': masks, 'instance_ids': [4, 300]}, draw_labels=False, mask_alpha=0.5)
+    assert np.array_equal(image, before)
+    for mask_centre, identity in (((60, 50), 4), ((60, 130), 300)):
+        expected = (90 + np.array(track_color(identity), float)) / 2
+        assert np.abs(out[mask_centre] - expected).max() <= 1
+    assert np.array_equal(out[:20], before[:20])
+
+
+def test_rle_array_and_tensor_masks_draw_alike():
+    image, masks = scene()
+    ids = torch.tensor([0, 1])
+    fields = {'labels': torch.tensor([0, 1]), 'scores': torch.tensor([0.9, 0.8]), 'instance_ids': ids}
+    arrays = draw_instances(image, {'masks': masks, **fields}, ['cat', 'dog'])
+    codes = draw_instances(image, {'masks': [encode_mask(m) for m in masks], **fields}, ['cat', 'dog'])
+    data = InstanceData(masks=torch.from_numpy(masks), **fields)
+    assert np.array_equal(arrays, codes)
+    assert np.array_equal(arrays, draw_instances(image, data, ['cat', 'dog']))
+    assert not np.array_equal(arrays, image)
+
+
+def test_nothing_to_draw_gives_the_picture_back():
+    image, masks = scene()
+    assert np.array_equal(draw_instances(image, {}), image)
+    assert np.array_equal(draw_instances(image, {'masks': [], 'scores': [], 'labels': []}), image)
+    empty = InstanceData(masks=[], scores=torch.zeros(0), labels=torch.zeros(0), bboxes=torch.zeros(0, 4))
+    assert np.array_equal(draw_instances(image, empty), image)
+    blank = {'masks': np.zeros_like(masks), 'labels': [0, 1], 'scores': [0.5, 0.6]}
+    assert np.array_equal(draw_instances(image, blank), image)
+
+
+def test_weak_and_dropped_objects_are_left_out():
+    image, masks = scene()
+    fields = {'masks': masks, 'labels': [0, 0], 'scores': [0.9, 0.2], 'instance_ids': [0, 1]}
+    strong = draw_instances(image, fields, score_thr=0.3)
+    alone = draw_instances(image, {k: v[:1] for k, v in fields.items()})
+    assert np.array_equal(strong, alone)
+    dropped = draw_instances(image, {**fields, 'instance_ids': [0, -1]})
+    assert np.array_equal(dropped, alone)
+
+
+def test_boxes_are_drawn_where_there_are_no_masks_or_when_asked():
+    image, masks = scene()
+    boxes = np.array([[20, 30, 79, 89], [100.4, 30.2, 159.1, 89.0]])
+    fields = {'bboxes': boxes, 'labels': [0, 1], 'scores': [0.5, 0.6]}
+    out = draw_instances(image, fields, draw_labels=False)
+    assert tuple(out[30, 50]) == track_color(0)
+    assert tuple(out[60, 50]) == (90, 90, 90)
+    plain = draw_instances(image, {**fields, 'masks': masks}, draw_labels=False)
+    boxed = draw_instances(image, {**fields, 'masks': masks}, draw_labels=False, draw_boxes=True)
+    assert not np.array_equal(plain, boxed)
+
+
+def test_labels_are_cut_to_identities_in_a_crowd():
+    image = np.zeros((100, 100, 3), np.uint8)
+    masks = np.zeros((30, 100, 100), np.uint8)
+    for i in range(30):
+        masks[i, 3 * i : 3 * i + 2, 10:90] = 1
+    fields = {'masks': masks, 'labels': [0] * 30, 'instance_ids': list(range(30)), 'scores': [0.9] * 30}
+    short = draw_instances(image, fields, ['a very long name'] * 30)
+    assert np.array_equal(short, draw_instances(image, fields, ['x']))
+
+
+def test_labels_at_the_border_stay_inside():
+    image = np.full((60, 90, 3), 10, np.uint8)
+    for box in ([0, 0, 5, 5], [84, 54, 89, 59], [-20, -20, -10, -10]):
+        out = draw_instances(image, {'bboxes': np.array([box]), 'labels': [0]}, ['thing'], draw_boxes=True)
+        assert out.shape == image.shape
+        changed = (out != image).any(2).sum()
+        assert changed > 100  # a whole plate, not a sliver
+
+
+@pytest.mark.parametrize(
+    'image, message',
+    [
+        (np.zeros((4, 4), np.uint8), r'\(4, 4\)'),
+        (np.zeros((4, 4, 3), np.float32), 'float32'),
+        (np.zeros((4, 4, 4), np.uint8), r'\(4, 4, 4\)'),
+    ],
+)
+def test_wrong_pictures_are_named(image, message):
+    with pytest.raises(ValueError, match=message):
+        draw_instances(image, {})
+
+
+def test_mask_of_another_size_is_an_error():
+    with pytest.raises(ValueError, match='mask 0: expected the size of the picture'):
+        draw_instances(np.zeros((8, 8, 3), np.uint8), {'masks': np.zeros((1, 4, 4), np.uint8), 'labels': [0]})
+
+
+def test_lines_and_letters_grow_with_the_picture():
+    widths = [line_width_for((h, 2 * h, 3)) for h in (100, 360, 720, 1080, 2160)]
+    assert widths == sorted(widths) and widths[0] == 1 and widths[-1] >= 5
+    sizes = [font_size_for((h, 2 * h)) for h in (100, 360, 720, 2160)]
+    assert sizes == sorted(sizes) and sizes[0] >= 10 and sizes[-1] == 40
+
+
+def test_label_is_cut_at_the_edges_and_reports_its_plate():
+    image = np.zeros((20, 20, 3), np.uint8)
+    left, top, right, bottom = draw_label(image, 'Wide text', (-5, 10), 14, (255, 255, 255), (0, 0, 200))
+    assert (left, top) == (-5, 10)
+    assert right - left >= text_size('Wide text', 14)[0]
+    assert bottom - top == text_size('Wide text', 14)[1]
+    assert image[:10].max() == 0 and image[10:, :, 2].min() > 100
+    draw_label(image, 'outside', (500, 500), 14, (255, 255, 255), (0, 0, 200))
+    assert image[:10].max() == 0
+
+
+def test_text_is_anti_aliased_and_knows_other_alphabets():
+    image = np.zeros((40, 200, 3), np.uint8)
+    draw_label(image, 'Žába крот', (0, 0), 20, (255, 255, 255), (0, 0, 0))
+    assert len(np.unique(image)) > 20
+
+
+def test_contact_sheet_keeps_shapes_and_fills_rows():
+    wide, tall = np.full((40, 80, 3), 50, np.uint8), np.full((80, 40, 3), 100, np.uint8)
+    sheet = contact_sheet([[wide, tall], [wide]], ['first', 'second'], cell_width=80, gap=4)
+    assert sheet.shape[1] == 2 * 80 + 3 * 4
+    assert (sheet == 50).all(2).sum() == 2 * 40 * 80
+    assert 0 < (sheet[30:60] == 100).all(2).sum() <= 40 * 20
+    with pytest.raises(ValueError, match='at least one picture'):
+        contact_sheet([[], []])
+    with pytest.raises(ValueError, match='each of 1 rows, got 2'):
+        contact_sheet([[wide]], ['a', 'b'])
+
+
+def test_side_by_side_names_its_parts():
+    left, right = np.zeros((60, 80, 3), np.uint8), np.full((60, 80, 3), 9, np.uint8)
+    both = side_by_side([left, right], ['truth', 'prediction'], gap=4)
+    assert both.shape == (60, 164, 3)
+    assert both[:20, :60].max() > 200 and (both[30:, 84:] == 9).all()
+    with pytest.raises(ValueError, match='one size'):
+        side_by_side([left, right[:-1]])
+
+
+@pytest.mark.parametrize(
+    'count, wanted, expected', [(5, 5, [0, 1, 2, 3, 4]), (9, 3, [0, 4, 8]), (2, 5, [0, 1])]
+)
+def test_frames_are_picked_evenly(count, wanted, expected):
+    assert pick_frames(count, wanted) == expected
+    assert pick_frames(0, wanted) == []

@@ -1,0 +1,175 @@
+"""Reading and writing videos, rendering tracks."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+
+from mmdet.structures.rle import encode_mask
+from mmdet.utils import UserError
+from mmdet.visualization import TrackRenderer, VideoReader, VideoWriter, frames_of_tracks, video_names
+from mmdet.visualization.renderer import write_picture
+
+
+def frame(value, height=48, width=64):
+    image = np.full((height, width, 3), value, np.uint8)
+    image[:10, :10] = 255
+    return image
+
+
+def write(path, count=6, **kwargs):
+    with VideoWriter(path, fps=5) as writer:
+        for i in range(count):
+            writer.write(frame(20 * i, **kwargs))
+    return writer.path
+
+
+@pytest.mark.parametrize('name', ['a.mp4', 'a.avi'])
+def test_video_round_trip(tmp_path, name):
+    path = write(tmp_path / 'new' / name)
+    assert path == tmp_path / 'new' / name
+    reader = VideoReader(path)
+    frames = list(reader)
+    assert (reader.fps, reader.count, reader.read, reader.missing()) == (5, 6, 6, 0)
+    assert [round(float(f[20:, 20:].mean()), -1) for f in frames] == [0, 20, 40, 60, 80, 100]
+    assert [p.name for p in path.parent.iterdir()] == [name]
+
+
+def test_odd_sides_are_extended(tmp_path):
+    path = write(tmp_path / 'a.mp4', height=47, width=63)
+    assert next(iter(VideoReader(path))).shape == (48, 64, 3)
+
+
+def test_without_encoder_an_avi_takes_its_place(tmp_path):
+    with VideoWriter(tmp_path / 'a.mp4', codec='????') as writer:
+        writer.write(frame(0))
+    assert writer.path == tmp_path / 'a.avi'
+    assert VideoReader(writer.path).count == 1
+
+
+def test_failed_writer_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError, match='stop'), VideoWriter(tmp_path / 'a.mp4') as writer:
+        writer.write(frame(0))
+        raise RuntimeError('stop')
+    assert list(tmp_path.iterdir()) == []
+    with VideoWriter(tmp_path / 'a.mp4'):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match='the first was'), VideoWriter(tmp_path / 'a.mp4') as writer:
+        writer.write(frame(0))
+        writer.write(frame(0, height=50))
+    with pytest.raises(ValueError, match='frames a second'):
+        VideoWriter(tmp_path / 'a.mp4', fps=0)
+
+
+def test_rotated_video_comes_upright(tmp_path):
+    path = write(tmp_path / 'a.mp4')
+    data = bytearray(path.read_bytes())
+    # The display matrix of a track header (ISO 14496-12): 9 numbers before width and height; a quarter turn.
+    start = data.index(b'tkhd') + 4 + 40
+    data[start : start + 36] = struct.pack('>9i', 0, 1 << 16, 0, -(1 << 16), 0, 0, 48 << 16, 0, 1 << 30)
+    path.write_bytes(data)
+    turned = next(iter(VideoReader(path)))
+    assert turned.shape == (64, 48, 3)
+    assert turned[:8, -8:].min() > 200  # the upper left corner went to the upper right
+
+
+def test_folder_is_read_in_natural_order(tmp_path):
+    for i in (1, 2, 10):
+        cv2.imwrite(str(tmp_path / f'f{i}.png'), frame(10 * i))
+    (tmp_path / 'notes.txt').write_text('x')
+    reader = VideoReader(tmp_path, default_fps=12)
+    assert [int(f[-1, -1, 0]) for f in reader] == [10, 20, 100]
+    assert (reader.fps, reader.count) == (12, 3)
+
+
+def test_bad_inputs_are_named(tmp_path):
+    cases = {
+        'missing.mp4': (None, 'no such video'),
+        'empty.mp4': (b'', 'is empty'),
+        'text.mp4': (b'not a video at all' * 50, 'not a video that can be read'),
+    }
+    for name, (content, message) in cases.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=f'{name}: .*{message}'):
+            VideoReader(tmp_path / name)
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(UserError, match='no pictures'):
+        VideoReader(tmp_path / 'folder')
+    (tmp_path / 'folder' / 'a.jpg').write_bytes(b'broken')
+    with pytest.raises(UserError, match='a.jpg: not a picture'):
+        list(VideoReader(tmp_path / 'folder'))
+
+
+def test_truncated_mp4_is_refused_and_short_avi_is_noticed(tmp_path):
+    path = write(tmp_path / 'a.mp4')
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])  # the index stands at the end
+    with pytest.raises(UserError, match='truncated'):
+        VideoReader(path)
+    path = write(tmp_path / 'b.avi', count=40)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    reader = VideoReader(path)
+    frames = list(reader)
+    if reader.count and reader.count > len(frames):
+        assert reader.missing() == reader.count - len(frames)
+    assert 0 < len(frames) < 40
+
+
+def test_missing_frames_are_counted_beyond_the_tolerance(tmp_path):
+    reader = VideoReader(write(tmp_path / 'a.mp4'))
+    list(reader)
+    reader.count = 100
+    assert reader.missing() == 94
+    reader.count = 8
+    assert reader.missing() == 0
+    reader.count = None
+    assert reader.missing() == 0
+
+
+def test_names_of_videos_are_unique_and_safe():
+    videos = [
+        {'id': 1, 'file_names': ['dog/00000.jpg']},
+        {'id': 2, 'file_names': ['other/dog/00000.jpg']},
+        {'id': 3, 'file_names': ['00000.jpg']},
+        {'id': 4, 'file_names': []},
+        {'id': 5, 'file_names': ['a/../..\\x y/1.jpg']},
+        {'id': 6, 'file_names': ['a/../1.jpg']},
+    ]
+    names = video_names(videos)
+    assert [names[i] for i in range(1, 7)] == ['dog', 'dog_2', 'video_3', 'video_4', 'x_y', 'video_6']
+
+
+def test_renderer_writes_every_frame_and_a_video(tmp_path):
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:30, 10:30] = 1
+    tracks = [
+        {'category_id': 7, 'score': 0.9, 'segmentations': [None, encode_mask(mask), None]},
+        {'category_id': 3, 'score': 0.8, 'segmentations': [None, encode_mask(mask), encode_mask(mask)]},
+    ]
+    frames = list(frames_of_tracks(tracks, 3, {3: 0, 7: 1}))
+    assert [f['instance_ids'] for f in frames] == [[], [0, 1], [1]]
+    assert frames[1]['labels'] == [1, 0] and frames[1]['scores'] == [0.9, 0.8]
+    with TrackRenderer(tmp_path, ['a', 'b'], fps=5) as renderer:
+        for name in ('one', 'two'):
+            for i, fields in enumerate(frames):
+                picture = renderer.add(name, i, frame(40), fields, truth=fields if name == 'two' else None)
+                assert picture.shape == (48, 132 if name == 'two' else 64, 3)
+                assert renderer.finish('unknown') is None
+    files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob('*') if p.is_file())
+    expected = [f'{n}{s}' for n in ('one', 'two') for s in ('.mp4', '/00000.jpg', '/00001.jpg', '/00002.jpg')]
+    assert files == expected
+    assert len(list(VideoReader(tmp_path / 'two.mp4'))) == 3
+    plain, drawn = (cv2.imread(str(tmp_path / f'one/0000{i}.jpg')).astype(int) for i in (0, 1))
+    assert np.abs(plain[20, 40] - 40).max() < 6  # an empty frame shows the picture, not black (semantics B14)
+    assert np.abs(drawn - plain).max() > 50
+
+
+def test_pictures_need_a_known_ending(tmp_path):
+    with pytest.raises(UserError, match="ending '.nonsense'"):
+        write_picture(tmp_path / 'a.nonsense', frame(0))
+    write_picture(tmp_path / 'x' / 'a.png', frame(7))
+    assert cv2.imread(str(tmp_path / 'x' / 'a.png'))[-1, -1, 0] == 7
