@@ -1,0 +1,178 @@
+"""The mask branch of Mask R-CNN: a small fully convolutional network on the features of each box."""
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from torch import nn
+from torch.nn import functional as F
+
+from ...registry import MODELS
+from ...structures.bbox import unscale_bboxes
+from ...structures.mask import MASK_CONVENTIONS, mask_targets, paste_masks
+
+UPSAMPLE_METHODS = ('deconv', 'nearest', 'bilinear', None)
+
+
+@MODELS.register_module()
+class FCNMaskHead(BaseModule):
+    """Convolutions, one upsampling, one mask a class (Mask R-CNN, section 3, figure 4 right).
+
+    The channels of the last layer begin with a dead one for the background, as in the weights of 2019 (semantics
+    A4): the mask of label ``l`` is channel ``l + 1``.
+
+    Args:
+        num_convs (int): 3x3 convolutions before the upsampling.
+        in_channels (int): channels of the roi features.
+        conv_kernel_size (int): of those convolutions.
+        conv_out_channels (int): of those convolutions.
+        upsample_method (str | None): ``'deconv'``, ``'nearest'``, ``'bilinear'`` or None.
+        upsample_ratio (int): of the upsampling.
+        num_classes (int): without background.
+        class_agnostic (bool): one mask channel for all classes.
+        mask_convention (str): of targets and pasting, see :mod:`mmdet.structures.mask`.
+        conv_cfg, norm_cfg (dict | None): of the convolutions.
+        loss_mask (dict): loss on the channel of the labelled class.
+        init_cfg (dict | list | None): Kaiming normal by default, as in 2019.
+
+    Raises:
+        ValueError: for an unknown upsampling or convention.
+    """
+
+    def __init__(
+        self,
+        num_convs=4,
+        in_channels=256,
+        conv_kernel_size=3,
+        conv_out_channels=256,
+        upsample_method='deconv',
+        upsample_ratio=2,
+        num_classes=80,
+        class_agnostic=False,
+        mask_convention='legacy',
+        conv_cfg=None,
+        norm_cfg=None,
+        loss_mask=None,
+        init_cfg=None,
+    ):
+        super().__init__(init_cfg or dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d']))
+        if upsample_method not in UPSAMPLE_METHODS:
+            raise ValueError(
+                f'FCNMaskHead: upsample_method {upsample_method!r} is none of {UPSAMPLE_METHODS}'
+            )
+        if mask_convention not in MASK_CONVENTIONS:
+            raise ValueError(
+                f'FCNMaskHead: mask_convention {mask_convention!r} is none of {MASK_CONVENTIONS}'
+            )
+        self.num_classes = num_classes
+        self.class_agnostic = class_agnostic
+        self.mask_convention = mask_convention
+        self.convs = nn.ModuleList(
+            ConvModule(
+                in_channels if index == 0 else conv_out_channels,
+                conv_out_channels,
+                conv_kernel_size,
+                padding=(conv_kernel_size - 1) // 2,
+                conv_cfg=conv_cfg,
+                norm_cfg=norm_cfg,
+            )
+            for index in range(num_convs)
+        )
+        channels = conv_out_channels if num_convs else in_channels
+        if upsample_method == 'deconv':
+            self.upsample = nn.ConvTranspose2d(
+                channels, conv_out_channels, upsample_ratio, stride=upsample_ratio
+            )
+            channels = conv_out_channels
+        elif upsample_method is not None:
+            self.upsample = nn.Upsample(scale_factor=upsample_ratio, mode=upsample_method)
+        else:
+            self.upsample = None
+        self.conv_logits = nn.Conv2d(channels, 1 if class_agnostic else num_classes + 1, 1)
+        self.loss_mask = MODELS.build(loss_mask or dict(type='CrossEntropyLoss', use_mask=True))
+
+    def forward(self, x):
+        """Predict masks.
+
+        Args:
+            x (Tensor): (n, C, s, s) roi features.
+
+        Returns:
+            Tensor: logits (n, num_classes + 1, 2s, 2s), or (n, 1, 2s, 2s) if class-agnostic.
+        """
+        for conv in self.convs:
+            x = conv(x)
+        if self.upsample is not None:
+            x = self.upsample(x)
+            if isinstance(self.upsample, nn.ConvTranspose2d):
+                x = F.relu(x, inplace=True)
+        return self.conv_logits(x)
+
+    def channels(self, labels):
+        """Channel of each label: (n,) int64 of 0-based labels to (n,) int64."""
+        return torch.zeros_like(labels) if self.class_agnostic else labels + 1
+
+    def get_targets(self, sampling_results, gt_masks, rcnn_cfg):
+        """Targets of the positive boxes of a batch.
+
+        Args:
+            sampling_results (list[SamplingResult]): of each image.
+            gt_masks (list[Tensor]): (g_i, H_i, W_i) uint8, padded as the image.
+            rcnn_cfg (dict): ``mask_size``, side of the target.
+
+        Returns:
+            Tensor: (sum of positives, mask_size, mask_size) float32.
+        """
+        return torch.cat(
+            [
+                mask_targets(
+                    masks.to(result.pos_bboxes.device),
+                    result.pos_bboxes,
+                    result.pos_assigned_gt_inds,
+                    rcnn_cfg['mask_size'],
+                    self.mask_convention,
+                )
+                for result, masks in zip(sampling_results, gt_masks)
+            ]
+        )
+
+    def loss(self, mask_pred, targets, labels):
+        """Mean binary cross entropy over all pixels of all positives (semantics A11).
+
+        Args:
+            mask_pred (Tensor): logits of :meth:`forward`, (n, C, h, w).
+            targets (Tensor): (n, h, w).
+            labels (Tensor): (n,) int64, 0-based.
+
+        Returns:
+            dict[str, Tensor]: ``loss_mask``; zero, but attached to the graph, for n = 0.
+        """
+        if not len(mask_pred):
+            return dict(loss_mask=mask_pred.sum() * 0.0)
+        return dict(loss_mask=self.loss_mask(mask_pred, targets, channels=self.channels(labels)))
+
+    @torch.no_grad()
+    def get_masks(self, mask_pred, bboxes, labels, meta, cfg, rescale=True):
+        """Masks of the detections of one image.
+
+        Args:
+            mask_pred (Tensor): (n, C, h, w) logits.
+            bboxes (Tensor): (n, 4) at the scale of the network input: the very boxes the features were cut with.
+                2019 divides them by the scale factor again, and whole pixels depend on that round trip (A24).
+            labels (Tensor): (n,) int64, 0-based.
+            meta (dict): ``ori_shape`` (h, w) and ``scale_factor`` of the image.
+            cfg (dict): ``mask_thr_binary``, probability above which a pixel belongs to the object.
+            rescale (bool): masks of the original image; else of the resized one.
+
+        Returns:
+            list[dict]: n COCO RLEs.
+        """
+        rows = torch.arange(len(labels), device=mask_pred.device)
+        probs = mask_pred[rows, self.channels(labels)].float().sigmoid()
+        height, width = meta['ori_shape'][:2]
+        scale = meta['scale_factor']
+        if rescale:
+            bboxes = unscale_bboxes(bboxes, scale)
+        else:
+            width_scale, height_scale = (scale, scale) if isinstance(scale, int | float) else scale[:2]
+            height, width = round(height * height_scale), round(width * width_scale)
+        return paste_masks(probs, bboxes, (height, width), cfg['mask_thr_binary'], self.mask_convention)

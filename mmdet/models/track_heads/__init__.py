@@ -1,0 +1,5 @@
+"""Heads that tell objects of two frames apart."""
+
+from .track_head import TrackHead
+
+__all__ = ['TrackHead']

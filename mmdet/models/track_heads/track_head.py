@@ -1,0 +1,127 @@
+"""The tracking branch of MaskTrack R-CNN: embeddings of boxes, and the loss that makes them match."""
+
+import torch
+from mmengine.model import BaseModule
+from torch import nn
+from torch.nn import functional as F
+
+from ...registry import MODELS
+from ..losses import accuracy
+
+IGNORED = -1
+
+
+@MODELS.register_module()
+class TrackHead(BaseModule):
+    """Fully connected layers whose outputs are compared by dot products (Video Instance Segmentation, section 4.1).
+
+    A box either is one of the reference objects or a new one: the scores are softmax logits over the reference
+    boxes, with a column of zeros in front for "new" (semantics A14). No normalisation, no temperature, and no
+    activation after the last layer.
+
+    Args:
+        num_fcs (int): layers.
+        in_channels (int): channels of the roi features.
+        roi_feat_size (int): side of the roi features.
+        fc_out_channels (int): length of an embedding.
+        with_avg_pool (bool): average over the roi before the layers.
+        init_cfg (dict | list | None): normal of std 0.01 by default, as in 2019.
+    """
+
+    def __init__(
+        self,
+        num_fcs=2,
+        in_channels=256,
+        roi_feat_size=7,
+        fc_out_channels=1024,
+        with_avg_pool=False,
+        init_cfg=None,
+    ):
+        super().__init__(init_cfg or dict(type='Normal', layer='Linear', std=0.01))
+        if num_fcs < 1:
+            raise ValueError(f'TrackHead: num_fcs must be at least 1, got {num_fcs}')
+        self.with_avg_pool = with_avg_pool
+        self.roi_feat_size = roi_feat_size
+        width = in_channels if with_avg_pool else in_channels * roi_feat_size**2
+        self.in_features = width
+        self.fcs = nn.ModuleList(
+            nn.Linear(width if index == 0 else fc_out_channels, fc_out_channels) for index in range(num_fcs)
+        )
+
+    def embed(self, x):
+        """Embeddings of boxes.
+
+        Args:
+            x (Tensor): (K, C, s, s) roi features.
+
+        Returns:
+            Tensor: (K, fc_out_channels).
+
+        Raises:
+            ValueError: if the features do not have the size the head was built for.
+        """
+        if self.with_avg_pool:
+            x = x.mean(dim=(2, 3))
+        x = x.flatten(1)
+        if x.size(1) != self.in_features:
+            raise ValueError(
+                f'TrackHead: expected {self.in_features} features a box, got {x.size(1)}; check in_channels, '
+                'roi_feat_size and the roi extractor'
+            )
+        for fc in self.fcs[:-1]:
+            x = F.relu(fc(x), inplace=True)
+        return self.fcs[-1](x)
+
+    @staticmethod
+    def similarity(embeddings, ref_embeddings):
+        """Match logits.
+
+        Args:
+            embeddings (Tensor): (n, E) of the boxes to identify.
+            ref_embeddings (Tensor): (m, E) of the reference objects.
+
+        Returns:
+            Tensor: (n, m + 1); column 0, zeros, stands for a new object.
+        """
+        return F.pad(embeddings @ ref_embeddings.t(), (1, 0))
+
+    def forward(self, x, ref_x, x_n, ref_n):
+        """Match logits of a batch of image pairs.
+
+        Args:
+            x (Tensor): (sum of x_n, C, s, s) roi features of the key frames, image by image.
+            ref_x (Tensor): (sum of ref_n, C, s, s) of the reference frames.
+            x_n, ref_n (list[int]): boxes of each image.
+
+        Returns:
+            list[Tensor]: (x_n[i], ref_n[i] + 1) of each image.
+        """
+        keys, refs = self.embed(x).split(list(x_n)), self.embed(ref_x).split(list(ref_n))
+        return [self.similarity(key, ref) for key, ref in zip(keys, refs)]
+
+    def loss(self, scores, ids):
+        """Cross entropy of the true identity: the mean over an image's boxes, then over images (semantics A11).
+
+        Every box with an identity counts, also a lone one (D/B1). An image without any adds nothing, and both
+        values exist in every iteration.
+
+        Args:
+            scores (list[Tensor]): (n_i, m_i + 1) of :meth:`forward`.
+            ids (list[Tensor]): (n_i,) int64: 1 + index of the object in the reference frame, 0 if it is absent
+                there, -1 for a box to be left out.
+
+        Returns:
+            dict[str, Tensor]: scalars ``loss_match`` and ``match_acc`` (percent).
+        """
+        losses, correct, total = [], 0.0, 0
+        for score, target in zip(scores, ids):
+            counts = target != IGNORED
+            score, target = score[counts].float(), target[counts]
+            if not len(target):
+                losses.append(score.sum() * 0.0)
+                continue
+            losses.append(F.cross_entropy(score, target))
+            correct = correct + accuracy(score, target).sum() * len(target)
+            total += len(target)
+        loss = torch.stack(losses).mean()
+        return dict(loss_match=loss, match_acc=loss.new_tensor(0.0) + correct / max(total, 1))

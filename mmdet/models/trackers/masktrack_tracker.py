@@ -1,0 +1,205 @@
+"""Identities by appearance, confidence, overlap and class (Video Instance Segmentation, section 4.2)."""
+
+import numpy as np
+import torch
+
+from ...registry import TASK_UTILS
+from ...structures.bbox import bbox_overlaps
+from .memory import TrackMemory
+
+CUES = ('det_score', 'iou', 'label')
+DROPPED = -1
+
+
+@TASK_UTILS.register_module()
+class MaskTrackTracker:
+    """Give the detections of each frame the identity of a remembered object, or a new one.
+
+    The score of detection i and object j is ``log softmax(similarity)_ij + a * log(det score_i) + b * IoU_ij +
+    c * [label_i = label_j]``; the alternative "new object" has similarity 0, IoU ``dummy_iou`` and counts as of the
+    same class (semantics A22). Each detection takes its best alternative. Of several that claim one object the one
+    with the highest score gets it, the earlier if they tie; the others are dropped (D/B9). Memory belongs to a video,
+    so videos may be interleaved (D/B10).
+
+    Args:
+        match_coeff (dict | Sequence[float] | None): a, b, c as ``det_score``, ``iou``, ``label``, or in this order.
+            None matches by similarity alone.
+        dummy_iou (float): IoU that a new object counts with.
+        update_label (bool): the label in memory follows the object; by default it stays the first.
+        new_id_for_losers (bool): a detection that lost its object to a better one starts a new identity.
+        match_thr (float | None): least softmax probability of the similarity at which an object may be matched;
+            below it the detection counts as new.
+        new_track_thr (float | None): least detection score that starts an identity; below it the detection is
+            dropped.
+        max_age (int | None): objects missed in this many frames on end are forgotten.
+        max_objects (int | None): objects remembered at most; those unseen for longest go first, of those equally
+            long unseen the older identity.
+        offset (int): 1 for IoU of boxes in inclusive pixels (2019), 0 for continuous coordinates.
+
+    Raises:
+        ValueError: for unknown cues or senseless limits.
+    """
+
+    def __init__(
+        self,
+        match_coeff=(1.0, 2.0, 10.0),
+        dummy_iou=0.0,
+        update_label=False,
+        new_id_for_losers=False,
+        match_thr=None,
+        new_track_thr=None,
+        max_age=None,
+        max_objects=None,
+        offset=1,
+    ):
+        self.match_coeff = _coefficients(match_coeff)
+        for name, limit in (('max_age', max_age), ('max_objects', max_objects)):
+            if limit is not None and limit < 1:
+                raise ValueError(f'MaskTrackTracker: {name} must be at least 1 or None, got {limit}')
+        self.dummy_iou = dummy_iou
+        self.update_label = update_label
+        self.new_id_for_losers = new_id_for_losers
+        self.match_thr = match_thr
+        self.new_track_thr = new_track_thr
+        self.max_age = max_age
+        self.max_objects = max_objects
+        self.offset = offset
+        self.memories = {}
+
+    def reset(self, video_id=None):
+        """Forget a video, or all of them if ``video_id`` is None."""
+        if video_id is None:
+            self.memories.clear()
+        else:
+            self.memories.pop(video_id, None)
+
+    @torch.no_grad()
+    def track(self, video_id, frame_id, bboxes, scores, labels, embeddings):
+        """Identify the detections of one frame. Frames of a video come in order.
+
+        Args:
+            video_id (Hashable): whose memory to use; it begins empty.
+            frame_id (int): index of the frame, for ``max_age`` and ``max_objects``.
+            bboxes (Tensor): (n, 4) xyxy; one scale for the whole video.
+            scores (Tensor): (n,) in (0, 1].
+            labels (Tensor): (n,) int64.
+            embeddings (Tensor): (n, E) of :meth:`TrackHead.embed`.
+
+        Returns:
+            Tensor: (n,) int64 identities from 0 on, distinct; -1 for dropped detections.
+
+        Raises:
+            ValueError: if the lengths differ, or embeddings are of another length than before.
+        """
+        counts = [len(value) for value in (bboxes, scores, labels, embeddings)]
+        if len(set(counts)) != 1:
+            raise ValueError(
+                'MaskTrackTracker: bboxes, scores, labels and embeddings must be of one length, got '
+                + ', '.join(map(str, counts))
+            )
+        memory = self.memories.setdefault(video_id, TrackMemory())
+        bboxes = bboxes[:, :4]
+        ids = torch.full((len(bboxes),), DROPPED, dtype=torch.int64)
+        if len(memory) and len(bboxes):
+            if embeddings.size(1) != memory.embeddings.size(1):
+                raise ValueError(
+                    f'MaskTrackTracker: embeddings of length {memory.embeddings.size(1)} expected in video '
+                    f'{video_id!r}, got {embeddings.size(1)}'
+                )
+            choice, score = self._choose(memory, bboxes, scores, labels, embeddings)
+        else:
+            choice, score = np.zeros(len(bboxes), np.int64), np.zeros(len(bboxes), np.float32)
+
+        winners, new = self._settle(choice, score)
+        rows = torch.from_numpy(choice[winners] - 1)
+        if len(winners):
+            ids[winners] = memory.ids[rows]
+        if self.new_track_thr is not None and len(new):
+            new = new[(scores[new] >= self.new_track_thr).cpu().numpy()]
+        memory.update(
+            rows,
+            frame_id,
+            bboxes[winners],
+            embeddings[winners],
+            labels[winners] if self.update_label else None,
+        )
+        if len(new):
+            ids[new] = memory.add(frame_id, bboxes[new], labels[new], embeddings[new])
+        self._forget(memory, frame_id)
+        return ids.to(labels.device)
+
+    def similarity(self, embeddings, ref_embeddings):
+        """Match logits (n, m + 1) as of :meth:`TrackHead.similarity`; not finite ones made harmless."""
+        logits = torch.nn.functional.pad(embeddings.float() @ ref_embeddings.float().t(), (1, 0))
+        huge = torch.finfo(logits.dtype).max
+        return logits.nan_to_num(nan=-huge, posinf=huge, neginf=-huge)
+
+    def cue_scores(self, log_probs, scores, ious, same_label):
+        """Combine the cues (paper, equation 3).
+
+        Args:
+            log_probs (Tensor): (n, m + 1) log-softmax of the similarity.
+            scores (Tensor): (n,) detection scores.
+            ious (Tensor): (n, m) overlaps with the remembered boxes.
+            same_label (Tensor): (n, m) 1 where the labels agree.
+
+        Returns:
+            Tensor: (n, m + 1).
+        """
+        if self.match_coeff is None:
+            return log_probs
+        det_score, iou, label = self.match_coeff
+        confidence = scores.float().nan_to_num(nan=0.0).clamp(min=torch.finfo(torch.float32).tiny).log()
+        ious = torch.nn.functional.pad(ious.nan_to_num(nan=0.0), (1, 0), value=self.dummy_iou)
+        same_label = torch.nn.functional.pad(same_label.to(ious.dtype), (1, 0), value=1.0)
+        return log_probs + det_score * confidence[:, None] + iou * ious + label * same_label
+
+    def _choose(self, memory, bboxes, scores, labels, embeddings):
+        """Best alternative of each detection (0: new, j + 1: row j of memory) and its score, as numpy arrays."""
+        log_probs = self.similarity(embeddings, memory.embeddings).log_softmax(dim=1)
+        ious = bbox_overlaps(bboxes, memory.bboxes, offset=self.offset)
+        combined = self.cue_scores(log_probs, scores, ious, labels[:, None] == memory.labels[None])
+        if self.match_thr is not None:
+            unlike = log_probs.exp() < self.match_thr
+            unlike[:, 0] = False
+            combined = combined.masked_fill(unlike, -torch.inf)
+        combined = combined.cpu().numpy()
+        choice = combined.argmax(axis=1)  # numpy: the first of equal maxima, so "new" before any object
+        return choice, combined[np.arange(len(choice)), choice]
+
+    def _settle(self, choice, score):
+        """Detections that get the object they chose, and those that start an identity, both in detection order."""
+        starts = choice == 0
+        # Best score first, the earlier of equal ones first; then the first claim of each object is its winner.
+        order = np.argsort(-score, kind='stable')
+        claims = order[~starts[order]]
+        _, first = np.unique(choice[claims], return_index=True)
+        winners = np.sort(claims[first])
+        if self.new_id_for_losers:
+            starts = np.ones(len(choice), bool)
+            starts[winners] = False
+        return winners, np.flatnonzero(starts)
+
+    def _forget(self, memory, frame_id):
+        if self.max_age is not None and len(memory):
+            memory.keep((frame_id - memory.last_seen < self.max_age).nonzero()[:, 0])
+        if self.max_objects is not None and len(memory) > self.max_objects:
+            by_age = memory.last_seen.argsort(stable=True)
+            memory.keep(by_age[len(memory) - self.max_objects :].sort().values)
+
+
+def _coefficients(match_coeff):
+    if match_coeff is None:
+        return None
+    if isinstance(match_coeff, dict):
+        unknown = sorted(set(match_coeff) - set(CUES))
+        if unknown:
+            raise ValueError(
+                f'MaskTrackTracker: unknown cues {unknown} in match_coeff; known are {list(CUES)}'
+            )
+        return tuple(float(match_coeff.get(name, 0.0)) for name in CUES)
+    if len(match_coeff) != len(CUES):
+        raise ValueError(
+            f'MaskTrackTracker: match_coeff needs the three numbers {list(CUES)}, got {match_coeff!r}'
+        )
+    return tuple(float(value) for value in match_coeff)

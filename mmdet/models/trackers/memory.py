@@ -1,0 +1,116 @@
+"""What a tracker remembers of the objects of one video."""
+
+import torch
+
+
+class TrackMemory:
+    """The objects of one video: embedding, box and label as last accepted, one row an object.
+
+    Storage doubles when it is full, so that adding an object costs constant time however many there are. Rows are in
+    order of identity. Forgotten objects leave the rows; their identities are never given again.
+
+    Attributes:
+        next_id (int): identity of the next new object = number of objects ever seen.
+    """
+
+    def __init__(self):
+        self.next_id = 0
+        self._count = 0
+        self._embeddings = self._bboxes = self._labels = self._ids = self._last_seen = None
+
+    def __len__(self):
+        """Number of objects that can be matched."""
+        return self._count
+
+    @property
+    def embeddings(self):
+        """Tensor: (m, E)."""
+        return self._embeddings[: self._count]
+
+    @property
+    def bboxes(self):
+        """Tensor: (m, 4) xyxy, in the pixels the tracker is fed with."""
+        return self._bboxes[: self._count]
+
+    @property
+    def labels(self):
+        """Tensor: (m,) int64."""
+        return self._labels[: self._count]
+
+    @property
+    def ids(self):
+        """Tensor: (m,) int64 identities, ascending, on the CPU."""
+        return self._ids[: self._count]
+
+    @property
+    def last_seen(self):
+        """Tensor: (m,) int64 frame of the last match, on the CPU."""
+        return self._last_seen[: self._count]
+
+    def add(self, frame_id, bboxes, labels, embeddings):
+        """Remember new objects.
+
+        Args:
+            frame_id (int): frame they were seen in.
+            bboxes (Tensor): (k, 4).
+            labels (Tensor): (k,) int64.
+            embeddings (Tensor): (k, E).
+
+        Returns:
+            Tensor: (k,) int64 their new identities, on the CPU.
+        """
+        count = len(bboxes)
+        ids = torch.arange(self.next_id, self.next_id + count)
+        if count:
+            self._reserve(self._count + count, bboxes, labels, embeddings)
+            rows = slice(self._count, self._count + count)
+            self._embeddings[rows], self._bboxes[rows], self._labels[rows] = embeddings, bboxes, labels
+            self._ids[rows], self._last_seen[rows] = ids, frame_id
+            self._count += count
+            self.next_id += count
+        return ids
+
+    def update(self, rows, frame_id, bboxes, embeddings, labels=None):
+        """Overwrite what is known of matched objects.
+
+        Args:
+            rows (Tensor): (k,) int64 distinct rows, on the CPU.
+            frame_id (int): the current frame.
+            bboxes (Tensor): (k, 4).
+            embeddings (Tensor): (k, E).
+            labels (Tensor | None): (k,) int64; None keeps the first label (semantics B9).
+        """
+        if not len(rows):
+            return
+        device_rows = rows.to(self._bboxes.device)
+        self._embeddings[device_rows] = embeddings
+        self._bboxes[device_rows] = bboxes
+        if labels is not None:
+            self._labels[device_rows] = labels
+        self._last_seen[rows] = frame_id
+
+    def keep(self, rows):
+        """Forget every object but those of ``rows`` (Tensor: (k,) int64 ascending, on the CPU)."""
+        if len(rows) == self._count:
+            return
+        device_rows = rows.to(self._bboxes.device)
+        for name in ('_embeddings', '_bboxes', '_labels'):
+            setattr(self, name, getattr(self, name)[device_rows])
+        self._ids, self._last_seen = self._ids[rows], self._last_seen[rows]
+        self._count = len(rows)
+
+    def _reserve(self, size, bboxes, labels, embeddings):
+        if self._bboxes is None:
+            self._embeddings = embeddings.new_empty((max(size, 16), embeddings.size(1)))
+            self._bboxes = bboxes.new_empty((max(size, 16), 4))
+            self._labels = labels.new_empty(max(size, 16))
+            self._ids = torch.empty(max(size, 16), dtype=torch.int64)
+            self._last_seen = torch.empty(max(size, 16), dtype=torch.int64)
+        capacity = len(self._bboxes)
+        if size > capacity:
+            grown = max(size, 2 * capacity)
+            for name in ('_embeddings', '_bboxes', '_labels', '_ids', '_last_seen'):
+                old = getattr(self, name)
+                new = old.new_empty((grown, *old.shape[1:]))
+                new[: self._count] = old[: self._count]
+                setattr(self, name, new)

@@ -1,0 +1,240 @@
+"""COCO run-length encoding: reading it safely, writing it, and measuring it. numpy and pycocotools only.
+
+An RLE lists the lengths of alternating runs of 0 and 1, beginning with 0, of a mask read column by column. Its
+compressed form packs them into a string: 5 bits a character, and from the fourth run on the difference to the run
+before last. pycocotools trusts such strings and reads or writes out of bounds on damaged ones, so everything that
+comes from a file goes through :func:`rle_counts` first.
+"""
+
+from numbers import Integral, Real
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+# A polygon rasteriser walks every pixel of an edge; a point this many image sizes away is a damaged file.
+POLYGON_REACH = 16
+
+
+def encode_mask(mask):
+    """Encode a binary mask.
+
+    Args:
+        mask (np.ndarray): (H, W), non-zero is foreground.
+
+    Returns:
+        dict: COCO RLE ``{'size': [H, W], 'counts': str}``.
+
+    Raises:
+        ValueError: if ``mask`` is not two-dimensional.
+    """
+    mask = np.asarray(mask)
+    if mask.ndim != 2:
+        raise ValueError(f'encode_mask: expected a mask of shape (H, W), got {mask.shape}')
+    if mask.dtype != np.uint8 or (mask.size and mask.max() > 1):
+        mask = (mask != 0).astype(np.uint8)
+    rle = coco_mask.encode(np.asfortranarray(mask))
+    return {'size': [int(side) for side in mask.shape], 'counts': rle['counts'].decode('ascii')}
+
+
+def pack_counts(counts, height, width):
+    """Compress run lengths.
+
+    Args:
+        counts (Sequence[int]): alternating runs of 0 and 1, column-major, that add up to ``height * width``.
+        height, width (int): size of the mask.
+
+    Returns:
+        dict: COCO RLE with ``counts`` as str.
+    """
+    size = [int(height), int(width)]
+    packed = coco_mask.frPyObjects({'size': size, 'counts': counts}, *size)
+    return {'size': size, 'counts': packed['counts'].decode('ascii')}
+
+
+def unpack_counts(counts):
+    """Run lengths of a compressed string.
+
+    Args:
+        counts (str | bytes): compressed COCO counts.
+
+    Returns:
+        np.ndarray: int64 run lengths; they may be negative or too long if the string is damaged.
+
+    Raises:
+        ValueError: if the string holds characters outside the alphabet or ends inside a number.
+    """
+    if isinstance(counts, str):
+        try:
+            counts = counts.encode('ascii')
+        except UnicodeEncodeError:
+            raise ValueError('RLE counts hold characters outside ASCII') from None
+    code = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    if not len(code):
+        return code
+    if code.min() < 0 or code.max() > 63:
+        place = int(np.flatnonzero((code < 0) | (code > 63))[0])
+        raise ValueError(f'RLE counts hold the invalid character {chr(counts[place])!r} at position {place}')
+    last = (code & 32) == 0
+    if not last[-1]:
+        raise ValueError('RLE counts end inside a number')
+    ends = np.flatnonzero(last)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    digits = ends - starts + 1
+    if digits.max() > 7:
+        raise ValueError('RLE counts hold a number of more than 35 bits')
+    position = np.arange(len(code)) - np.repeat(starts, digits)
+    value = np.add.reduceat((code & 31) << (5 * position), starts)
+    value -= np.where(code[ends] & 16, np.int64(1) << (5 * digits), 0)
+    # From the fourth run on a value is the difference to the run two places before it.
+    value[1::2] = np.cumsum(value[1::2])
+    value[2::2] = np.cumsum(value[2::2])
+    return value
+
+
+def rle_counts(rle):
+    """Checked run lengths of an RLE, compressed or not.
+
+    Args:
+        rle (dict): ``size`` [H, W] and ``counts`` (str, bytes or list of int).
+
+    Returns:
+        np.ndarray: int64 run lengths, non-negative, that add up to H * W.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+    if not isinstance(rle, dict) or 'size' not in rle or 'counts' not in rle:
+        raise ValueError(f'expected an RLE with keys size and counts, got {_short(rle)}')
+    height, width = _checked_size(rle['size'])
+    counts = rle['counts']
+    if isinstance(counts, str | bytes):
+        counts = unpack_counts(counts)
+    elif isinstance(counts, list | tuple | np.ndarray):
+        if not all(isinstance(run, Integral) and not isinstance(run, bool) for run in counts):
+            raise ValueError(f'RLE counts must be integers, got {_short(counts)}')
+        counts = np.array(counts, dtype=np.int64)
+    else:
+        raise ValueError(f'RLE counts must be a string or a list of integers, got {type(counts).__name__}')
+    if len(counts) and counts.min() < 0:
+        raise ValueError(f'RLE counts hold the negative run {int(counts.min())}')
+    if int(counts.sum()) != height * width:
+        raise ValueError(
+            f'RLE counts add up to {int(counts.sum())} pixels, but size {height} x {width} has {height * width}'
+        )
+    return counts
+
+
+def decode_rle(rle):
+    """Decode an RLE, compressed or not.
+
+    Args:
+        rle (dict): COCO RLE.
+
+    Returns:
+        np.ndarray: uint8 (H, W) of 0 and 1, column-major in memory.
+
+    Raises:
+        ValueError: if the RLE is damaged.
+    """
+    counts = rle_counts(rle)
+    height, width = rle['size']
+    values = np.zeros(len(counts), np.uint8)
+    values[1::2] = 1
+    return np.repeat(values, counts).reshape(int(width), int(height)).T
+
+
+def rle_area(rle):
+    """Number of foreground pixels of an RLE (int). Raises ValueError if it is damaged."""
+    return int(rle_counts(rle)[1::2].sum())
+
+
+def rle_to_bbox(rle):
+    """Tightest box around the foreground.
+
+    Args:
+        rle (dict): COCO RLE.
+
+    Returns:
+        list[int]: [x, y, w, h] in pixels; zeros for an empty mask.
+
+    Raises:
+        ValueError: if the RLE is damaged.
+    """
+    counts = rle_counts(rle)
+    height = int(rle['size'][0])
+    bounds = np.cumsum(counts)
+    starts, ends = bounds[:-1:2], bounds[1::2]
+    starts, ends = starts[ends > starts], ends[ends > starts] - 1
+    if not len(starts):
+        return [0, 0, 0, 0]
+    x1, x2 = int(starts[0] // height), int(ends[-1] // height)
+    if (starts // height != ends // height).any():
+        y1, y2 = 0, height - 1  # a run that passes a column's end touches the bottom and the top row
+    else:
+        y1, y2 = int((starts % height).min()), int((ends % height).max())
+    return [x1, y1, x2 - x1 + 1, y2 - y1 + 1]
+
+
+def segm_to_rle(segm, height, width):
+    """Bring any COCO segmentation to compressed RLE.
+
+    Args:
+        segm (dict | list): compressed RLE, uncompressed RLE, or a list of polygons [x0, y0, x1, y1, ...].
+        height, width (int): size of the image it belongs to.
+
+    Returns:
+        dict: COCO RLE with ``counts`` as str.
+
+    Raises:
+        ValueError: if it is none of these, is damaged, or belongs to an image of another size.
+    """
+    height, width = int(height), int(width)
+    if isinstance(segm, dict):
+        counts = rle_counts(segm)
+        if [int(side) for side in segm['size']] != [height, width]:
+            raise ValueError(f'RLE has size {list(segm["size"])}, but the image has [{height}, {width}]')
+        if isinstance(segm['counts'], str | bytes):
+            packed = segm['counts']
+            return {
+                'size': [height, width],
+                'counts': packed if isinstance(packed, str) else packed.decode('ascii'),
+            }
+        return pack_counts(counts.tolist(), height, width)
+    if isinstance(segm, list | tuple):
+        polygons = _checked_polygons(segm, height, width)
+        merged = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
+        return {'size': [height, width], 'counts': merged['counts'].decode('ascii')}
+    raise ValueError(f'expected an RLE or a list of polygons, got {_short(segm)}')
+
+
+def _checked_size(size):
+    if not isinstance(size, list | tuple | np.ndarray) or len(size) != 2:
+        raise ValueError(f'RLE size must be [height, width], got {_short(size)}')
+    if not all(isinstance(side, Integral) and not isinstance(side, bool) and side > 0 for side in size):
+        raise ValueError(f'RLE size must be two positive integers, got {_short(size)}')
+    return int(size[0]), int(size[1])
+
+
+def _checked_polygons(polygons, height, width):
+    """Polygons as lists of floats; raises ValueError on what the rasteriser would choke on."""
+    if not polygons:
+        raise ValueError('a segmentation without polygons')
+    checked = []
+    reach = POLYGON_REACH * (height + width)
+    for number, polygon in enumerate(polygons):
+        if not isinstance(polygon, list | tuple):
+            raise ValueError(f'polygon {number} must be a list of numbers, got {_short(polygon)}')
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise ValueError(f'polygon {number} needs at least 3 points (x, y), got {len(polygon)} numbers')
+        if not all(isinstance(value, Real) and not isinstance(value, bool) for value in polygon):
+            raise ValueError(f'polygon {number} must be a list of numbers, got {_short(polygon)}')
+        points = np.array(polygon, dtype=np.float64)
+        if not np.isfinite(points).all() or np.abs(points).max() > reach:
+            raise ValueError(f'polygon {number} has points that are not finite or far outside the image')
+        checked.append(points.tolist())
+    return checked
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + '...'
