@@ -21,7 +21,7 @@ def frame(value, height=48, width=64):
 def write(path, count=6, **kwargs):
     with VideoWriter(path, fps=5) as writer:
         for i in range(count):
-            writer.write(frame(20 * i, **kwargs))
+            writer.write(frame(20 * i % 240, **kwargs))
     return writer.path
 
 
