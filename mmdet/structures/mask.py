@@ -2,12 +2,12 @@
 
 Three conventions exist in the wild; ``convention`` picks one per call:
 
-* ``'legacy'`` (2019, the default): boxes are truncated to whole pixels and include their last one; targets are
-  OpenCV's uint8 bilinear resize of the crop, predictions OpenCV's float resize to the box.
-* ``'continuous'`` (mmdetection 2 and later): targets are an aligned RoIAlign of the bitmap, cut at 0.5; predictions
-  are sampled at the pixel centres of the image with the exact box, zero outside the 28x28 grid.
-* ``'torchvision'``: soft RoIAlign targets (not aligned); predictions padded by one cell, boxes widened to match and
-  truncated to whole pixels.
+* ``'legacy'`` (2019, the default): boxes are truncated to whole pixels and include their last one; targets
+  are OpenCV's uint8 bilinear resize of the crop, predictions OpenCV's float resize to the box.
+* ``'continuous'`` (mmdetection 2 and later): targets are an aligned RoIAlign of the bitmap, cut at 0.5;
+  predictions are sampled at the pixel centres of the image with the exact box, zero outside the 28x28 grid.
+* ``'torchvision'``: soft RoIAlign targets (not aligned); predictions padded by one cell, boxes widened to
+  match and truncated to whole pixels.
 
 torch is imported where it is used, so that reading and writing RLE costs nothing of it.
 """
@@ -88,7 +88,7 @@ def mask_targets(masks, boxes, gt_inds, size=28, convention='legacy'):
 
 
 def _crop_and_resize(masks, boxes, gt_inds, size):
-    """OpenCV's fixed-point bilinear resize of uint8, for all boxes at once: four gathers and integer arithmetic."""
+    """OpenCV's fixed-point bilinear resize of uint8, for all boxes at once: four gathers, integer sums."""
     import torch
 
     height, width = masks.shape[-2:]
@@ -120,8 +120,8 @@ def _crop_and_resize(masks, boxes, gt_inds, size):
 def _fixed_point_taps(extent, size, stop_at_border):
     """The two source cells of every target cell and their weights in 2048ths, as OpenCV computes them.
 
-    Along x OpenCV sets the weights to (1, 0) where a tap would leave the image; along y it repeats the border row and
-    keeps both weights, which rounds differently.
+    Along x OpenCV sets the weights to (1, 0) where a tap would leave the image; along y it repeats the
+    border row and keeps both weights, which rounds differently.
 
     Args:
         extent (Tensor): (n,) int64 lengths of the sources.
@@ -273,7 +273,7 @@ def _pixel_range(low, high, limit):
 
 
 def _sample(grid, columns, rows):
-    """Bilinear samples of ``grid`` at the crossings of ``columns`` and ``rows``: (len(rows), len(columns)) float32."""
+    """Bilinear samples of ``grid`` where ``rows`` and ``columns`` cross: (rows, columns) float32."""
 
     def taps(position, length):
         near = np.minimum(position.astype(np.int64), max(length - 2, 0))

@@ -1,9 +1,9 @@
 """COCO run-length encoding: reading it safely, writing it, and measuring it. numpy and pycocotools only.
 
-An RLE lists the lengths of alternating runs of 0 and 1, beginning with 0, of a mask read column by column. Its
-compressed form packs them into a string: 5 bits a character, and from the fourth run on the difference to the run
-before last. pycocotools trusts such strings and reads or writes out of bounds on damaged ones, so everything that
-comes from a file goes through :func:`rle_counts` first.
+An RLE lists the lengths of alternating runs of 0 and 1, beginning with 0, of a mask read column by column.
+Its compressed form packs them into a string: 5 bits a character, and from the fourth run on the difference
+to the run before last. pycocotools trusts such strings and reads or writes out of bounds on damaged ones, so
+everything that comes from a file goes through :func:`rle_counts` first.
 """
 
 from numbers import Integral, Real
@@ -119,7 +119,7 @@ def rle_counts(rle):
         raise ValueError(f'RLE counts hold the negative run {int(counts.min())}')
     if int(counts.sum()) != height * width:
         raise ValueError(
-            f'RLE counts add up to {int(counts.sum())} pixels, but size {height} x {width} has {height * width}'
+            f'RLE counts add up to {int(counts.sum())} pixels, but {height} x {width} are {height * width}'
         )
     return counts
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmdet.models.mask_heads.fcn_mask_head import FCNMaskHead
+
 from .rules import fill_by_rule, load_npz
 
 

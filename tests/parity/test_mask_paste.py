@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmdet.structures.mask import decode_rle
+
 from .rules import load_json, load_npz
 
 CASES = load_json('unit_mask_paste.json')

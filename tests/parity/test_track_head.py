@@ -5,6 +5,7 @@ import torch
 
 from mmdet.models.track_heads.track_head import TrackHead
 from mmdet.models.trackers.masktrack_tracker import MaskTrackTracker
+
 from .rules import fill_by_rule, load_npz
 
 

@@ -1,7 +1,7 @@
 """Identities and memory of the scripted detections, frame by frame, against the 2019 loop.
 
-The original leaves stale duplicates of an identity in its list; only the detection it keeps in the end is compared
-(semantics D/B9).
+The original leaves stale duplicates of an identity in its list; only the detection it keeps in the end is
+compared (semantics D/B9).
 """
 
 import pytest
@@ -9,6 +9,7 @@ import torch
 
 from mmdet.models.track_heads.track_head import TrackHead
 from mmdet.models.trackers.masktrack_tracker import MaskTrackTracker
+
 from .rules import load_json, load_npz
 
 SCRIPT = load_json('unit_tracker.json')

@@ -17,8 +17,8 @@ UPSAMPLE_METHODS = ('deconv', 'nearest', 'bilinear', None)
 class FCNMaskHead(BaseModule):
     """Convolutions, one upsampling, one mask a class (Mask R-CNN, section 3, figure 4 right).
 
-    The channels of the last layer begin with a dead one for the background, as in the weights of 2019 (semantics
-    A4): the mask of label ``l`` is channel ``l + 1``.
+    The channels of the last layer begin with a dead one for the background, as in the weights of 2019
+    (semantics A4): the mask of label ``l`` is channel ``l + 1``.
 
     Args:
         num_convs (int): 3x3 convolutions before the upsampling.
@@ -156,8 +156,9 @@ class FCNMaskHead(BaseModule):
 
         Args:
             mask_pred (Tensor): (n, C, h, w) logits.
-            bboxes (Tensor): (n, 4) at the scale of the network input: the very boxes the features were cut with.
-                2019 divides them by the scale factor again, and whole pixels depend on that round trip (A24).
+            bboxes (Tensor): (n, 4) at the scale of the network input: the very boxes the features were cut
+                with. 2019 divides them by the scale factor again, and whole pixels depend on that round trip
+                (A24).
             labels (Tensor): (n,) int64, 0-based.
             meta (dict): ``ori_shape`` (h, w) and ``scale_factor`` of the image.
             cfg (dict): ``mask_thr_binary``, probability above which a pixel belongs to the object.

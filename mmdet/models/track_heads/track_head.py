@@ -13,11 +13,11 @@ IGNORED = -1
 
 @MODELS.register_module()
 class TrackHead(BaseModule):
-    """Fully connected layers whose outputs are compared by dot products (Video Instance Segmentation, section 4.1).
+    """Fully connected layers, compared by dot products (Video Instance Segmentation, section 4.1).
 
-    A box either is one of the reference objects or a new one: the scores are softmax logits over the reference
-    boxes, with a column of zeros in front for "new" (semantics A14). No normalisation, no temperature, and no
-    activation after the last layer.
+    A box either is one of the reference objects or a new one: the scores are softmax logits over the
+    reference boxes, with a column of zeros in front for "new" (semantics A14). No normalisation, no
+    temperature, and no activation after the last layer.
 
     Args:
         num_fcs (int): layers.
@@ -100,15 +100,15 @@ class TrackHead(BaseModule):
         return [self.similarity(key, ref) for key, ref in zip(keys, refs)]
 
     def loss(self, scores, ids):
-        """Cross entropy of the true identity: the mean over an image's boxes, then over images (semantics A11).
+        """Cross entropy of the true identity: mean over an image's boxes, then over images (A11).
 
         Every box with an identity counts, also a lone one (D/B1). An image without any adds nothing, and both
         values exist in every iteration.
 
         Args:
             scores (list[Tensor]): (n_i, m_i + 1) of :meth:`forward`.
-            ids (list[Tensor]): (n_i,) int64: 1 + index of the object in the reference frame, 0 if it is absent
-                there, -1 for a box to be left out.
+            ids (list[Tensor]): (n_i,) int64: 1 + index of the object in the reference frame, 0 if it is
+                absent there, -1 for a box to be left out.
 
         Returns:
             dict[str, Tensor]: scalars ``loss_match`` and ``match_acc`` (percent).

@@ -15,25 +15,25 @@ DROPPED = -1
 class MaskTrackTracker:
     """Give the detections of each frame the identity of a remembered object, or a new one.
 
-    The score of detection i and object j is ``log softmax(similarity)_ij + a * log(det score_i) + b * IoU_ij +
-    c * [label_i = label_j]``; the alternative "new object" has similarity 0, IoU ``dummy_iou`` and counts as of the
-    same class (semantics A22). Each detection takes its best alternative. Of several that claim one object the one
-    with the highest score gets it, the earlier if they tie; the others are dropped (D/B9). Memory belongs to a video,
-    so videos may be interleaved (D/B10).
+    The score of detection i and object j is ``log softmax(similarity)_ij + a * log(det score_i) + b * IoU_ij
+    + c * [label_i = label_j]``; the alternative "new object" has similarity 0, IoU ``dummy_iou`` and counts
+    as of the same class (semantics A22). Each detection takes its best alternative. Of several that claim
+    one object the one with the highest score gets it, the earlier if they tie; the others are dropped
+    (D/B9). Memory belongs to a video, so videos may be interleaved (D/B10).
 
     Args:
-        match_coeff (dict | Sequence[float] | None): a, b, c as ``det_score``, ``iou``, ``label``, or in this order.
-            None matches by similarity alone.
+        match_coeff (dict | Sequence[float] | None): a, b, c as ``det_score``, ``iou``, ``label``, or in this
+            order. None matches by similarity alone.
         dummy_iou (float): IoU that a new object counts with.
         update_label (bool): the label in memory follows the object; by default it stays the first.
         new_id_for_losers (bool): a detection that lost its object to a better one starts a new identity.
-        match_thr (float | None): least softmax probability of the similarity at which an object may be matched;
-            below it the detection counts as new.
+        match_thr (float | None): least softmax probability of the similarity at which an object may be
+            matched; below it the detection counts as new.
         new_track_thr (float | None): least detection score that starts an identity; below it the detection is
             dropped.
         max_age (int | None): objects missed in this many frames on end are forgotten.
-        max_objects (int | None): objects remembered at most; those unseen for longest go first, of those equally
-            long unseen the older identity.
+        max_objects (int | None): objects remembered at most; those unseen for longest go first, of those
+            equally long unseen the older identity.
         offset (int): 1 for IoU of boxes in inclusive pixels (2019), 0 for continuous coordinates.
 
     Raises:
@@ -155,7 +155,7 @@ class MaskTrackTracker:
         return log_probs + det_score * confidence[:, None] + iou * ious + label * same_label
 
     def _choose(self, memory, bboxes, scores, labels, embeddings):
-        """Best alternative of each detection (0: new, j + 1: row j of memory) and its score, as numpy arrays."""
+        """Best alternative of each detection (0: new, j + 1: row j of memory) and its score, in numpy."""
         log_probs = self.similarity(embeddings, memory.embeddings).log_softmax(dim=1)
         ious = bbox_overlaps(bboxes, memory.bboxes, offset=self.offset)
         combined = self.cue_scores(log_probs, scores, ious, labels[:, None] == memory.labels[None])
@@ -168,9 +168,9 @@ class MaskTrackTracker:
         return choice, combined[np.arange(len(choice)), choice]
 
     def _settle(self, choice, score):
-        """Detections that get the object they chose, and those that start an identity, both in detection order."""
+        """Detections that get the object they chose, and those that start an identity, in order."""
         starts = choice == 0
-        # Best score first, the earlier of equal ones first; then the first claim of each object is its winner.
+        # Best score first, the earlier of equal ones first: the first claim of each object wins it.
         order = np.argsort(-score, kind='stable')
         claims = order[~starts[order]]
         _, first = np.unique(choice[claims], return_index=True)

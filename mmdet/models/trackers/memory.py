@@ -6,8 +6,8 @@ import torch
 class TrackMemory:
     """The objects of one video: embedding, box and label as last accepted, one row an object.
 
-    Storage doubles when it is full, so that adding an object costs constant time however many there are. Rows are in
-    order of identity. Forgotten objects leave the rows; their identities are never given again.
+    Storage doubles when it is full, so that adding an object costs constant time however many there are.
+    Rows are in order of identity. Forgotten objects leave the rows; their identities are never given again.
 
     Attributes:
         next_id (int): identity of the next new object = number of objects ever seen.
