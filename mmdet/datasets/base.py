@@ -165,6 +165,10 @@ class DetDataset(Dataset):
             return None
         return [x, y, x + w - self.box_offset, y + h - self.box_offset]
 
+    def make_rng(self, entropy):
+        """The generator of one sample; ``entropy`` is [seed, epoch, index, stream]."""
+        return np.random.default_rng(entropy)
+
     def __getitem__(self, item):
         index, epoch, seed = item if isinstance(item, SampleIndex) else (int(item), 0, None)
         if index < 0:
@@ -175,7 +179,7 @@ class DetDataset(Dataset):
         results = {}
         if not self.test_mode:
             results['sample_seed'] = int(np.random.SeedSequence([*entropy, 1]).generate_state(1)[0])
-        results['rng'] = np.random.default_rng(entropy)
+        results['rng'] = self.make_rng(entropy)
         results['frames'] = self.frames_of(index, results['rng'])
         for step in self.pipeline:
             results = step(results)
