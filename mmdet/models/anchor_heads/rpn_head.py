@@ -1,0 +1,248 @@
+"""Region proposal network: scores and deltas at every anchor, their targets and losses, and the proposals."""
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import nn
+
+from ...ops import batched_nms, nms
+from ...registry import MODELS, TASK_UTILS
+from ..task_modules.samplers import image_generator
+
+
+@MODELS.register_module()
+class RPNHead(BaseModule):
+    """Proposals from a feature pyramid (Faster R-CNN, section 3.1; FPN, section 4.1; semantics A6, A8, A9).
+
+    Args:
+        in_channels (int): channels of every input level.
+        feat_channels (int): channels between the 3x3 convolution and the two 1x1 ones.
+        anchor_generator, bbox_coder (dict): of ``TASK_UTILS``; their convention (+1 or not) must be the same.
+        loss_cls (dict): sigmoid cross entropy, or a softmax over (background, object).
+        loss_bbox (dict): loss of the four deltas.
+        init_cfg (dict | list | None): normal with std 0.01 by default.
+
+    Raises:
+        ValueError: if anchors and coder follow different conventions.
+    """
+
+    def __init__(
+        self, in_channels, anchor_generator, bbox_coder, loss_cls, loss_bbox, feat_channels=256, init_cfg=None
+    ):
+        super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
+        self.anchor_generator = TASK_UTILS.build(anchor_generator)
+        self.bbox_coder = TASK_UTILS.build(bbox_coder)
+        self.offset = self.bbox_coder.offset
+        if self.anchor_generator.offset != self.offset:
+            raise ValueError(
+                f'RPNHead: anchors and box coder of one convention expected, got '
+                f'{type(self.anchor_generator).__name__} and {type(self.bbox_coder).__name__}'
+            )
+        self.loss_cls = MODELS.build(loss_cls)
+        self.loss_bbox = MODELS.build(loss_bbox)
+        self.cls_channels = 1 if getattr(self.loss_cls, 'use_sigmoid', True) else 2
+        anchors = self.anchor_generator.num_base_anchors
+        self.in_channels = in_channels
+        self.rpn_conv = nn.Conv2d(in_channels, feat_channels, 3, padding=1)
+        self.rpn_cls = nn.Conv2d(feat_channels, anchors * self.cls_channels, 1)
+        self.rpn_reg = nn.Conv2d(feat_channels, anchors * 4, 1)
+
+    def forward(self, feats):
+        """Predict at every anchor.
+
+        Args:
+            feats (Sequence[Tensor]): (N, C, H_l, W_l) for every level l.
+
+        Returns:
+            tuple[list[Tensor], list[Tensor]]: logits (N, A, H_l, W_l), deltas (N, 4 * A, H_l, W_l).
+
+        Raises:
+            ValueError: if the number of levels or of channels is another than the head was built for.
+        """
+        if len(feats) != self.anchor_generator.num_levels or feats[0].size(1) != self.in_channels:
+            raise ValueError(
+                f'RPNHead: {self.anchor_generator.num_levels} levels of in_channels={self.in_channels} '
+                f'expected, got {len(feats)} of {feats[0].size(1)}'
+            )
+        hidden = [F.relu(self.rpn_conv(feat), inplace=True) for feat in feats]
+        return [self.rpn_cls(feat) for feat in hidden], [self.rpn_reg(feat) for feat in hidden]
+
+    def _flatten(self, maps, channels):
+        """Levels (N, A * channels, H_l, W_l) to one (N, sum of H_l * W_l * A, channels), in anchor order."""
+        rows = [level.permute(0, 2, 3, 1).reshape(len(level), -1, channels) for level in maps]
+        return torch.cat(rows, dim=1)
+
+    def _anchors(self, cls_scores, metas):
+        sizes = [tuple(level.shape[-2:]) for level in cls_scores]
+        image_size = metas[0].get('batch_input_shape') or metas[0].get('pad_shape')
+        return self.anchor_generator.grid_anchors(sizes, cls_scores[0].device, image_size), sizes
+
+    def get_targets(self, anchors, valid_flags, data_sample, train_cfg):
+        """Choose the anchors one image learns from and what they are to predict.
+
+        Args:
+            anchors (Tensor): (n, 4) of all levels.
+            valid_flags (Tensor): (n,) bool, see ``AnchorGenerator.valid_flags``.
+            data_sample (DetDataSample): with ``gt_instances.bboxes``, maybe ``ignored_instances.bboxes``;
+                ``img_shape`` is the resized image without padding.
+            train_cfg (dict): ``assigner``, ``sampler``, ``allowed_border`` (pixels an anchor may stand out of
+                the image; < 0: any) .
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor]: positive indices (p,) and negative ones (q,) into ``anchors``,
+            targets (p, 4).
+        """
+        assigner = TASK_UTILS.build(train_cfg['assigner'])
+        sampler = TASK_UTILS.build(train_cfg['sampler'])
+        border = train_cfg.get('allowed_border', 0)
+        inside = valid_flags
+        if border >= 0:
+            height, width = data_sample.img_shape[:2]
+            limit = anchors.new_tensor([width + border, height + border])
+            inside = inside & (anchors[:, :2] >= -border).all(dim=1) & (anchors[:, 2:] < limit).all(dim=1)
+        inside = inside.nonzero(as_tuple=True)[0]
+        candidates = anchors[inside]
+        gt_bboxes = data_sample.gt_instances.bboxes.to(anchors)
+        ignored = data_sample.get('ignored_instances')
+        ignored = None if ignored is None else ignored.bboxes.to(anchors)
+        assigned = assigner.assign(candidates, gt_bboxes, ignored)
+        sampled = sampler.sample(
+            assigned, candidates, gt_bboxes, generator=image_generator(data_sample, stream=0)
+        )
+        targets = self.bbox_coder.encode(sampled.pos_bboxes, sampled.pos_gt_bboxes)
+        return inside[sampled.pos_inds], inside[sampled.neg_inds], targets
+
+    def loss(self, cls_scores, bbox_preds, data_samples, train_cfg):
+        """Losses of a batch; only the sampled anchors are touched.
+
+        Args:
+            cls_scores, bbox_preds (list[Tensor]): of :meth:`forward`.
+            data_samples (list[DetDataSample]): one an image.
+            train_cfg (dict): see :meth:`get_targets`; ``pos_weight`` > 0 weights the positives.
+
+        Returns:
+            dict[str, list[Tensor]]: ``loss_rpn_cls`` and ``loss_rpn_reg``, a scalar for every level. Both are
+            divided by the number of samples, counting at least one positive and one negative an image.
+        """
+        metas = [sample.metainfo for sample in data_samples]
+        level_anchors, sizes = self._anchors(cls_scores, metas)
+        anchors = torch.cat(level_anchors)
+        device = anchors.device
+        pos, neg, targets, divisor = [], [], [], 0
+        for index, sample in enumerate(data_samples):
+            valid = torch.cat(self.anchor_generator.valid_flags(sizes, sample.pad_shape, device))
+            pos_inds, neg_inds, pos_targets = self.get_targets(anchors, valid, sample, train_cfg)
+            divisor += max(len(pos_inds), 1) + max(len(neg_inds), 1)
+            # Rows of the batch: image-major, as the predictions are flattened below.
+            pos.append(pos_inds + index * len(anchors))
+            neg.append(neg_inds + index * len(anchors))
+            targets.append(pos_targets)
+        pos, neg, targets = torch.cat(pos), torch.cat(neg), torch.cat(targets)
+        rows = torch.cat([pos, neg])
+        labels = (torch.arange(len(rows), device=device) < len(pos)).long()
+        pos_weight = train_cfg.get('pos_weight', -1)
+        weights = torch.where(labels == 1, pos_weight, 1.0) if pos_weight > 0 else None
+
+        logits = self._flatten(cls_scores, self.cls_channels).flatten(0, 1)[rows].float()
+        if self.cls_channels == 1:
+            logits, labels = logits.squeeze(1), labels.float()
+        cls_loss = self.loss_cls(logits, labels, weight=weights, reduction_override='none')
+        deltas = self._flatten(bbox_preds, 4).flatten(0, 1)[pos].float()
+        reg_loss = self.loss_bbox(deltas, targets, reduction_override='none')
+        levels = torch.repeat_interleave(
+            torch.arange(len(level_anchors), device=device),
+            torch.tensor([len(level) for level in level_anchors], device=device),
+        )
+
+        def per_level(loss, inds):
+            total = loss.new_zeros(len(level_anchors)).index_add(0, levels[inds % len(anchors)], loss)
+            return list((total / divisor).unbind())
+
+        return dict(loss_rpn_cls=per_level(cls_loss, rows), loss_rpn_reg=per_level(reg_loss.sum(dim=1), pos))
+
+    @torch.no_grad()
+    def get_proposals(self, cls_scores, bbox_preds, metas, proposal_cfg):
+        """Proposals of every image of a batch (semantics A6).
+
+        Args:
+            cls_scores, bbox_preds (list[Tensor]): of :meth:`forward`.
+            metas (list[dict]): ``img_shape`` of every image.
+            proposal_cfg (dict): ``nms_pre`` (best anchors of a level kept), ``nms`` (``iou_threshold``),
+                ``nms_post`` (boxes of a level kept after NMS), ``max_per_img``, ``min_bbox_size`` (pixels),
+                ``nms_across_levels`` (a second NMS over all levels). 0 or None is no limit.
+
+        Returns:
+            list[InstanceData]: ``bboxes`` (k, 4) and ``scores`` (k,), best first.
+        """
+        level_anchors, _ = self._anchors(cls_scores, metas)
+        picked = []
+        for level, (cls_score, bbox_pred) in enumerate(zip(cls_scores, bbox_preds)):
+            picked.append(self._top_of_level(cls_score, bbox_pred, level_anchors[level], proposal_cfg))
+        counts = [scores.size(1) for scores, _, _ in picked]
+        scores, deltas, anchors = (torch.cat(parts, dim=1).flatten(0, 1) for parts in zip(*picked))
+        device = scores.device
+        image = torch.arange(len(metas), device=device).repeat_interleave(sum(counts))
+        level = torch.arange(len(counts), device=device).repeat_interleave(
+            torch.tensor(counts, device=device)
+        )
+        level = level.repeat(len(metas))
+        shapes = anchors.new_tensor([meta['img_shape'][:2] for meta in metas])
+        boxes = self.bbox_coder.decode(anchors, deltas, max_shape=shapes[image])
+        boxes, scores, image, level = self._drop_small(boxes, scores, image, level, proposal_cfg)
+        group = image * len(counts) + level
+        threshold, offset = self._nms_args(proposal_cfg)
+        keep = batched_nms(boxes, scores, group, threshold, offset=offset)
+        keep = keep[_rank_in_group(group[keep]) < (proposal_cfg.get('nms_post') or len(boxes) + 1)]
+        boxes, scores, image = boxes[keep], scores[keep], image[keep]
+        return [
+            self._best_of_image(boxes[image == i], scores[image == i], proposal_cfg)
+            for i in range(len(metas))
+        ]
+
+    def _top_of_level(self, cls_score, bbox_pred, anchors, cfg):
+        """Scores (N, k), deltas (N, k, 4) and anchors (N, k, 4) of the k best anchors of one level.
+
+        The order of logits is that of scores, so only the chosen k go through the sigmoid and are decoded.
+        """
+        logits = self._flatten([cls_score], self.cls_channels).float()
+        # A softmax over (background, object) is the sigmoid of the difference.
+        logits = logits[..., 0] if self.cls_channels == 1 else logits[..., 1] - logits[..., 0]
+        deltas = self._flatten([bbox_pred], 4).float()
+        limit = cfg.get('nms_pre') or logits.size(1)
+        logits, order = logits.topk(min(limit, logits.size(1)), dim=1)
+        deltas = deltas.gather(1, order[..., None].expand(-1, -1, 4))
+        return logits.sigmoid(), deltas, anchors[order]
+
+    def _drop_small(self, boxes, scores, image, level, cfg):
+        size = cfg.get('min_bbox_size', 0)
+        if size <= 0 and self.offset == 1:
+            return boxes, scores, image, level
+        sides = (boxes[:, 2:] - boxes[:, :2] + self.offset).amin(dim=1)
+        # Continuous boxes may have no area at all; those are dropped whatever the limit.
+        keep = sides >= size if self.offset == 1 else sides > size
+        return boxes[keep], scores[keep], image[keep], level[keep]
+
+    def _nms_args(self, cfg):
+        nms_cfg = cfg['nms']
+        if nms_cfg.get('type', 'nms') != 'nms':
+            raise ValueError(f"RPNHead: proposals need nms of type 'nms', got {nms_cfg['type']!r}")
+        return nms_cfg['iou_threshold'], nms_cfg.get('offset', self.offset)
+
+    def _best_of_image(self, boxes, scores, cfg):
+        if cfg.get('nms_across_levels', False) and len(boxes):
+            threshold, offset = self._nms_args(cfg)
+            keep = nms(boxes, scores, threshold, offset=offset)
+            boxes, scores = boxes[keep], scores[keep]
+        limit = cfg.get('max_per_img') or len(boxes)
+        return InstanceData(bboxes=boxes[:limit], scores=scores[:limit])
+
+
+def _rank_in_group(group):
+    """Position of every element among those of its group, in order of appearance."""
+    order = group.argsort(stable=True)
+    ordered = group[order]
+    first = torch.searchsorted(ordered, ordered)
+    rank = torch.empty_like(group)
+    rank[order] = torch.arange(len(group), device=group.device) - first
+    return rank

@@ -1,0 +1,196 @@
+"""Classification and box regression of rois: the two output layers, targets, losses and detections."""
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import nn
+
+from ...ops import multiclass_nms
+from ...registry import MODELS, TASK_UTILS
+from ...structures.bbox import unscale_bboxes
+from ..losses import accuracy
+
+
+@MODELS.register_module()
+class BBoxHead(BaseModule):
+    """Two linear layers on roi features (Fast R-CNN, section 2; semantics A4, A11, A19, A20).
+
+    The background is column 0 of the classifier and block 0 of the regressor (which is never trained), as in
+    the published weights; class c, 0-based, has column and block c + 1.
+
+    Args:
+        num_classes (int): object classes, without background.
+        bbox_coder (dict): of ``TASK_UTILS``; its convention (+1 or not) is that of NMS, too.
+        loss_cls, loss_bbox (dict): losses.
+        in_channels (int): channels of the roi features.
+        roi_feat_size (int): side of the roi features.
+        with_avg_pool (bool): average over the roi first.
+        with_cls, with_reg (bool): which of the two outputs there are.
+        reg_class_agnostic (bool): one block of deltas for all classes.
+        init_cfg (dict | list | None): normal, std 0.01 for the classifier and 0.001 for the regressor, by
+            default.
+
+    Raises:
+        ValueError: for a head without outputs, or less than one class.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        bbox_coder,
+        loss_cls,
+        loss_bbox,
+        in_channels=256,
+        roi_feat_size=7,
+        with_avg_pool=False,
+        with_cls=True,
+        with_reg=True,
+        reg_class_agnostic=False,
+        init_cfg=None,
+    ):
+        name = type(self).__name__
+        if not (with_cls or with_reg):
+            raise ValueError(f'{name}: with_cls or with_reg must be true')
+        if num_classes < 1:
+            raise ValueError(
+                f'{name}: num_classes counts objects without background and must be >= 1, got {num_classes}'
+            )
+        super().__init__(init_cfg or self._default_init(with_cls, with_reg))
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        self.roi_feat_size = roi_feat_size
+        self.with_avg_pool = with_avg_pool
+        self.with_cls = with_cls
+        self.with_reg = with_reg
+        self.reg_class_agnostic = reg_class_agnostic
+        self.bbox_coder = TASK_UTILS.build(bbox_coder)
+        self.loss_cls = MODELS.build(loss_cls)
+        self.loss_bbox = MODELS.build(loss_bbox)
+        if with_avg_pool:
+            self.avg_pool = nn.AvgPool2d(roi_feat_size)
+        features = in_channels if with_avg_pool else in_channels * roi_feat_size**2
+        self._add_outputs(features, features)
+
+    @staticmethod
+    def _default_init(with_cls, with_reg):
+        outputs = [('fc_cls', 0.01)] * with_cls + [('fc_reg', 0.001)] * with_reg
+        return [dict(type='Normal', std=std, override=dict(name=name)) for name, std in outputs]
+
+    def _add_outputs(self, cls_features, reg_features):
+        if self.with_cls:
+            self.fc_cls = nn.Linear(cls_features, self.num_classes + 1)
+        if self.with_reg:
+            blocks = 1 if self.reg_class_agnostic else self.num_classes + 1
+            self.fc_reg = nn.Linear(reg_features, 4 * blocks)
+
+    def _check_input(self, x):
+        expected = (self.in_channels, self.roi_feat_size, self.roi_feat_size)
+        if tuple(x.shape[1:]) != expected:
+            raise ValueError(
+                f'{type(self).__name__}: roi features (K, {", ".join(map(str, expected))}) expected, '
+                f'got {tuple(x.shape)}'
+            )
+
+    def forward(self, x):
+        """Classify and refine rois.
+
+        Args:
+            x (Tensor): (K, in_channels, s, s).
+
+        Returns:
+            tuple: ``cls_score`` (K, C + 1) and ``bbox_pred`` (K, 4 * (C + 1)) or (K, 4); None for an absent
+            output.
+
+        Raises:
+            ValueError: for features of another shape.
+        """
+        self._check_input(x)
+        x = (self.avg_pool(x) if self.with_avg_pool else x).flatten(1)
+        return (self.fc_cls(x) if self.with_cls else None), (self.fc_reg(x) if self.with_reg else None)
+
+    def get_targets(self, sampling_results, rcnn_cfg):
+        """Targets of the rois of a batch, in their order: per image positives, then negatives.
+
+        Args:
+            sampling_results (list[SamplingResult]): one an image.
+            rcnn_cfg (dict): ``pos_weight`` > 0 weights the positives.
+
+        Returns:
+            tuple[Tensor, Tensor, Tensor, Tensor]: ``labels`` (K,) classifier columns, 0 is background;
+            ``label_weights`` (K,); ``bbox_targets`` (K, 4) and ``bbox_weights`` (K, 4), 0 for negatives.
+        """
+        pos_weight = rcnn_cfg.get('pos_weight', -1)
+        pos_weight = pos_weight if pos_weight > 0 else 1.0
+        labels, label_weights, targets, weights = [], [], [], []
+        for result in sampling_results:
+            negatives = result.neg_bboxes
+            labels += [result.pos_gt_labels + 1, result.pos_gt_labels.new_zeros(len(negatives))]
+            encoded = self.bbox_coder.encode(result.pos_bboxes, result.pos_gt_bboxes)
+            label_weights += [encoded.new_full((len(encoded),), pos_weight), encoded.new_ones(len(negatives))]
+            targets += [encoded, encoded.new_zeros((len(negatives), 4))]
+            weights += [torch.ones_like(encoded), encoded.new_zeros((len(negatives), 4))]
+        return torch.cat(labels), torch.cat(label_weights), torch.cat(targets), torch.cat(weights)
+
+    def loss(self, cls_score, bbox_pred, labels, label_weights, bbox_targets, bbox_weights):
+        """Losses of a batch of sampled rois.
+
+        Args:
+            cls_score, bbox_pred (Tensor): of :meth:`forward`; K may be 0.
+            labels, label_weights, bbox_targets, bbox_weights (Tensor): of :meth:`get_targets`.
+
+        Returns:
+            dict[str, Tensor]: ``loss_cls``, divided by the rois of positive weight; ``acc`` (1,), percent;
+            ``loss_reg``, divided by the number of all rois, positive or not.
+        """
+        losses = {}
+        if cls_score is not None:
+            divisor = (label_weights > 0).sum().clamp(min=1)
+            losses['loss_cls'] = self.loss_cls(cls_score, labels, label_weights, avg_factor=divisor)
+            losses['acc'] = accuracy(cls_score, labels)
+        if bbox_pred is not None:
+            pos = (labels > 0).nonzero(as_tuple=True)[0]
+            blocks = bbox_pred.view(len(bbox_pred), bbox_pred.size(1) // 4, 4)
+            block = torch.zeros_like(pos) if self.reg_class_agnostic else labels[pos]
+            losses['loss_reg'] = self.loss_bbox(
+                blocks[pos, block].float(),
+                bbox_targets[pos],
+                bbox_weights[pos],
+                avg_factor=max(len(bbox_targets), 1),
+            )
+        return losses
+
+    @torch.no_grad()
+    def get_bboxes(self, rois, cls_score, bbox_pred, meta, cfg, rescale=True):
+        """Detections of one image.
+
+        Args:
+            rois (Tensor): (K, 5), or (K, 4) boxes, on the resized image.
+            cls_score (Tensor): (K, C + 1).
+            bbox_pred (Tensor | None): (K, 4 * (C + 1)) or (K, 4); None: the rois are the boxes.
+            meta (dict): ``img_shape`` to clip to and ``scale_factor``.
+            cfg (dict | None): ``score_thr``, ``nms``, ``max_per_img``, maybe ``always_sort``; None: no NMS.
+            rescale (bool): divide the boxes by the scale factor, before NMS as in 2019.
+
+        Returns:
+            InstanceData: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) 0-based, in class-major order
+            unless ``max_per_img`` was exceeded (A19). Without ``cfg``: ``bboxes`` (K, 4 * (C + 1)) and
+            ``scores`` (K, C + 1).
+        """
+        boxes = rois[:, -4:]
+        scores = F.softmax(cls_score.float(), dim=1)
+        if bbox_pred is not None:
+            boxes = self.bbox_coder.decode(boxes, bbox_pred.float(), max_shape=meta['img_shape'])
+        if rescale:
+            boxes = unscale_bboxes(boxes, meta['scale_factor'])
+        if cfg is None:
+            return InstanceData(bboxes=boxes, scores=scores)
+        dets, labels, _ = multiclass_nms(
+            boxes,
+            scores,
+            cfg['score_thr'],
+            dict(cfg['nms'], offset=cfg['nms'].get('offset', self.bbox_coder.offset)),
+            cfg['max_per_img'],
+            always_sort=cfg.get('always_sort', False),
+        )
+        return InstanceData(bboxes=dets[:, :4], scores=dets[:, 4], labels=labels)

@@ -1,0 +1,144 @@
+"""Box heads with convolutions and fully connected layers, shared by the two outputs or not."""
+
+from mmcv.cnn import ConvModule
+from torch import nn
+from torch.nn import functional as F
+
+from ...registry import MODELS
+from ..norm import check_norm_cfg
+from .bbox_head import BBoxHead
+
+
+@MODELS.register_module()
+class ConvFCBBoxHead(BBoxHead):
+    """Shared convolutions and layers, then a branch of its own for each output (semantics A14).
+
+    ::
+
+        x -> shared convs -> shared fcs -+-> cls convs -> cls fcs -> fc_cls
+                                         +-> reg convs -> reg fcs -> fc_reg
+
+    Args:
+        num_shared_convs, num_shared_fcs (int): layers before the branches part.
+        num_cls_convs, num_cls_fcs, num_reg_convs, num_reg_fcs (int): layers of each branch; a branch may only
+            have convolutions where there are no shared fully connected layers.
+        conv_out_channels, fc_out_channels (int): widths.
+        norm_cfg (dict | None): norm of the convolutions.
+        init_cfg (dict | list | None): Xavier uniform for hidden layers, by default.
+        **kwargs: see :class:`BBoxHead`.
+
+    Raises:
+        ValueError: for convolutions after fully connected layers, or a branch without its output.
+    """
+
+    def __init__(
+        self,
+        num_shared_convs=0,
+        num_shared_fcs=0,
+        num_cls_convs=0,
+        num_cls_fcs=0,
+        num_reg_convs=0,
+        num_reg_fcs=0,
+        conv_out_channels=256,
+        fc_out_channels=1024,
+        norm_cfg=None,
+        init_cfg=None,
+        **kwargs,
+    ):
+        name = type(self).__name__
+        if num_shared_fcs and (num_cls_convs or num_reg_convs):
+            raise ValueError(f'{name}: num_cls_convs and num_reg_convs must be 0 where num_shared_fcs is not')
+        for output, convs, fcs in (('cls', num_cls_convs, num_cls_fcs), ('reg', num_reg_convs, num_reg_fcs)):
+            if not kwargs.get(f'with_{output}', True) and (convs or fcs):
+                raise ValueError(f'{name}: layers for {output}, but with_{output} is false')
+        check_norm_cfg(norm_cfg, name)
+        self._conv_args = dict(kernel_size=3, padding=1, norm_cfg=norm_cfg)
+        self._branches = dict(
+            shared=(num_shared_convs, num_shared_fcs),
+            cls=(num_cls_convs, num_cls_fcs),
+            reg=(num_reg_convs, num_reg_fcs),
+        )
+        self._widths = (conv_out_channels, fc_out_channels)
+        super().__init__(init_cfg=init_cfg, **kwargs)
+        if init_cfg is None:
+            hidden = [dict(name=f'{branch}_fcs') for branch, (_, fcs) in self._branches.items() if fcs]
+            if hidden:
+                xavier = dict(type='Xavier', distribution='uniform', layer='Linear')
+                self.init_cfg = [dict(xavier, override=hidden), *self.init_cfg]
+
+    def _add_outputs(self, cls_features, reg_features):
+        channels, flat = self._add_branch('shared', self.in_channels, False)
+        _, cls_features = self._flat_size(*self._add_branch('cls', channels, flat))
+        _, reg_features = self._flat_size(*self._add_branch('reg', channels, flat))
+        super()._add_outputs(cls_features, reg_features)
+
+    def _flat_size(self, channels, flat):
+        """Numbers a roi has once it is a vector."""
+        return True, channels if flat or self.with_avg_pool else channels * self.roi_feat_size**2
+
+    def _add_branch(self, branch, channels, flat):
+        """Add ``<branch>_convs`` and ``<branch>_fcs``; returns channels and whether it is a vector now."""
+        num_convs, num_fcs = self._branches[branch]
+        conv_channels, fc_channels = self._widths
+        convs, fcs = nn.ModuleList(), nn.ModuleList()
+        for _ in range(num_convs):
+            convs.append(ConvModule(channels, conv_channels, **self._conv_args))
+            channels = conv_channels
+        for _ in range(num_fcs):
+            flat, channels = self._flat_size(channels, flat)
+            fcs.append(nn.Linear(channels, fc_channels))
+            channels = fc_channels
+        self.add_module(f'{branch}_convs', convs)
+        self.add_module(f'{branch}_fcs', fcs)
+        return channels, flat
+
+    def _vector(self, x):
+        if x.dim() == 2:
+            return x
+        return (self.avg_pool(x) if self.with_avg_pool else x).flatten(1)
+
+    def _run_branch(self, branch, x):
+        for conv in getattr(self, f'{branch}_convs'):
+            x = conv(x)
+        for fc in getattr(self, f'{branch}_fcs'):
+            x = F.relu(fc(self._vector(x)), inplace=True)
+        return x
+
+    def forward(self, x):
+        """Classify and refine rois; see :meth:`BBoxHead.forward`."""
+        self._check_input(x)
+        x = self._run_branch('shared', x)
+        cls_score = self.fc_cls(self._vector(self._run_branch('cls', x))) if self.with_cls else None
+        bbox_pred = self.fc_reg(self._vector(self._run_branch('reg', x))) if self.with_reg else None
+        return cls_score, bbox_pred
+
+
+@MODELS.register_module()
+class SharedFCBBoxHead(ConvFCBBoxHead):
+    """Fully connected layers shared by both outputs: the head of the paper's configs.
+
+    Args:
+        num_shared_fcs (int): their number; ``num_fcs``, as in 2019, is the same.
+        **kwargs: see :class:`ConvFCBBoxHead`.
+    """
+
+    def __init__(self, num_shared_fcs=2, num_fcs=None, **kwargs):
+        num_shared_fcs = num_shared_fcs if num_fcs is None else num_fcs
+        if num_shared_fcs < 1:
+            raise ValueError(
+                f'{type(self).__name__}: at least one shared layer expected, got {num_shared_fcs}'
+            )
+        super().__init__(num_shared_fcs=num_shared_fcs, **kwargs)
+
+
+@MODELS.register_module()
+class Shared2FCBBoxHead(SharedFCBBoxHead):
+    """mmdetection's later name for two shared layers."""
+
+
+@MODELS.register_module()
+class Shared4Conv1FCBBoxHead(ConvFCBBoxHead):
+    """Four shared convolutions and one shared layer (the head used with group normalisation)."""
+
+    def __init__(self, **kwargs):
+        super().__init__(num_shared_convs=4, num_shared_fcs=1, **kwargs)

@@ -1,0 +1,64 @@
+"""Normalisation layers from configs, with errors a user can act on."""
+
+from mmcv.cnn import build_norm_layer as _build
+
+from ..registry import MODELS
+from ..utils import suggest
+
+KNOWN_NORMS = (
+    'BN',
+    'BN1d',
+    'BN2d',
+    'BN3d',
+    'SyncBN',
+    'MMSyncBN',
+    'GN',
+    'LN',
+    'LN2d',
+    'IN',
+    'IN1d',
+    'IN2d',
+    'IN3d',
+)
+
+
+def check_norm_cfg(norm_cfg, where):
+    """Raise a ValueError that names the caller if ``norm_cfg`` cannot be built; None is no normalisation.
+
+    Args:
+        norm_cfg (dict | None): such as ``dict(type='BN', requires_grad=True)`` or
+            ``dict(type='GN', num_groups=32)``.
+        where (str): the class that was given it.
+    """
+    if norm_cfg is None:
+        return
+    if not isinstance(norm_cfg, dict) or 'type' not in norm_cfg:
+        raise ValueError(f"{where}: norm_cfg must be a dict with a 'type', got {norm_cfg!r}")
+    kind = norm_cfg['type']
+    if isinstance(kind, str) and MODELS.get(kind) is None:
+        raise ValueError(
+            f'{where}: unknown norm {kind!r}{suggest(kind, KNOWN_NORMS)}; known are {", ".join(KNOWN_NORMS)}'
+        )
+    if kind == 'GN' and 'num_groups' not in norm_cfg:
+        raise ValueError(f"{where}: norm_cfg of type 'GN' needs num_groups, got {norm_cfg!r}")
+
+
+def build_norm(norm_cfg, channels, postfix, where):
+    """Build a normalisation layer.
+
+    Args:
+        norm_cfg (dict): see :func:`check_norm_cfg`.
+        channels (int): channels it normalises.
+        postfix (int): number in its name.
+        where (str): the class that asks, for messages.
+
+    Returns:
+        tuple[str, nn.Module]: the name (``bn1``, ``gn1``, ...), as checkpoints spell it, and the layer.
+
+    Raises:
+        ValueError: for groups that do not divide the channels.
+    """
+    groups = norm_cfg.get('num_groups')
+    if groups and channels % groups:
+        raise ValueError(f'{where}: {channels} channels cannot be split into num_groups={groups}')
+    return _build(norm_cfg, channels, postfix=postfix)

@@ -1,0 +1,91 @@
+"""Features of a roi from the one pyramid level that suits its size."""
+
+import torch
+from torch import nn
+
+from ...ops import RoIAlign, multilevel_roi_align
+from ...registry import MODELS
+
+
+@MODELS.register_module()
+class SingleRoIExtractor(nn.Module):
+    """RoIAlign on the level ``clamp(floor(log2(sqrt(w * h) / finest_scale + 1e-6)), 0, levels - 1)`` (A13).
+
+    The defaults are those of 2019. ``finest_scale=56, offset=0`` is that of mmdetection 2 and later and, as
+    56 is 224 halved twice, that of torchvision (canonical scale 224 on level 4 of a pyramid from level 2 on).
+
+    Args:
+        roi_layer (dict): ``type='RoIAlign'``, ``output_size``, ``sampling_ratio``, ``mode``: see
+            ``mmdet.ops``.
+        out_channels (int): channels of every level.
+        featmap_strides (Sequence[int]): strides of the levels used, finest first; further levels are not.
+        finest_scale (float): rois of a size below twice this one, in pixels, go to the first level.
+        offset (int): 1 for boxes in inclusive pixels, 0 for continuous ones.
+
+    Raises:
+        ValueError: for another ``roi_layer``.
+    """
+
+    def __init__(self, roi_layer, out_channels, featmap_strides, finest_scale=56, offset=1):
+        super().__init__()
+        layer = dict(roi_layer)
+        kind = layer.pop('type', 'RoIAlign')
+        if kind not in ('RoIAlign', RoIAlign):
+            raise ValueError(f"SingleRoIExtractor: roi_layer of type 'RoIAlign' expected, got {kind!r}")
+        layer = RoIAlign(**layer)
+        self.output_size = layer.output_size
+        self.sampling_ratio = layer.sampling_ratio
+        self.mode = layer.mode
+        self.out_channels = out_channels
+        self.featmap_strides = list(featmap_strides)
+        self.finest_scale = finest_scale
+        self.offset = offset
+
+    @property
+    def num_inputs(self):
+        """Number of pyramid levels used."""
+        return len(self.featmap_strides)
+
+    def map_roi_levels(self, rois):
+        """Level of every roi.
+
+        Args:
+            rois (Tensor): (K, 5) rows of ``[image index, x1, y1, x2, y2]``.
+
+        Returns:
+            Tensor: (K,) int64. A roi with one negative side has no size and goes to the first level.
+        """
+        sides = rois[:, 3:5].float() - rois[:, 1:3].float() + self.offset
+        scale = torch.sqrt(sides[:, 0] * sides[:, 1])
+        level = torch.floor(torch.log2(scale / self.finest_scale + 1e-6))
+        return level.nan_to_num(0.0).clamp(0, self.num_inputs - 1).long()
+
+    def forward(self, feats, rois):
+        """Extract features.
+
+        Args:
+            feats (Sequence[Tensor]): (N, C, H_l, W_l); the first ``num_inputs`` levels are used.
+            rois (Tensor): (K, 5); K may be 0.
+
+        Returns:
+            Tensor: (K, C, s, s) attached to every level used.
+
+        Raises:
+            ValueError: for features of other numbers or channels than the constructor was told.
+        """
+        feats = list(feats[: self.num_inputs])
+        channels = [feat.size(1) for feat in feats]
+        if channels != [self.out_channels] * self.num_inputs:
+            raise ValueError(
+                f'SingleRoIExtractor: {self.num_inputs} levels of {self.out_channels} channels expected, '
+                f'got levels of {channels} channels'
+            )
+        return multilevel_roi_align(
+            feats,
+            rois,
+            self.map_roi_levels(rois),
+            self.output_size,
+            [1.0 / stride for stride in self.featmap_strides],
+            self.sampling_ratio,
+            self.mode,
+        )

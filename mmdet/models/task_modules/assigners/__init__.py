@@ -1,0 +1,6 @@
+"""Assigners: which ground truth, if any, each box is to learn."""
+
+from .assign_result import AssignResult
+from .max_iou_assigner import MaxIoUAssigner
+
+__all__ = ['AssignResult', 'MaxIoUAssigner']

@@ -1,0 +1,216 @@
+"""Box arithmetic: overlaps, delta coding, flips, clips and scales.
+
+Boxes are xyxy float tensors. ``offset=1``, the default, is the convention of 2019: corners are inclusive
+pixels and a box is ``x2 - x1 + 1`` wide. ``offset=0`` is the continuous convention of mmdetection 2 and
+later and of torchvision, where a box is ``x2 - x1`` wide. See semantics A1, A2 in ``docs/conventions.md``.
+"""
+
+import math
+
+import torch
+
+
+def _check_boxes(boxes, name, where):
+    if boxes.dim() != 2 or boxes.size(-1) < 4:
+        raise ValueError(f'{where}: {name} must have shape (n, 4), got {tuple(boxes.shape)}')
+
+
+def _areas(boxes, offset):
+    return (boxes[:, 2] - boxes[:, 0] + offset) * (boxes[:, 3] - boxes[:, 1] + offset)
+
+
+def bbox_overlaps(bboxes1, bboxes2, mode='iou', is_aligned=False, offset=1):
+    """Overlaps of two sets of boxes.
+
+    Args:
+        bboxes1 (Tensor): (n, 4), xyxy.
+        bboxes2 (Tensor): (m, 4), xyxy; m == n if ``is_aligned``.
+        mode (str): ``'iou'`` (intersection over union) or ``'iof'`` (over the area of ``bboxes1``).
+        is_aligned (bool): compare row by row instead of every pair.
+        offset (int): 1 for inclusive pixels, 0 for continuous coordinates.
+
+    Returns:
+        Tensor: (n, m), or (n,) if ``is_aligned``. With ``offset=1`` the 'iof' of a box without area is 0/0 =
+        NaN as in 2019; with ``offset=0`` the denominator is at least 1e-6.
+
+    Raises:
+        ValueError: for an unknown mode, or shapes that do not fit.
+    """
+    if mode not in ('iou', 'iof'):
+        raise ValueError(f"bbox_overlaps: mode must be 'iou' or 'iof', got {mode!r}")
+    _check_boxes(bboxes1, 'bboxes1', 'bbox_overlaps')
+    _check_boxes(bboxes2, 'bboxes2', 'bbox_overlaps')
+    if is_aligned and len(bboxes1) != len(bboxes2):
+        raise ValueError(
+            f'bbox_overlaps: aligned boxes must be equal in number, got {len(bboxes1)} and {len(bboxes2)}'
+        )
+    area1, area2 = _areas(bboxes1, offset), _areas(bboxes2, offset)
+    if not is_aligned:
+        bboxes1, area1 = bboxes1[:, None], area1[:, None]
+    # One coordinate at a time: a (n, m, 2) intermediate costs twice the memory traffic of these planes.
+    width = torch.minimum(bboxes1[..., 2], bboxes2[:, 2])
+    width = (width - torch.maximum(bboxes1[..., 0], bboxes2[:, 0]) + offset).clamp_(min=0)
+    height = torch.minimum(bboxes1[..., 3], bboxes2[:, 3])
+    height = (height - torch.maximum(bboxes1[..., 1], bboxes2[:, 1]) + offset).clamp_(min=0)
+    overlap = width * height
+    denominator = area1 + area2 - overlap if mode == 'iou' else area1
+    if offset == 0:
+        denominator = denominator.clamp(min=1e-6)
+    return overlap / denominator
+
+
+def bbox2delta(rois, gt, means=(0.0, 0.0, 0.0, 0.0), stds=(1.0, 1.0, 1.0, 1.0), offset=1):
+    """Encode boxes relative to reference boxes (inverse of :func:`delta2bbox`; Faster R-CNN, section 3.1.2).
+
+    Args:
+        rois (Tensor): (n, 4) reference boxes (anchors or proposals), xyxy.
+        gt (Tensor): (n, 4) boxes to encode, xyxy.
+        means, stds (Sequence[float]): the four deltas are returned as ``(delta - mean) / std``.
+        offset (int): 1 for inclusive pixels, 0 for continuous coordinates.
+
+    Returns:
+        Tensor: (n, 4) float deltas ``(dx, dy, dw, dh)``.
+
+    Raises:
+        ValueError: if the two shapes differ.
+    """
+    if rois.shape != gt.shape:
+        raise ValueError(
+            f'bbox2delta: boxes of equal shape expected, got {tuple(rois.shape)} and {tuple(gt.shape)}'
+        )
+    rois, gt = rois.float(), gt.float()
+    roi_size = rois[:, 2:] - rois[:, :2] + offset
+    gt_size = gt[:, 2:] - gt[:, :2] + offset
+    shift = ((gt[:, :2] + gt[:, 2:]) * 0.5 - (rois[:, :2] + rois[:, 2:]) * 0.5) / roi_size
+    deltas = torch.cat([shift, torch.log(gt_size / roi_size)], dim=1)
+    return (deltas - deltas.new_tensor(means)) / deltas.new_tensor(stds)
+
+
+def delta2bbox(
+    rois,
+    deltas,
+    means=(0.0, 0.0, 0.0, 0.0),
+    stds=(1.0, 1.0, 1.0, 1.0),
+    max_shape=None,
+    wh_ratio_clip=16 / 1000,
+    offset=1,
+):
+    """Decode deltas to boxes (semantics A2).
+
+    Args:
+        rois (Tensor): (n, 4) reference boxes, xyxy.
+        deltas (Tensor): (n, 4) or (n, 4 * k) for k classes.
+        means, stds (Sequence[float]): the coder's normalisation.
+        max_shape (tuple | Tensor | None): (h, w) to clip the boxes to, or a tensor (n, 2) of one (h, w) a
+            row; None: no clip.
+        wh_ratio_clip (float): the log-scale of width and height is limited to ``+-|ln(wh_ratio_clip)|``.
+        offset (int): 1 for inclusive pixels (clip to ``[0, W - 1]``), 0 for continuous ones (``[0, W]``).
+
+    Returns:
+        Tensor: boxes of the shape of ``deltas``.
+
+    Raises:
+        ValueError: if the shapes do not fit.
+    """
+    if deltas.dim() != 2 or deltas.size(1) % 4 or len(deltas) != len(rois):
+        raise ValueError(
+            f'delta2bbox: deltas must have shape ({len(rois)}, 4 * k), got {tuple(deltas.shape)}'
+        )
+    deltas = deltas.view(len(deltas), deltas.size(1) // 4, 4)
+    deltas = deltas * deltas.new_tensor(stds) + deltas.new_tensor(means)
+    limit = abs(math.log(wh_ratio_clip))
+    centre = ((rois[:, :2] + rois[:, 2:4]) * 0.5).unsqueeze(1)
+    size = (rois[:, 2:4] - rois[:, :2] + offset).unsqueeze(1)
+    new_size = size * deltas[..., 2:].clamp(-limit, limit).exp()
+    new_centre = centre + size * deltas[..., :2]
+    half = 0.5 * offset
+    boxes = torch.cat([new_centre - new_size * 0.5 + half, new_centre + new_size * 0.5 - half], dim=-1)
+    boxes = boxes.flatten(1)
+    return boxes if max_shape is None else bbox_clip(boxes, max_shape, offset)
+
+
+def bbox_clip(bboxes, img_shape, offset=1):
+    """Clip boxes to an image.
+
+    Args:
+        bboxes (Tensor): (n, 4 * k), xyxy.
+        img_shape (tuple | Tensor): (h, w, ...), or a tensor (n, 2) with one (h, w) a row.
+        offset (int): x is clipped to ``[0, w - offset]`` and y to ``[0, h - offset]``.
+
+    Returns:
+        Tensor: the clipped boxes, in a new tensor of the same shape.
+    """
+    boxes = bboxes.view(*bboxes.shape[:-1], -1, 2)
+    if isinstance(img_shape, torch.Tensor) and img_shape.dim() == 2:
+        limit = (img_shape[:, [1, 0]].to(boxes) - offset).unsqueeze(1)
+        return torch.minimum(boxes.clamp(min=0), limit).reshape(bboxes.shape)
+    height, width = (float(side) for side in img_shape[:2])
+    x = boxes[..., 0].clamp(0, width - offset)
+    y = boxes[..., 1].clamp(0, height - offset)
+    return torch.stack([x, y], dim=-1).reshape(bboxes.shape)
+
+
+def bbox_flip(bboxes, img_shape, offset=1):
+    """Mirror boxes left to right.
+
+    Args:
+        bboxes (Tensor): (..., 4 * k), xyxy.
+        img_shape (tuple): (h, w, ...) of the image.
+        offset (int): 1 for inclusive pixels (``x' = w - x - 1``), 0 for continuous ones (``x' = w - x``).
+
+    Returns:
+        Tensor: the mirrored boxes, in a new tensor.
+
+    Raises:
+        ValueError: if the last dimension is no multiple of 4.
+    """
+    if bboxes.size(-1) % 4:
+        raise ValueError(f'bbox_flip: the last dimension must be 4 * k, got {tuple(bboxes.shape)}')
+    flipped = bboxes.clone()
+    flipped[..., 0::4] = img_shape[1] - bboxes[..., 2::4] - offset
+    flipped[..., 2::4] = img_shape[1] - bboxes[..., 0::4] - offset
+    return flipped
+
+
+def bboxes_to_rois(bbox_list):
+    """Join the boxes of several images to one tensor of rois.
+
+    Args:
+        bbox_list (list[Tensor]): (n_i, 4) boxes of image i; an image may have none.
+
+    Returns:
+        Tensor: (sum n_i, 5) rows of ``[image index, x1, y1, x2, y2]``.
+
+    Raises:
+        ValueError: for an empty list, whose device would be unknown.
+    """
+    if len(bbox_list) == 0:
+        raise ValueError('bboxes_to_rois: expected the boxes of at least one image, got an empty list')
+    rois = []
+    for index, boxes in enumerate(bbox_list):
+        boxes = boxes[:, :4]
+        rois.append(torch.cat([boxes.new_full((len(boxes), 1), index), boxes], dim=1))
+    return torch.cat(rois)
+
+
+def _scale_vector(bboxes, scale_factor):
+    if isinstance(scale_factor, int | float):
+        return float(scale_factor)
+    factor = [float(value) for value in scale_factor]
+    if len(factor) not in (2, 4):
+        raise ValueError(f'scale_factor must be a number, (w, h) or four numbers, got {scale_factor!r}')
+    return bboxes.new_tensor(factor * (4 // len(factor))).repeat(bboxes.size(-1) // 4)
+
+
+def scale_bboxes(bboxes, scale_factor):
+    """Multiply boxes (n, 4 * k) by a scale: a number, or (width scale, height scale)."""
+    return bboxes * _scale_vector(bboxes, scale_factor)
+
+
+def unscale_bboxes(bboxes, scale_factor):
+    """Divide boxes (n, 4 * k) by a scale: a number, or (width scale, height scale).
+
+    A division and not a product with the inverse, as float32 results must equal those of 2019 to the bit:
+    mask pasting truncates them to integers (semantics A20, B24).
+    """
+    return bboxes / _scale_vector(bboxes, scale_factor)
