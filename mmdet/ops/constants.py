@@ -1,0 +1,9 @@
+"""Numbers that stand for names in the operator schemas; csrc/roi_align.h and csrc/nms.h hold the same."""
+
+LEGACY, ALIGNED, UNALIGNED = 0, 1, 2
+ROI_MODES = {'legacy': LEGACY, 'aligned': ALIGNED, 'unaligned': UNALIGNED}
+
+LINEAR, GAUSSIAN = 0, 1
+SOFT_METHODS = {'linear': LINEAR, 'gaussian': GAUSSIAN}
+
+MAX_LEVELS = 8

@@ -1,0 +1,221 @@
+"""Non-maximum suppression: plain, per class, soft (Bodla et al., arXiv 1704.04503) and per class of a detector.
+
+A box is suppressed by a better one when their IoU is *greater* than the threshold, which is compared as float32; both
+as on the GPU of 2019. With ``offset=1`` boxes are inclusive pixels (width = x2 - x1 + 1), with ``offset=0`` continuous.
+"""
+
+import torch
+
+from . import _plain
+from ._library import load_error, use_compiled
+from .constants import SOFT_METHODS
+
+
+def nms(boxes, scores, iou_threshold, offset=1):
+    """Greedy suppression over all boxes.
+
+    Args:
+        boxes (Tensor): (n, 4), xyxy, any floating-point type (half types are compared in float32).
+        scores (Tensor): (n,).
+        iou_threshold (float): boxes that overlap a better one by more than this go.
+        offset (int): 1 for inclusive pixels, 0 for continuous coordinates.
+
+    Returns:
+        Tensor: (k,) int64, indices of the boxes that stay, by descending score; equal scores in the order given.
+
+    Raises:
+        TypeError, ValueError: an argument has a wrong type, shape, device or value.
+    """
+    return _nms(boxes, scores, None, iou_threshold, offset, 'nms')
+
+
+def batched_nms(boxes, scores, idxs, iou_threshold, offset=1):
+    """Greedy suppression within each group of boxes, all groups in one call.
+
+    Groups are compared as integers; no coordinates are shifted, so the result is exact for any box.
+
+    Args:
+        boxes (Tensor): (n, 4), as in :func:`nms`.
+        scores (Tensor): (n,).
+        idxs (Tensor): (n,) integers; only boxes of equal idxs suppress each other.
+        iou_threshold (float): as in :func:`nms`.
+        offset (int): as in :func:`nms`.
+
+    Returns:
+        Tensor: (k,) int64, by descending score over all groups.
+
+    Raises:
+        TypeError, ValueError: as :func:`nms`.
+    """
+    return _nms(
+        boxes, scores, _check_groups(boxes, idxs, 'batched_nms'), iou_threshold, offset, 'batched_nms'
+    )
+
+
+def soft_nms(boxes, scores, iou_threshold, sigma=0.5, min_score=1e-3, method='linear', offset=1, idxs=None):
+    """Soft suppression: overlap lowers the score of the lesser box instead of removing it.
+
+    As in 2019 a box is dropped only when a better one overlaps it and leaves it with less than ``min_score``.
+
+    Args:
+        boxes (Tensor): (n, 4), as in :func:`nms`.
+        scores (Tensor): (n,).
+        iou_threshold (float): with ``'linear'``, overlap from which on a score is multiplied by 1 - IoU.
+        sigma (float): with ``'gaussian'``, the score is multiplied by exp(-IoU^2 / sigma).
+        min_score (float): boxes that fall below are dropped.
+        method (str): ``'linear'`` or ``'gaussian'``.
+        offset (int): as in :func:`nms`.
+        idxs (Tensor | None): (n,) groups, as in :func:`batched_nms`.
+
+    Returns:
+        tuple[Tensor, Tensor]: boxes with their new scores (m, 5) and their indices (m,) int64, by descending new score.
+
+    Raises:
+        TypeError, ValueError: as :func:`nms`; also for an unknown method or a sigma that is not positive.
+    """
+    _check_boxes(boxes, scores, iou_threshold, offset, 'soft_nms')
+    if method not in SOFT_METHODS:
+        raise ValueError(
+            f'soft_nms: expected method to be one of {", ".join(map(repr, SOFT_METHODS))}, got {method!r}'
+        )
+    if not sigma > 0:
+        raise ValueError(f'soft_nms: expected sigma > 0, got {sigma}')
+    groups = None if idxs is None else _check_groups(boxes, idxs, 'soft_nms')
+    wide = boxes.double() if torch.float64 in (boxes.dtype, scores.dtype) else boxes.float()
+    arguments = (
+        wide.detach().contiguous(),
+        scores.detach().to(wide.dtype).contiguous(),
+        groups,
+        float(iou_threshold),
+        float(sigma),
+        float(min_score),
+        SOFT_METHODS[method],
+        int(offset),
+    )
+    run = torch.ops.masktrack.soft_nms if use_compiled(boxes) else _plain.soft_nms
+    decayed, keep = run(*arguments)
+    order = decayed.sort(descending=True, stable=True).indices
+    order = order[keep[order]]
+    return torch.cat([wide[order], decayed[order, None]], dim=1).to(boxes.dtype), order
+
+
+def multiclass_nms(boxes, scores, score_thr, nms_cfg, max_per_img=-1, always_sort=False, offset=1):
+    """Detections of all classes from the output of a box head.
+
+    As in 2019 the result is class after class, by descending score inside a class, and is sorted by score as a whole
+    only if there are more than ``max_per_img``; new identities are given in this order.
+
+    Args:
+        boxes (Tensor): (n, 4), or (n, 4 * (C + 1)) with a box per class; the first block is background.
+        scores (Tensor): (n, C + 1), column 0 is background.
+        score_thr (float): scores up to and including this are ignored.
+        nms_cfg (dict): ``type`` ('nms' or 'soft_nms', default 'nms'), ``iou_threshold`` (or ``iou_thr``, as in 2019)
+            and, for 'soft_nms', ``sigma``, ``min_score`` and ``method``.
+        max_per_img (int): number of detections to keep; negative for all.
+        always_sort (bool): sort by score also if there are no more than ``max_per_img``.
+        offset (int): as in :func:`nms`.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor]: dets (k, 5) as x1, y1, x2, y2, score; labels (k,) int64 from 0; inds (k,) int64,
+        the row of ``boxes`` that each detection comes from.
+
+    Raises:
+        TypeError, ValueError: an argument has a wrong type, shape or value.
+    """
+    if scores.dim() != 2 or boxes.dim() != 2 or boxes.shape[0] != scores.shape[0]:
+        raise ValueError(
+            f'multiclass_nms: expected boxes (n, 4) or (n, 4 * (C + 1)) and scores (n, C + 1), '
+            f'got {tuple(boxes.shape)} and {tuple(scores.shape)}'
+        )
+    num_columns = scores.shape[1]
+    if boxes.shape[1] not in (4, 4 * num_columns):
+        raise ValueError(
+            f'multiclass_nms: expected boxes of width 4 or {4 * num_columns} for {num_columns} score columns, '
+            f'got {tuple(boxes.shape)}'
+        )
+    rows, labels = (scores[:, 1:] > score_thr).nonzero(as_tuple=True)
+    kept_scores = scores[rows, labels + 1]
+    if boxes.shape[1] == 4:
+        kept_boxes = boxes[rows]
+    else:
+        kept_boxes = boxes.reshape(-1, num_columns, 4)[rows, labels + 1]
+    kind, options = _read_nms_cfg(nms_cfg)
+    if kind == 'nms':
+        order = batched_nms(kept_boxes, kept_scores, labels, offset=offset, **options)
+        dets = torch.cat([kept_boxes[order], kept_scores[order, None]], dim=1)
+    else:
+        dets, order = soft_nms(kept_boxes, kept_scores, offset=offset, idxs=labels, **options)
+    labels, rows = labels[order], rows[order]
+    limit = max_per_img if max_per_img >= 0 else dets.shape[0]
+    if not always_sort and dets.shape[0] <= limit:
+        order = labels.sort(stable=True).indices
+    else:
+        # Equal scores of several classes: class-major order decides, as the sort of 2019 saw it.
+        by_class = labels.sort(stable=True).indices
+        order = by_class[dets[by_class, 4].sort(descending=True, stable=True).indices][:limit]
+    return dets[order], labels[order], rows[order]
+
+
+def _read_nms_cfg(nms_cfg):
+    """Type and arguments of the suppression that a config names."""
+    options = dict(nms_cfg)
+    kind = options.pop('type', 'nms')
+    known = {'nms': ('iou_threshold',), 'soft_nms': ('iou_threshold', 'sigma', 'min_score', 'method')}
+    if kind not in known:
+        raise ValueError(f"multiclass_nms: expected nms type 'nms' or 'soft_nms', got {kind!r}")
+    if 'iou_thr' in options:
+        options['iou_threshold'] = options.pop('iou_thr')
+    unknown = sorted(set(options) - set(known[kind]))
+    if unknown or 'iou_threshold' not in options:
+        raise ValueError(
+            f'multiclass_nms: expected the keys {", ".join(known[kind])} for nms type {kind!r}, got {nms_cfg!r}'
+        )
+    return kind, options
+
+
+def _nms(boxes, scores, groups, iou_threshold, offset, name):
+    _check_boxes(boxes, scores, iou_threshold, offset, name)
+    order = scores.detach().sort(descending=True, stable=True).indices
+    wide = boxes.detach() if boxes.dtype == torch.float64 else boxes.detach().float()
+    groups = None if groups is None else groups[order]
+    run = torch.ops.masktrack.nms_mask if use_compiled(boxes) else _plain.nms_mask
+    return order[run(wide[order], groups, float(iou_threshold), int(offset))]
+
+
+def _check_boxes(boxes, scores, iou_threshold, offset, name):
+    for label, value in (('boxes', boxes), ('scores', scores)):
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+            got = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+            raise TypeError(f'{name}: expected {label} to be a floating-point tensor, got {got}')
+    if boxes.dim() != 2 or boxes.shape[1] != 4:
+        raise ValueError(f'{name}: expected boxes of shape (n, 4), got {tuple(boxes.shape)}')
+    if scores.shape != boxes.shape[:1]:
+        raise ValueError(f'{name}: expected scores of shape ({boxes.shape[0]},), got {tuple(scores.shape)}')
+    if scores.device != boxes.device:
+        raise ValueError(f'{name}: expected scores on {boxes.device}, got {scores.device}')
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f'{name}: expected iou_threshold in [0, 1], got {iou_threshold}')
+    if offset not in (0, 1):
+        raise ValueError(f'{name}: expected offset 0 or 1, got {offset!r}')
+
+
+def _check_groups(boxes, idxs, name):
+    if not isinstance(idxs, torch.Tensor) or idxs.is_floating_point() or idxs.is_complex():
+        got = idxs.dtype if isinstance(idxs, torch.Tensor) else type(idxs).__name__
+        raise TypeError(f'{name}: expected idxs to be an integer tensor, got {got}')
+    if idxs.shape != boxes.shape[:1]:
+        raise ValueError(f'{name}: expected idxs of shape ({boxes.shape[0]},), got {tuple(idxs.shape)}')
+    if idxs.device != boxes.device:
+        raise ValueError(f'{name}: expected idxs on {boxes.device}, got {idxs.device}')
+    return idxs.long().contiguous()
+
+
+if load_error() is None:
+
+    @torch.library.register_fake('masktrack::nms_mask')
+    def _fake_nms_mask(boxes, groups, iou_threshold, offset):
+        return boxes.new_empty(boxes.shape[0], dtype=torch.bool)
+
+    @torch.library.register_fake('masktrack::soft_nms')
+    def _fake_soft_nms(boxes, scores, groups, iou_threshold, sigma, min_score, method, offset):
+        return scores.new_empty(scores.shape), boxes.new_empty(boxes.shape[0], dtype=torch.bool)
