@@ -2,4 +2,13 @@
 
 from ..utils.lazy import attach
 
-__getattr__, __dir__, __all__ = attach(__name__, {})
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        'defects': ('InputDefect',),
+        'evaluate': ('Evaluation', 'evaluate_tables', 'evaluate_ytvis'),
+        'metrics': (),
+        'params': ('STATS', 'Params'),
+        'results': ('VideoResultWriter',),
+    },
+)
