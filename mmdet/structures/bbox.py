@@ -94,6 +94,7 @@ def delta2bbox(
     max_shape=None,
     wh_ratio_clip=16 / 1000,
     offset=1,
+    clip_shrinking=True,
 ):
     """Decode deltas to boxes (semantics A2).
 
@@ -105,6 +106,8 @@ def delta2bbox(
             row; None: no clip.
         wh_ratio_clip (float): the log-scale of width and height is limited to ``+-|ln(wh_ratio_clip)|``.
         offset (int): 1 for inclusive pixels (clip to ``[0, W - 1]``), 0 for continuous ones (``[0, W]``).
+        clip_shrinking (bool): apply the limit of ``wh_ratio_clip`` below, too; torchvision limits growth
+            alone.
 
     Returns:
         Tensor: boxes of the shape of ``deltas``.
@@ -121,7 +124,7 @@ def delta2bbox(
     limit = abs(math.log(wh_ratio_clip))
     centre = ((rois[:, :2] + rois[:, 2:4]) * 0.5).unsqueeze(1)
     size = (rois[:, 2:4] - rois[:, :2] + offset).unsqueeze(1)
-    new_size = size * deltas[..., 2:].clamp(-limit, limit).exp()
+    new_size = size * deltas[..., 2:].clamp(-limit if clip_shrinking else None, limit).exp()
     new_centre = centre + size * deltas[..., :2]
     half = 0.5 * offset
     boxes = torch.cat([new_centre - new_size * 0.5 + half, new_centre + new_size * 0.5 - half], dim=-1)

@@ -191,8 +191,7 @@ class RPNHead(BaseModule):
         boxes = self.bbox_coder.decode(anchors, deltas, max_shape=shapes[image])
         boxes, scores, image, level = self._drop_small(boxes, scores, image, level, proposal_cfg)
         group = image * len(counts) + level
-        threshold, offset = self._nms_args(proposal_cfg)
-        keep = batched_nms(boxes, scores, group, threshold, offset=offset)
+        keep = batched_nms(boxes, scores, group, _nms_threshold(proposal_cfg), offset=self.offset)
         keep = keep[_rank_in_group(group[keep]) < (proposal_cfg.get('nms_post') or len(boxes) + 1)]
         boxes, scores, image = boxes[keep], scores[keep], image[keep]
         return [
@@ -223,19 +222,19 @@ class RPNHead(BaseModule):
         keep = sides >= size if self.offset == 1 else sides > size
         return boxes[keep], scores[keep], image[keep], level[keep]
 
-    def _nms_args(self, cfg):
-        nms_cfg = cfg['nms']
-        if nms_cfg.get('type', 'nms') != 'nms':
-            raise ValueError(f"RPNHead: proposals need nms of type 'nms', got {nms_cfg['type']!r}")
-        return nms_cfg['iou_threshold'], nms_cfg.get('offset', self.offset)
-
     def _best_of_image(self, boxes, scores, cfg):
         if cfg.get('nms_across_levels', False) and len(boxes):
-            threshold, offset = self._nms_args(cfg)
-            keep = nms(boxes, scores, threshold, offset=offset)
+            keep = nms(boxes, scores, _nms_threshold(cfg), offset=self.offset)
             boxes, scores = boxes[keep], scores[keep]
         limit = cfg.get('max_per_img') or len(boxes)
         return InstanceData(bboxes=boxes[:limit], scores=scores[:limit])
+
+
+def _nms_threshold(cfg):
+    nms_cfg = cfg['nms']
+    if nms_cfg.get('type', 'nms') != 'nms':
+        raise ValueError(f"RPNHead: proposals need nms of type 'nms', got {nms_cfg['type']!r}")
+    return nms_cfg['iou_threshold']
 
 
 def _rank_in_group(group):

@@ -189,8 +189,9 @@ class BBoxHead(BaseModule):
             boxes,
             scores,
             cfg['score_thr'],
-            dict(cfg['nms'], offset=cfg['nms'].get('offset', self.bbox_coder.offset)),
+            cfg['nms'],
             cfg['max_per_img'],
             always_sort=cfg.get('always_sort', False),
+            offset=self.bbox_coder.offset,
         )
         return InstanceData(bboxes=dets[:, :4], scores=dets[:, 4], labels=labels)
