@@ -39,8 +39,8 @@ def test_resnet50_keeps_its_statistics_in_training(golden, train):
 
 
 def test_resnet18_with_batch_statistics(golden):
-    # The golden was recorded in training mode with norm_eval off; the last maps are 2x3, so the variance of six
-    # numbers amplifies the noise of the sums before it.
+    # The golden was recorded in training mode with norm_eval off; the last maps are 2x3, so the variance of
+    # six numbers amplifies the noise of the sums before it.
     backbone = fill_by_rule(ResNet(18, norm_eval=False)).train()
     with torch.no_grad():
         outs = backbone(golden['r50.in'])

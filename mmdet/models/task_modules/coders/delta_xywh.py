@@ -12,6 +12,8 @@ class DeltaXYWHBBoxCoder:
         target_means, target_stds (Sequence[float]): four numbers each; deltas are ``(delta - mean) / std``.
         wh_ratio_clip (float): limit of the size ratio in decoding, in both directions.
         clip_border (bool): decoded boxes are clipped to the image.
+        clip_shrinking (bool): ``wh_ratio_clip`` limits shrinking too, as in mmdetection; torchvision limits
+            growth alone.
     """
 
     offset = 0
@@ -22,6 +24,7 @@ class DeltaXYWHBBoxCoder:
         target_stds=(1.0, 1.0, 1.0, 1.0),
         wh_ratio_clip=16 / 1000,
         clip_border=True,
+        clip_shrinking=True,
     ):
         if len(target_means) != 4 or len(target_stds) != 4:
             raise ValueError(
@@ -32,6 +35,7 @@ class DeltaXYWHBBoxCoder:
         self.stds = tuple(target_stds)
         self.wh_ratio_clip = wh_ratio_clip
         self.clip_border = clip_border
+        self.clip_shrinking = clip_shrinking
 
     def encode(self, bboxes, gt_bboxes):
         """Deltas (n, 4) that turn ``bboxes`` (n, 4) into ``gt_bboxes`` (n, 4)."""
@@ -47,7 +51,14 @@ class DeltaXYWHBBoxCoder:
         """
         max_shape = max_shape if self.clip_border else None
         return delta2bbox(
-            bboxes, deltas, self.means, self.stds, max_shape, self.wh_ratio_clip, offset=self.offset
+            bboxes,
+            deltas,
+            self.means,
+            self.stds,
+            max_shape,
+            self.wh_ratio_clip,
+            offset=self.offset,
+            clip_shrinking=self.clip_shrinking,
         )
 
 
