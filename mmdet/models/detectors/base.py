@@ -1,0 +1,110 @@
+"""What all detectors share: backbone, neck, proposals, and the three ways to call them."""
+
+import torch
+from mmengine.model import BaseModel
+
+from ...registry import MODELS
+
+MODES = ('loss', 'predict', 'tensor')
+
+
+class BaseDetector(BaseModel):
+    """Backbone, neck and region proposal network behind the interface of the engine.
+
+    Args:
+        backbone (dict): config of the backbone.
+        neck (dict | None): config of the feature pyramid.
+        rpn_head (dict): config of the proposal head.
+        train_cfg (dict | None): ``rpn`` (how its anchors are assigned and sampled) and ``rpn_proposal`` (how
+            proposals are made in training; None: as in testing, which is what 2019 did, semantics A6).
+        test_cfg (dict | None): ``rpn`` (how proposals are made).
+        data_preprocessor (dict | None): config of the preprocessor.
+        init_cfg (dict | list | None): initialisation.
+    """
+
+    def __init__(
+        self,
+        backbone,
+        neck=None,
+        rpn_head=None,
+        train_cfg=None,
+        test_cfg=None,
+        data_preprocessor=None,
+        init_cfg=None,
+    ):
+        # Built from our own registry, so that it works without a default scope.
+        preprocessor = dict(data_preprocessor or {})
+        preprocessor.setdefault('type', 'DataPreprocessor')
+        super().__init__(MODELS.build(preprocessor), init_cfg)
+        self.train_cfg = train_cfg or {}
+        self.test_cfg = test_cfg or {}
+        self.backbone = MODELS.build(backbone)
+        self.neck = None if neck is None else MODELS.build(neck)
+        self.rpn_head = MODELS.build(rpn_head)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        """Dispatch to :meth:`loss`, :meth:`predict` or :meth:`tensor`.
+
+        Args:
+            inputs (Tensor): (N, T, 3, H, W) of the data preprocessor.
+            data_samples (list[DetDataSample] | None): N of them; may be None for ``'tensor'``.
+            mode (str): one of the three.
+
+        Returns:
+            dict[str, Tensor] | list[DetDataSample] | tuple[Tensor]: see these methods.
+
+        Raises:
+            ValueError: for another mode, or inputs of another number of dimensions.
+        """
+        if mode not in MODES:
+            raise ValueError(f'{type(self).__name__}: mode must be one of {MODES}, got {mode!r}')
+        if inputs.dim() == 4:
+            inputs = inputs[:, None]
+        if inputs.dim() != 5 or inputs.size(2) != 3:
+            raise ValueError(
+                f'{type(self).__name__}: inputs of shape (N, T, 3, H, W) expected, got {tuple(inputs.shape)}'
+            )
+        if mode == 'tensor':
+            return self.tensor(inputs)
+        if data_samples is None or len(data_samples) != len(inputs):
+            number = None if data_samples is None else len(data_samples)
+            raise ValueError(f'{type(self).__name__}: {len(inputs)} images, but data_samples: {number}')
+        return self.loss(inputs, data_samples) if mode == 'loss' else self.predict(inputs, data_samples)
+
+    def loss(self, inputs, data_samples):
+        """Losses of a training batch: dict of scalars, and of lists of them (one a pyramid level)."""
+        raise NotImplementedError(f'{type(self).__name__} must define loss()')
+
+    def predict(self, inputs, data_samples, rescale=True):
+        """The data samples with ``pred_instances``, in original pixels (``rescale``) or resized ones."""
+        raise NotImplementedError(f'{type(self).__name__} must define predict()')
+
+    def tensor(self, inputs):
+        """Outputs of every layer for a fixed number of boxes, without post-processing: to count FLOPs."""
+        raise NotImplementedError(f'{type(self).__name__} must define tensor()')
+
+    def extract_feat(self, images):
+        """Feature pyramid of (M, 3, H, W) images: a tuple of (M, C, H_l, W_l)."""
+        feats = self.backbone(images)
+        return tuple(feats) if self.neck is None else tuple(self.neck(feats))
+
+    def rpn_losses(self, feats, data_samples):
+        """Losses of the proposal head, and the proposals to train on.
+
+        Args:
+            feats (tuple[Tensor]): of N images.
+            data_samples (list[DetDataSample]): N.
+
+        Returns:
+            tuple[dict, list[InstanceData]]: losses; ``bboxes`` (k, 4) and ``scores`` (k,) of each image.
+        """
+        outputs = self.rpn_head(feats)
+        losses = self.rpn_head.loss(*outputs, data_samples, self.train_cfg['rpn'])
+        proposal_cfg = self.train_cfg.get('rpn_proposal') or self.test_cfg['rpn']
+        metas = [sample.metainfo for sample in data_samples]
+        return losses, self.rpn_head.get_proposals(*outputs, metas, proposal_cfg)
+
+    @torch.no_grad()
+    def propose(self, feats, metas):
+        """Proposals in testing: a list of InstanceData with ``bboxes`` (k, 4) and ``scores`` (k,)."""
+        return self.rpn_head.get_proposals(*self.rpn_head(feats), metas, self.test_cfg['rpn'])

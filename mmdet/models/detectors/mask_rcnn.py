@@ -1,0 +1,105 @@
+"""Boxes and masks of images."""
+
+import torch
+
+from ...registry import MODELS
+from ...structures.bbox import bboxes_to_rois
+from .two_stage import TwoStageDetector
+
+
+@MODELS.register_module()
+class MaskRCNN(TwoStageDetector):
+    """Mask R-CNN with a feature pyramid.
+
+    Args:
+        mask_head (dict): config of the mask head.
+        mask_roi_extractor (dict | None): config of its roi extractor; None: that of the boxes.
+        kwargs: see :class:`TwoStageDetector`; ``train_cfg.rcnn`` holds ``mask_size``, ``test_cfg.rcnn``
+            ``mask_thr_binary``, too.
+    """
+
+    def __init__(self, *args, mask_head, mask_roi_extractor=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        own = None if mask_roi_extractor is None else MODELS.build(mask_roi_extractor)
+        self.mask_roi_extractor = self.bbox_roi_extractor if own is None else own
+        self.mask_head = MODELS.build(mask_head)
+
+    def loss(self, inputs, data_samples):
+        """Losses of the first frame of every sample.
+
+        Args:
+            inputs (Tensor): (N, T, 3, H, W).
+            data_samples (list[DetDataSample]): N, with ``gt_instances`` that have masks.
+
+        Returns:
+            dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one a level), ``loss_cls``, ``acc``,
+            ``loss_reg``, ``loss_mask``.
+        """
+        feats = self.extract_feat(inputs[:, 0])
+        rpn_losses, proposals = self.rpn_losses(feats, data_samples)
+        sampled = self.sample_rois(proposals, data_samples)
+        box_losses, _ = self.box_losses(feats, sampled)
+        mask_losses = self.mask_losses(feats, sampled, data_samples)
+        return {**rpn_losses, **box_losses, **mask_losses}
+
+    @torch.no_grad()
+    def predict(self, inputs, data_samples, rescale=True):
+        """Detections of every image with their masks.
+
+        Args:
+            inputs (Tensor): (N, 1, 3, H, W).
+            data_samples (list[DetDataSample]): N.
+            rescale (bool): boxes and masks in original pixels.
+
+        Returns:
+            list[DetDataSample]: the given ones with ``pred_instances``: bboxes, scores, labels, masks (RLE).
+        """
+        metas = [sample.metainfo for sample in data_samples]
+        feats = self.extract_feat(inputs[:, 0])
+        detections = self.detect(feats, self.propose(feats, metas), metas, rescale)
+        self.segment(feats, detections, metas, rescale)
+        return self.pack(data_samples, detections)
+
+    def tensor(self, inputs):
+        """Outputs of RPN, box head and mask head."""
+        feats = self.extract_feat(inputs[:, 0])
+        return (*self.box_outputs(inputs, feats), self.mask_output(inputs, feats))
+
+    def mask_losses(self, feats, sampled, data_samples):
+        """Learn the masks of the positive boxes.
+
+        Args:
+            feats (tuple[Tensor]): feature pyramid.
+            sampled (list[SamplingResult]): of each image.
+            data_samples (list[DetDataSample]): with ``gt_instances.masks`` (g, H, W), padded as the image.
+
+        Returns:
+            dict[str, Tensor]: ``loss_mask``.
+        """
+        rois = bboxes_to_rois([result.pos_bboxes for result in sampled])
+        masks = [sample.gt_instances.masks for sample in data_samples]
+        targets = self.mask_head.get_targets(sampled, masks, self.train_cfg['rcnn'])
+        labels = torch.cat([result.pos_gt_labels for result in sampled])
+        return self.mask_head.loss(self.mask_head(self.mask_roi_extractor(feats, rois)), targets, labels)
+
+    def segment(self, feats, detections, metas, rescale):
+        """Add ``masks`` (list of RLE) to the detections of all images, which go through the head in one go.
+
+        Args:
+            feats (tuple[Tensor]): feature pyramid of N images.
+            detections (list[InstanceData]): of each image.
+            metas (list[dict]): of each image.
+            rescale (bool): boxes are, and masks are to be, in original pixels.
+        """
+        boxes = self.network_boxes(detections, metas, rescale)
+        mask_pred = self.mask_head(self.mask_roi_extractor(feats, bboxes_to_rois(boxes)))
+        mask_pred = mask_pred.split([len(found) for found in detections])
+        for found, box, logits, meta in zip(detections, boxes, mask_pred, metas):
+            found.masks = self.mask_head.get_masks(
+                logits, box, found.labels, meta, self.test_cfg['rcnn'], rescale
+            )
+
+    def mask_output(self, inputs, feats):
+        """Output of the mask head for a fixed number of boxes."""
+        rois = self.dummy_rois(inputs, self.test_cfg['rcnn']['max_per_img'])
+        return self.mask_head(self.mask_roi_extractor(feats, rois))

@@ -1,0 +1,121 @@
+"""The second stage: boxes sampled, pooled, classified and refined."""
+
+import torch
+
+from ...registry import MODELS, TASK_UTILS
+from ...structures.bbox import bboxes_to_rois, scale_bboxes
+from ..task_modules.samplers import image_generator
+from .base import BaseDetector
+
+
+class TwoStageDetector(BaseDetector):
+    """Proposals, and a head that classifies and refines them (Faster R-CNN). Subclasses say what follows.
+
+    Args:
+        backbone, neck, rpn_head, train_cfg, test_cfg, data_preprocessor, init_cfg: see :class:`BaseDetector`;
+            ``train_cfg.rcnn`` holds ``assigner``, ``sampler`` and ``pos_weight``, ``test_cfg.rcnn``
+            ``score_thr``, ``nms`` and ``max_per_img``.
+        bbox_roi_extractor (dict): config of the roi extractor of the box head.
+        bbox_head (dict): config of the box head.
+    """
+
+    def __init__(self, backbone, rpn_head, bbox_roi_extractor, bbox_head, neck=None, **kwargs):
+        super().__init__(backbone, neck, rpn_head, **kwargs)
+        self.bbox_roi_extractor = MODELS.build(bbox_roi_extractor)
+        self.bbox_head = MODELS.build(bbox_head)
+        rcnn = self.train_cfg.get('rcnn')
+        self.assigner = TASK_UTILS.build(rcnn['assigner']) if rcnn else None
+        self.sampler = TASK_UTILS.build(rcnn['sampler']) if rcnn else None
+
+    # ------------------------------------------------------------------------------------- steps of training
+
+    @torch.no_grad()
+    def sample_rois(self, proposals, data_samples):
+        """Choose the boxes to learn from (semantics A10).
+
+        Args:
+            proposals (list[InstanceData]): of each image.
+            data_samples (list[DetDataSample]): with ``gt_instances``, maybe ``ignored_instances``.
+
+        Returns:
+            list[SamplingResult]: of each image.
+        """
+        results = []
+        for proposal, sample in zip(proposals, data_samples):
+            boxes, gts = proposal.bboxes, sample.gt_instances
+            ignored = sample.get('ignored_instances')
+            ignored = None if ignored is None else ignored.bboxes
+            assigned = self.assigner.assign(boxes, gts.bboxes, ignored, gts.labels)
+            generator = image_generator(sample)
+            results.append(self.sampler.sample(assigned, boxes, gts.bboxes, gts.labels, generator=generator))
+        return results
+
+    def box_losses(self, feats, sampled):
+        """Pool the sampled boxes and learn their classes and deltas.
+
+        Args:
+            feats (tuple[Tensor]): feature pyramid.
+            sampled (list[SamplingResult]): of each image.
+
+        Returns:
+            tuple[dict, Tensor]: losses; roi features (sum of p_i + q_i, C, s, s), per image positives first.
+        """
+        rois = bboxes_to_rois([result.bboxes for result in sampled])
+        roi_feats = self.bbox_roi_extractor(feats, rois)
+        targets = self.bbox_head.get_targets(sampled, self.train_cfg['rcnn'])
+        return self.bbox_head.loss(*self.bbox_head(roi_feats), *targets), roi_feats
+
+    # -------------------------------------------------------------------------------------- steps of testing
+
+    def detect(self, feats, proposals, metas, rescale):
+        """Classify and refine the proposals of all images in one go.
+
+        Args:
+            feats (tuple[Tensor]): feature pyramid of N images.
+            proposals (list[InstanceData]): of each image.
+            metas (list[dict]): of each image.
+            rescale (bool): boxes in original pixels.
+
+        Returns:
+            list[InstanceData]: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) of each image.
+        """
+        boxes = [proposal.bboxes for proposal in proposals]
+        counts = [len(part) for part in boxes]
+        cls_score, bbox_pred = self.bbox_head(self.bbox_roi_extractor(feats, bboxes_to_rois(boxes)))
+        cls_score = cls_score.split(counts)
+        bbox_pred = [None] * len(boxes) if bbox_pred is None else bbox_pred.split(counts)
+        return [
+            self.bbox_head.get_bboxes(*outputs, meta, self.test_cfg['rcnn'], rescale)
+            for *outputs, meta in zip(boxes, cls_score, bbox_pred, metas)
+        ]
+
+    @staticmethod
+    def network_boxes(detections, metas, rescale):
+        """Detected boxes at the scale of the network input: list of (k, 4).
+
+        2019 multiplies the float32 boxes it had divided before; rois and masks depend on that (semantics
+        A20, A24).
+        """
+        if not rescale:
+            return [found.bboxes for found in detections]
+        return [scale_bboxes(found.bboxes, meta['scale_factor']) for found, meta in zip(detections, metas)]
+
+    @staticmethod
+    def pack(data_samples, predictions):
+        """Put the predictions of each image into its data sample; returns the data samples."""
+        for sample, instances in zip(data_samples, predictions):
+            sample.pred_instances = instances
+        return data_samples
+
+    # ------------------------------------------------------------------------------------------- for FLOPs
+
+    def dummy_rois(self, inputs, number):
+        """As many full-image boxes a frame as the largest number testing allows: (N * number, 5)."""
+        count, _, _, height, width = inputs.shape
+        box = inputs.new_tensor([[0, 0, width - 1, height - 1]])
+        return bboxes_to_rois([box.expand(number, 4)] * count)
+
+    def box_outputs(self, inputs, feats):
+        """Outputs of the RPN and of the box head for a fixed number of boxes."""
+        rois = self.dummy_rois(inputs, self.test_cfg['rpn']['max_per_img'])
+        return (*self.rpn_head(feats), *self.bbox_head(self.bbox_roi_extractor(feats, rois)))
