@@ -17,7 +17,7 @@ class TrackHead(BaseModule):
 
     A box either is one of the reference objects or a new one: the scores are softmax logits over the
     reference boxes, with a column of zeros in front for "new" (semantics A14). No normalisation, no
-    temperature, and no activation after the last layer.
+    temperature, and no activation after the last layer unless ``relu_last``.
 
     Args:
         num_fcs (int): layers.
@@ -25,6 +25,7 @@ class TrackHead(BaseModule):
         roi_feat_size (int): side of the roi features.
         fc_out_channels (int): length of an embedding.
         with_avg_pool (bool): average over the roi before the layers.
+        relu_last (bool): a ReLU follows the last layer too, as in the heads of mmtracking and mmdetection 3.
         init_cfg (dict | list | None): normal of std 0.01 by default, as in 2019.
     """
 
@@ -35,12 +36,14 @@ class TrackHead(BaseModule):
         roi_feat_size=7,
         fc_out_channels=1024,
         with_avg_pool=False,
+        relu_last=False,
         init_cfg=None,
     ):
         super().__init__(init_cfg or dict(type='Normal', layer='Linear', std=0.01))
         if num_fcs < 1:
             raise ValueError(f'TrackHead: num_fcs must be at least 1, got {num_fcs}')
         self.with_avg_pool = with_avg_pool
+        self.relu_last = relu_last
         self.roi_feat_size = roi_feat_size
         width = in_channels if with_avg_pool else in_channels * roi_feat_size**2
         self.in_features = width
@@ -70,7 +73,8 @@ class TrackHead(BaseModule):
             )
         for fc in self.fcs[:-1]:
             x = F.relu(fc(x), inplace=True)
-        return self.fcs[-1](x)
+        x = self.fcs[-1](x)
+        return F.relu(x, inplace=True) if self.relu_last else x
 
     @staticmethod
     def similarity(embeddings, ref_embeddings):

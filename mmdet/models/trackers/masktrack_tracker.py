@@ -32,6 +32,9 @@ class MaskTrackTracker:
         new_track_thr (float | None): least detection score that starts an identity; below it the detection is
             dropped.
         max_age (int | None): objects missed in this many frames on end are forgotten.
+        age_on_empty (bool): a frame without detections lets objects be forgotten, too. mmtracking forgets
+            only when a frame with detections is done: objects survive a gap in which nothing at all was
+            found.
         max_objects (int | None): objects remembered at most; those unseen for longest go first, of those
             equally long unseen the older identity.
         offset (int): 1 for IoU of boxes in inclusive pixels (2019), 0 for continuous coordinates.
@@ -49,6 +52,7 @@ class MaskTrackTracker:
         match_thr=None,
         new_track_thr=None,
         max_age=None,
+        age_on_empty=True,
         max_objects=None,
         offset=1,
     ):
@@ -62,6 +66,7 @@ class MaskTrackTracker:
         self.match_thr = match_thr
         self.new_track_thr = new_track_thr
         self.max_age = max_age
+        self.age_on_empty = age_on_empty
         self.max_objects = max_objects
         self.offset = offset
         self.memories = {}
@@ -125,7 +130,8 @@ class MaskTrackTracker:
         )
         if len(new):
             ids[new] = memory.add(frame_id, bboxes[new], labels[new], embeddings[new])
-        self._forget(memory, frame_id)
+        if self.age_on_empty or len(bboxes):
+            self._forget(memory, frame_id)
         return ids.to(labels.device)
 
     def similarity(self, embeddings, ref_embeddings):
