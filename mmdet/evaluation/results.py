@@ -117,7 +117,8 @@ class VideoTracks:
         """Return the results of the video, one dict an object (semantics A27 with the ids of D/B11).
 
         Args:
-            cat_ids (Sequence[int]): the dataset's category id of every label.
+            cat_ids (Sequence[int]): the dataset's category id of every label; negative for classes that the
+                dataset lacks, whose objects are left out.
 
         Returns:
             list[dict]: ``video_id``, ``score`` (float32 mean over the frames the object was seen in),
@@ -131,6 +132,8 @@ class VideoTracks:
                 raise ValueError(
                     f'video {self.video_id!r}: label {label} has no category: the dataset has {len(cat_ids)}'
                 )
+            if cat_ids[label] < 0:
+                continue  # a class of the model that the dataset does not have: there is no id to give
             found.append(
                 {
                     'video_id': self.video_id,

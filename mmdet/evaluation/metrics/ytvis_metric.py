@@ -116,7 +116,11 @@ class YTVISMetric(BaseMetric):
             return {}
         metrics = {}
         for iou_type in self.iou_types:
-            found = evaluate_ytvis(str(self.ann_file), str(results), iou_type=iou_type, **self.eval_options)
+            # A model that finds nothing yet scores 0; that is no defect of a file, so training goes on.
+            options = {'strict': False, **self.eval_options}
+            found = evaluate_ytvis(str(self.ann_file), str(results), iou_type=iou_type, **options)
+            for warning in found['warnings']:
+                print_log(warning, logger='current', level=logging.WARNING)
             stats = {name: float(value) for name, value in found['stats'].items()}
             line = '  '.join(f'{name} {value:.3f}' for name, value in stats.items())
             print_log(f'{iou_type}: {line}', logger='current')
@@ -163,8 +167,8 @@ class YTVISMetric(BaseMetric):
             unfinished = [video for _, videos in gathered for video in videos]
             if unfinished:
                 raise ValueError(
-                    f'videos {unfinished[:5]} are not complete at the end of the evaluation: a video must be on '
-                    'one process, with all its frames (batch_sampler VideoBatchSampler)'
+                    f'videos {unfinished[:5]} are not complete: all their frames must come, and on one process '
+                    '(batch_sampler VideoBatchSampler)'
                 )
             path = self._folder / 'results.json'
             for rank, (text, _) in enumerate(gathered):

@@ -1,0 +1,255 @@
+"""Running a trained detector on pictures and videos of one's own."""
+
+import itertools
+import sys
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from mmdet.engine.checkpoint import load_weights, read_checkpoint
+from mmdet.registry import MODELS
+from mmdet.utils import UserError
+
+from .config import load_config, registry_errors
+from .setup import register_all_modules
+
+_FROM_FILES = ('LoadImage', 'LoadAnnotations')
+_video_numbers = itertools.count()
+
+
+def init_detector(
+    config, checkpoint=None, device='cpu', trust_checkpoint=False, cfg_options=None, allow_partial=False
+):
+    """Build a detector, ready to run.
+
+    Args:
+        config (str | Path | Config): config file of either schema, or what ``load_config`` gave.
+        checkpoint (str | Path | None): weights; None leaves the random ones.
+        device (str | torch.device): where it runs.
+        trust_checkpoint (bool): unpickle the checkpoint without restriction. It may then run any code.
+        cfg_options (dict | None): changes to the config.
+        allow_partial (bool): accept a checkpoint that leaves some of the model's tensors random.
+
+    Returns:
+        nn.Module: in evaluation mode, with ``cfg`` (Config) and ``dataset_meta`` (dict with ``classes``, or
+        empty where nobody knows them).
+
+    Raises:
+        UserError: if config or checkpoint cannot be used, or the device is not there.
+    """
+    register_all_modules()
+    if not isinstance(config, Config):
+        config = load_config(config, cfg_options)
+    elif cfg_options:
+        config.merge_from_dict(cfg_options)
+    device = _checked_device(device)
+    with registry_errors():
+        model = MODELS.build(config.model)
+    content = None
+    if checkpoint is not None:
+        content = read_checkpoint(checkpoint, trust=trust_checkpoint or None)
+        report = load_weights(model, content, source=str(checkpoint))
+        if not report.complete():
+            if not allow_partial:
+                raise UserError(f'checkpoint {checkpoint} does not fit the config:\n{report.text()}')
+            print(f'warning: {report.text()}', file=sys.stderr)
+    elif hasattr(model, 'init_weights'):
+        _without_pretrained(model)
+        model.init_weights()
+    model.cfg = config
+    model.dataset_meta = _dataset_meta(config, content)
+    return model.to(device).eval()
+
+
+def _checked_device(device):
+    try:
+        device = torch.device(device)
+    except RuntimeError:
+        raise UserError(f'unknown device {device!r}: expected cpu, cuda or cuda:0') from None
+    if device.type == 'cuda' and not torch.cuda.is_available():
+        raise UserError(f'device {str(device)!r} was asked for, but torch sees no GPU')
+    return device
+
+
+def _without_pretrained(model):
+    """Random weights are wanted: nothing is fetched."""
+    for module in model.modules():
+        if (getattr(module, 'init_cfg', None) or {}) and 'Pretrained' in str(module.init_cfg):
+            module.init_cfg = None
+
+
+def _test_dataset(config):
+    """The dataset part of the config for testing, looking into wrappers; None where there is none."""
+    for name in ('test_dataloader', 'val_dataloader'):
+        dataset = (config.get(name) or {}).get('dataset')
+        while dataset is not None and 'pipeline' not in dataset:
+            inner = dataset.get('dataset') or dataset.get('datasets')
+            dataset = inner[0] if isinstance(inner, (list, tuple)) and inner else inner or None
+        if dataset is not None:
+            return dataset
+    return None
+
+
+def _dataset_meta(config, checkpoint):
+    """Class names: of the checkpoint, else of the config, else of the dataset class it names."""
+    meta = (checkpoint or {}).get('meta') or {}
+    found = dict(meta.get('dataset_meta') or {})
+    found = {str(key).lower(): value for key, value in found.items()}
+    classes = found.get('classes') or meta.get('CLASSES')
+    if not classes and (dataset := _test_dataset(config)) is not None:
+        from mmdet.registry import DATASETS
+
+        classes = dataset.get('classes') or (dataset.get('metainfo') or {}).get('classes')
+        kind = DATASETS.get(dataset.get('type', '')) if not classes else None
+        classes = classes or getattr(kind, 'CLASSES', None)
+    return {**found, 'classes': tuple(classes)} if classes else {}
+
+
+class FramePipeline:
+    """The test pipeline of a config, for frames that are arrays already.
+
+    Args:
+        config (Config): its test (or validation) dataset names the transforms.
+
+    Raises:
+        UserError: if the config has no such dataset.
+    """
+
+    def __init__(self, config):
+        from mmdet.datasets.base import compose
+
+        dataset = _test_dataset(config)
+        if dataset is None:
+            raise UserError(
+                f'{config.filename or "the config"} has no test_dataloader: its transforms are needed'
+            )
+        steps = [step for step in dataset['pipeline'] if step.get('type') not in _FROM_FILES]
+        with registry_errors():
+            self.steps = compose(steps)
+
+    def __call__(self, image, video_id, frame_id, video_length=None, path=''):
+        """Prepare one frame.
+
+        Args:
+            image (np.ndarray): uint8 (H, W, 3) BGR.
+            video_id: names the video.
+            frame_id (int): 0-based index of the frame.
+            video_length (int | None): number of frames, where known.
+            path (str): for messages.
+
+        Returns:
+            dict: ``inputs`` and ``data_samples`` as the datasets give them.
+        """
+        if (
+            not isinstance(image, np.ndarray)
+            or image.dtype != np.uint8
+            or image.ndim != 3
+            or image.shape[2] != 3
+        ):
+            got = f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray) else type(image).__name__
+            raise ValueError(f'frame {frame_id}: expected an array uint8 (H, W, 3) in BGR, got {got}')
+        shape = tuple(image.shape[:2])
+        frame = {
+            'role': 'key',
+            'img': image,
+            'img_path': path,
+            'img_id': (video_id, frame_id),
+            'video_id': video_id,
+            'frame_id': frame_id,
+            'height': shape[0],
+            'width': shape[1],
+            'ori_shape': shape,
+            'img_shape': shape,
+            'scale_factor': 1.0,
+            'flip': False,
+            'instances': [],
+        }
+        if video_length is not None:
+            frame['video_length'] = video_length
+        results = {'frames': [frame], 'rng': np.random.default_rng(0)}
+        for step in self.steps:
+            results = step(results)
+        return results
+
+
+def _frames_of(source):
+    """Frames of a path, a reader or any iterable, with their number where it is known."""
+    if isinstance(source, str) or hasattr(source, '__fspath__'):
+        from mmdet.visualization import VideoReader
+
+        source = VideoReader(source)
+    return source
+
+
+@torch.inference_mode()
+def _predict(model, batch):
+    return model.test_step(pseudo_collate(batch))
+
+
+def inference_video(model, frames, batch_size=1, with_frames=False):
+    """Detect, segment and track through a video, frame by frame; nothing of it is kept.
+
+    Args:
+        model (nn.Module): from :func:`init_detector`.
+        frames (str | Path | Iterable[np.ndarray]): video file, folder of pictures, or BGR arrays
+            uint8 (H, W, 3).
+        batch_size (int): frames that go through the network together; results are the same up to rounding.
+        with_frames (bool): give the frames back, too.
+
+    Yields:
+        DetDataSample | tuple: for each frame in order, ``pred_instances`` with bboxes, scores, labels, masks
+        (RLE) and, of a tracking model, instance_ids, at the frame's own resolution; ``(frame, sample)`` with
+        ``with_frames``.
+
+    Raises:
+        UserError: if the video cannot be read.
+        ValueError: if a frame is not an uint8 (H, W, 3) array.
+    """
+    if batch_size < 1:
+        raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+    pipeline = FramePipeline(model.cfg)
+    video_id = f'stream {next(_video_numbers)}'
+    tracker = getattr(model, 'tracker', None)
+    frames = iter(_frames_of(frames))
+    first = 0
+    try:
+        while images := list(itertools.islice(frames, batch_size)):
+            # Frames of one batch must be of one size; a video keeps its size, a folder need not.
+            for _, group in itertools.groupby(enumerate(images), key=lambda item: np.shape(item[1])):
+                group = list(group)
+                batch = [pipeline(image, video_id, first + index) for index, image in group]
+                for (_, image), sample in zip(group, _predict(model, batch)):
+                    yield (image, sample) if with_frames else sample
+            first += len(images)
+    finally:
+        if hasattr(tracker, 'reset'):
+            tracker.reset(video_id)
+
+
+def inference_detector(model, images):
+    """Run a detector on pictures that have nothing to do with each other.
+
+    Args:
+        model (nn.Module): from :func:`init_detector`.
+        images (str | Path | np.ndarray | Sequence): one picture or several; files or BGR arrays
+            uint8 (H, W, 3).
+
+    Returns:
+        DetDataSample | list[DetDataSample]: one for one picture, a list for several.
+
+    Raises:
+        UserError: if a picture cannot be read.
+    """
+    from mmdet.datasets.transforms.load import read_image
+
+    single = not isinstance(images, (list, tuple))
+    pipeline = FramePipeline(model.cfg)
+    samples = []
+    for image in [images] if single else images:
+        path = '' if isinstance(image, np.ndarray) else str(image)
+        array = read_image(path) if path else image
+        batch = [pipeline(array, f'stream {next(_video_numbers)}', 0, video_length=1, path=path)]
+        samples += _predict(model, batch)
+    return samples[0] if single else samples
