@@ -1,0 +1,128 @@
+"""Read the shape of the network off the weights (native names)."""
+
+import re
+from dataclasses import dataclass
+
+from .common import ConversionRefused, require
+
+BASIC = {(2, 2, 2, 2): 18, (3, 4, 6, 3): 34}
+BOTTLENECK = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
+
+
+@dataclass
+class Architecture:
+    """What the weights alone say about the network.
+
+    Attributes:
+        depth (int): ResNet depth.
+        groups (int): groups of the 3x3 convolutions; more than 1 is a ResNeXt.
+        base_width (int): width of one group in the first stage (ResNeXt).
+        stage_channels (tuple[int, ...]): outputs of the four stages.
+        channels (int): FPN channels.
+        rpn_channels (int): hidden channels of the RPN.
+        num_anchors (int): anchors per position.
+        num_classes (int): classes without background.
+        fc_channels (int): width of the box head.
+        num_fcs (int): shared fully connected layers of the box head.
+        num_shared_convs (int): shared convolutions of the box head.
+        mask_convs (int): convolutions of the mask head; 0 without a mask head.
+        mask_channels (int): their width.
+        roi_size (int): side of the box features.
+        track_fcs (int): layers of the track head; 0 without one.
+        track_channels (int): their width.
+    """
+
+    depth: int
+    groups: int
+    base_width: int
+    stage_channels: tuple
+    channels: int
+    rpn_channels: int
+    num_anchors: int
+    num_classes: int
+    fc_channels: int
+    num_fcs: int
+    num_shared_convs: int
+    mask_convs: int
+    mask_channels: int
+    roi_size: int
+    track_fcs: int
+    track_channels: int
+
+    @property
+    def backbone_name(self):
+        """str: ``ResNet-50``, ``ResNeXt-101-64x4d``, ..."""
+        if self.groups > 1:
+            return f'ResNeXt-{self.depth}-{self.groups}x{self.base_width}d'
+        return f'ResNet-{self.depth}'
+
+
+def _count(state, pattern):
+    """Number of distinct indices captured by ``pattern`` over all keys."""
+    return len({match.group(1) for match in map(re.compile(pattern).match, state) if match})
+
+
+def _backbone(state, source_format):
+    stages = range(1, 5)
+    blocks = tuple(_count(state, rf'backbone\.layer{stage}\.(\d+)\.') for stage in stages)
+    bottleneck = 'backbone.layer1.0.conv3.weight' in state
+    depth = (BOTTLENECK if bottleneck else BASIC).get(blocks)
+    if depth is None:
+        raise ConversionRefused(
+            f'format {source_format!r}: blocks per stage {blocks} are none of '
+            'ResNet-18/34/50/101/152 or ResNeXt'
+        )
+    last = 'conv3' if bottleneck else 'conv2'
+    channels = tuple(
+        require(state, f'backbone.layer{stage}.0.{last}.weight', source_format).shape[0] for stage in stages
+    )
+    middle = require(state, 'backbone.layer1.0.conv2.weight', source_format)
+    groups = middle.shape[0] // middle.shape[1]
+    return depth, groups, middle.shape[0] // groups, channels
+
+
+def read_architecture(state, source_format):
+    """Infer depths, widths and counts from natively named weights.
+
+    Args:
+        state (dict[str, Tensor]): converted weights.
+        source_format (str): for messages.
+
+    Returns:
+        Architecture
+
+    Raises:
+        ConversionRefused: a part that every detector here needs is missing, or has no counterpart.
+    """
+    depth, groups, base_width, stage_channels = _backbone(state, source_format)
+    lateral = require(state, 'neck.lateral_convs.0.conv.weight', source_format)
+    rpn = require(state, 'rpn_head.rpn_conv.weight', source_format)
+    num_fcs = _count(state, r'bbox_head\.shared_fcs\.(\d+)\.')
+    first_fc = require(state, 'bbox_head.shared_fcs.0.weight', source_format)
+    convs = _count(state, r'bbox_head\.shared_convs\.(\d+)\.')
+    width = state[f'bbox_head.shared_convs.{convs - 1}.conv.weight'].shape[0] if convs else lateral.shape[0]
+    roi_size = round((first_fc.shape[1] / width) ** 0.5)
+    if roi_size * roi_size * width != first_fc.shape[1]:
+        raise ConversionRefused(
+            f'bbox_head.shared_fcs.0 takes {first_fc.shape[1]} inputs, which is no square of {width} channels'
+        )
+    mask_convs = _count(state, r'mask_head\.convs\.(\d+)\.')
+    track_fcs = _count(state, r'track_head\.fcs\.(\d+)\.')
+    return Architecture(
+        depth=depth,
+        groups=groups,
+        base_width=base_width,
+        stage_channels=stage_channels,
+        channels=lateral.shape[0],
+        rpn_channels=rpn.shape[0],
+        num_anchors=require(state, 'rpn_head.rpn_reg.weight', source_format).shape[0] // 4,
+        num_classes=require(state, 'bbox_head.fc_cls.weight', source_format).shape[0] - 1,
+        fc_channels=first_fc.shape[0],
+        num_fcs=num_fcs,
+        num_shared_convs=convs,
+        mask_convs=mask_convs,
+        mask_channels=state['mask_head.convs.0.conv.weight'].shape[0] if mask_convs else 0,
+        roi_size=roi_size,
+        track_fcs=track_fcs,
+        track_channels=state['track_head.fcs.0.weight'].shape[0] if track_fcs else 0,
+    )
