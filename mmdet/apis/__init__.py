@@ -1,0 +1,13 @@
+"""The calls a user scripts with: read a config, train, load a detector, run it on pictures and videos."""
+
+from ..utils.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        'config': ('check_keys', 'load_config', 'registry_errors', 'require'),
+        'inference': ('inference_detector', 'inference_video', 'init_detector'),
+        'runner': ('build_runner', 'default_work_dir'),
+        'setup': ('register_all_modules', 'warn_of_clashes'),
+    },
+)

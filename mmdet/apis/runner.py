@@ -1,0 +1,97 @@
+"""Building the runner that trains, validates and tests."""
+
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, ConfigDict
+
+from mmdet.utils import UserError
+
+from .config import registry_errors, require
+from .setup import register_all_modules, warn_of_clashes
+
+_TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper')
+_VALIDATION = ('val_dataloader', 'val_evaluator')
+
+
+def default_work_dir(config):
+    """Return the work dir of a config that names none: ``work_dirs/`` and the config's name."""
+    return str(Path('work_dirs') / Path(config.filename or 'unnamed').stem)
+
+
+def build_runner(config, train=True, validate=False, amp=False):
+    """Build the runner for a config.
+
+    Args:
+        config (Config): from :func:`~mmdet.apis.load_config`; it is not changed.
+        train (bool): prepare for training; else only test data and test loop are kept.
+        validate (bool): validate while training; else the config's validation part is left out.
+        amp (bool): train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
+
+    Returns:
+        TrackRunner: call ``train()`` or ``test()`` on it.
+
+    Raises:
+        UserError: a key is missing for the job, or a ``type`` is unknown (with the close name).
+    """
+    from mmdet.engine import TrackRunner
+
+    config = Config(config._cfg_dict.to_dict(), filename=config.filename)
+    register_all_modules()
+    warn_of_clashes()
+    if config.get('work_dir') is None:
+        config['work_dir'] = default_work_dir(config)
+    if train:
+        require(config, _TRAINING, 'training')
+        _drop(config, ('test_dataloader', 'test_evaluator', 'test_cfg'))
+    else:
+        require(config, ('test_dataloader',), 'testing')
+        _drop(config, (*_TRAINING, 'param_scheduler', 'auto_scale_lr'))
+        if config.get('test_evaluator') is not None:
+            config['test_cfg'] = config.get('test_cfg') or {}
+    if train and validate:
+        require(config, _VALIDATION, 'validation (--validate)')
+        config['val_cfg'] = config.get('val_cfg') or {}
+    else:
+        _drop(config, (*_VALIDATION, 'val_cfg'))
+        _forget_best(config)
+    if amp:
+        _mixed_precision(config)
+    _complete_hooks(config)
+    with registry_errors():
+        return TrackRunner.from_cfg(config)
+
+
+def _drop(config, keys):
+    for key in keys:
+        if key in config:
+            config[key] = None
+
+
+def _forget_best(config):
+    """Without validation there is no best checkpoint to keep."""
+    checkpoint = (config.get('default_hooks') or {}).get('checkpoint')
+    if checkpoint:
+        checkpoint.pop('save_best', None)
+
+
+def _mixed_precision(config):
+    wrapper = config['optim_wrapper']
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind in ('AmpOptimWrapper', 'AutocastOptimWrapper'):
+        return
+    if kind != 'OptimWrapper':
+        raise UserError(f'--amp: expected optim_wrapper.type to be OptimWrapper, got {kind!r}')
+    if torch.cuda.is_available():
+        wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+    else:
+        wrapper.update(type='AutocastOptimWrapper')
+
+
+def _complete_hooks(config):
+    hooks = list(config.get('custom_hooks') or [])
+    present = {hook.get('type') for hook in hooks if isinstance(hook, dict)}
+    for kind in ('NonFiniteLossHook', 'ClassCountHook'):
+        if kind not in present:
+            hooks.append(ConfigDict(type=kind))
+    config['custom_hooks'] = hooks

@@ -1,0 +1,27 @@
+"""Running a training: checkpoints, resuming, hooks, the training loop and the upgrade of 2019 configs."""
+
+from . import checkpoint, hooks, loops, optim, runner
+from .checkpoint import load_weights, read_checkpoint, trusting, write_checkpoint
+from .hooks import CheckpointHook, ClassCountHook, NonFiniteLossHook, check_class_counts
+from .loops import ResumableEpochLoop
+from .optim import AutocastOptimWrapper
+from .runner import TrackRunner
+
+__all__ = [
+    'AutocastOptimWrapper',
+    'CheckpointHook',
+    'ClassCountHook',
+    'NonFiniteLossHook',
+    'ResumableEpochLoop',
+    'TrackRunner',
+    'check_class_counts',
+    'checkpoint',
+    'hooks',
+    'load_weights',
+    'loops',
+    'optim',
+    'read_checkpoint',
+    'runner',
+    'trusting',
+    'write_checkpoint',
+]

@@ -1,0 +1,265 @@
+"""Reading and writing checkpoint files. Nothing here unpickles code unless the user says the file is trusted.
+
+Formats read: ``torch.save`` files, new (zip) and old (before torch 1.6), and safetensors. ``load_from``,
+``resume`` and ``init_cfg=dict(type='Pretrained')`` all come through :func:`read_checkpoint`: importing
+this module replaces mmengine's loaders of every scheme.
+"""
+
+import contextlib
+import contextvars
+import json
+import os
+import pickle
+import re
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.runner import CheckpointLoader
+
+from ..utils import UserError, atomic_open, suggest
+from .weights import LoadReport, load_weights, state_dict_of
+
+__all__ = ['LoadReport', 'load_weights', 'read_checkpoint', 'state_dict_of', 'trusting', 'write_checkpoint']
+
+_TRUST = contextvars.ContextVar('trust_checkpoints', default=False)
+
+
+@contextlib.contextmanager
+def trusting(trust=True):
+    """Within the block, checkpoint files may run code on loading (what ``--trust-checkpoint`` asks for)."""
+    token = _TRUST.set(bool(trust))
+    try:
+        yield
+    finally:
+        _TRUST.reset(token)
+
+
+class _LogHistory:
+    """Takes the place of mmengine's ``HistoryBuffer`` in checkpoints that mmengine wrote: data only."""
+
+
+def _attribute_of_log_history(owner, name):
+    # HistoryBuffer pickles references to its own methods as getattr(HistoryBuffer, 'mean'); nothing else
+    # may be looked up this way, as a free getattr would reach any code there is.
+    if owner is not _LogHistory:
+        raise pickle.UnpicklingError(f'Unsupported global: GLOBAL builtins.getattr of {owner!r}')
+    return name
+
+
+def _harmless_globals():
+    """Names that data needs and that run nothing: numpy arrays and mmengine's log histories."""
+    multiarray = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
+    names = [
+        (_LogHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (_attribute_of_log_history, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        slice,
+    ]
+    for module in ('numpy._core.multiarray', 'numpy.core.multiarray'):
+        names.append((multiarray._reconstruct, f'{module}._reconstruct'))
+        names.append((multiarray.scalar, f'{module}.scalar'))
+    kinds = ('float64', 'float32', 'int64', 'int32', 'uint32', 'uint8', 'bool')
+    return names + [type(np.dtype(kind)) for kind in kinds]
+
+
+def read_checkpoint(path, trust=None, map_location='cpu'):
+    """Read a checkpoint file without running anything that may be in it.
+
+    Args:
+        path (str | Path): a file of ``torch.save`` or ``.safetensors``; or an address with a scheme
+            (``torchvision://resnet50``, ``https://...``), see :func:`resolve`.
+        trust (bool | None): unpickle without restriction. None: as the :func:`trusting` block around says.
+        map_location (str | torch.device): where tensors go.
+
+    Returns:
+        dict: the content, such as ``{'meta': ..., 'state_dict': ...}``.
+
+    Raises:
+        UserError: the file is missing, truncated, no checkpoint, or would run code on loading.
+    """
+    trust = _TRUST.get() if trust is None else trust
+    path = Path(resolve(str(path))).expanduser()
+    if path.is_dir():
+        raise UserError(f'checkpoint {path} is a folder; give the file in it')
+    if not path.is_file():
+        raise UserError(f'checkpoint {path} does not exist{_closest_file(path)}')
+    if path.suffix == '.safetensors':
+        return _read_safetensors(path, map_location)
+    try:
+        if trust:
+            content = torch.load(path, map_location=map_location, weights_only=False)
+        else:
+            with torch.serialization.safe_globals(_harmless_globals()):
+                content = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(_refusal(path, error)) from None
+    except (RuntimeError, EOFError, KeyError, ValueError, OSError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({reason})'
+        ) from None
+    if not isinstance(content, dict):
+        raise UserError(f'checkpoint {path} holds a {type(content).__name__}, expected a dict of tensors')
+    return content
+
+
+def _closest_file(path):
+    folder = path.parent
+    return suggest(path.name, [p.name for p in folder.iterdir()]) if folder.is_dir() else ''
+
+
+def _refusal(path, error):
+    """Say which names a pickle wants to import, or that the file is damaged."""
+    text = str(error)
+    names = []
+    with contextlib.suppress(Exception):
+        names = sorted(set(torch.serialization.get_unsafe_globals_in_checkpoint(path)))
+        harmless = {entry[1] for entry in _harmless_globals() if isinstance(entry, tuple)}
+        names = [name for name in names if name not in harmless]
+    found = re.findall(r'GLOBAL ([\w.]+)', text)
+    names = names or sorted(set(found))
+    if not names and 'nsupported' not in text and 'not an allowed' not in text:
+        return f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({text.splitlines()[0]})'
+    what = f' ({", ".join(names[:5])})' if names else ''
+    return (
+        f'checkpoint {path} is refused: loading it could run code stored in it{what}. '
+        'If you trust where it comes from, pass --trust-checkpoint'
+    )
+
+
+def _read_safetensors(path, map_location):
+    """Read a safetensors file; its text metadata becomes ``meta`` (values that are JSON are decoded)."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise UserError(f'{path}: reading .safetensors needs the package safetensors') from None
+    try:
+        with safe_open(path, framework='pt', device=str(map_location or 'cpu')) as file:
+            state = OrderedDict((key, file.get_tensor(key)) for key in file.keys())  # noqa: SIM118
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f'checkpoint {path} cannot be read as safetensors ({error})') from None
+    meta = {}
+    for key, value in metadata.items():
+        try:
+            meta[key] = json.loads(value)
+        except ValueError:
+            meta[key] = value
+    return {'meta': meta, 'state_dict': state}
+
+
+def write_checkpoint(checkpoint, path):
+    """Write a checkpoint under a temporary name, then rename it: a crash leaves no half file at ``path``.
+
+    Args:
+        checkpoint (dict): content. A ``.safetensors`` path keeps ``state_dict`` and ``meta`` (as text) only.
+        path (str | Path): final name.
+    """
+    path = Path(path)
+    if path.suffix == '.safetensors':
+        from safetensors.torch import save
+
+        meta = {k: v if isinstance(v, str) else json.dumps(v) for k, v in checkpoint.get('meta', {}).items()}
+        state = {k: v.detach().cpu().contiguous() for k, v in state_dict_of(checkpoint).items()}
+        with atomic_open(path, 'wb') as file:
+            file.write(save(state, metadata={'format': 'pt', **meta}))
+        return
+    with atomic_open(path, 'wb') as file:
+        torch.save(checkpoint, file)
+
+
+# --- addresses with a scheme ---
+
+
+def resolve(address):
+    """Turn an address into the path of a local file, downloading it to torch's cache where needed.
+
+    ``torchvision://NAME`` and ``modelzoo://NAME`` are the ImageNet weights of torchvision,
+    ``open-mmlab://NAME`` those of OpenMMLab, ``http(s)://`` any file. Everything else is a path already.
+    """
+    if '://' not in address:
+        return address
+    scheme, name = address.split('://', 1)
+    if scheme in ('torchvision', 'modelzoo'):
+        return _download(_known(name, _torchvision_urls(), address), address)
+    if scheme in ('open-mmlab', 'openmmlab'):
+        return _download(_known(name, _openmmlab_urls(), address), address)
+    if scheme in ('http', 'https'):
+        return _download(address, address)
+    raise UserError(
+        f'checkpoint {address}: the scheme {scheme}:// is not supported; use a local path, https://, '
+        'torchvision://NAME or open-mmlab://NAME'
+    )
+
+
+def _known(name, table, address):
+    if name not in table:
+        raise UserError(f'checkpoint {address}: no weights named {name!r}{suggest(name, table)}')
+    return table[name]
+
+
+def _hub_table(file):
+    import mmengine
+
+    return json.loads((Path(mmengine.__path__[0]) / 'hub' / file).read_text(encoding='utf-8'))
+
+
+def _torchvision_urls():
+    """Addresses of ImageNet weights by name: those of 2019, and torchvision's own where it is installed."""
+    table = dict(_hub_table('torchvision_0.12.json'))
+    try:
+        from torchvision.models import get_model_weights, list_models
+    except (ImportError, RuntimeError):  # RuntimeError: a torchvision built for another torch
+        return table
+    import torchvision
+
+    for model in list_models(torchvision.models):
+        for entry in get_model_weights(model):
+            table[f'{model}.{entry.name.lower()}'] = entry.url
+    return table
+
+
+def _openmmlab_urls():
+    table = dict(_hub_table('openmmlab.json'))
+    table.update({old: table[new] for old, new in _hub_table('deprecated.json').items() if new in table})
+    return table
+
+
+def _download(url, address):
+    """Return the cached file of ``url`` and fetch it first if it is not there yet."""
+    folder = Path(torch.hub.get_dir()) / 'checkpoints'
+    path = folder / os.path.basename(url.split('?', 1)[0])
+    if path.is_file():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f'downloading {url} to {path}', flush=True)
+    digest = re.search(r'-([a-f0-9]{8,})\.', path.name)
+    partial = path.with_name(f'{path.name}.{os.getpid()}.part')
+    try:
+        torch.hub.download_url_to_file(url, str(partial), digest and digest.group(1), progress=False)
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f'checkpoint {address}: cannot download {url} ({error}). Fetch it where there is a network, '
+            f'put it at {path}, or give a local path'
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _load_for_mmengine(filename, map_location=None, **kwargs):
+    """Answer every request of mmengine's CheckpointLoader."""
+    return read_checkpoint(filename, map_location=map_location or 'cpu')
+
+
+def register_loaders():
+    """Put :func:`read_checkpoint` in the place of all of mmengine's loaders, those we do not know too."""
+    for prefix in ['', *CheckpointLoader._schemes]:
+        CheckpointLoader.register_scheme(prefixes=prefix, loader=_load_for_mmengine, force=True)
+
+
+register_loaders()

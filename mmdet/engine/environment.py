@@ -1,0 +1,58 @@
+"""What is installed: distributions that overwrite each other's files, and a one-line description."""
+
+import platform
+from importlib import metadata
+
+import torch
+
+from ..version import __version__
+
+# Distributions that install the same import package: (ours, clashing, what goes wrong).
+_CLASHES = (
+    ('onedl-mmengine', 'mmengine', 'mmengine'),
+    ('onedl-mmcv', 'mmcv', 'mmcv'),
+    ('onedl-mmcv', 'mmcv-lite', 'mmcv'),
+    ('onedl-mmcv', 'mmcv-full', 'mmcv'),
+)
+
+
+def _installed(name):
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def find_clashes(installed=_installed):
+    """Return a sentence for every pair of distributions that install the same package.
+
+    Args:
+        installed (Callable[[str], str | None]): version of a distribution, or None.
+
+    Returns:
+        list[str]: each names both distributions and the commands that mend it.
+    """
+    found = []
+    for ours, other, package in _CLASHES:
+        if installed(other) is not None:
+            found.append(
+                f'{other} {installed(other)} and {ours} {installed(ours)} both install the package '
+                f'{package!r} and overwrite each other: run  '
+                f'pip uninstall -y {other} {ours} && pip install {ours}'
+            )
+    for other in ('mmdet', 'onedl-mmdetection'):
+        if installed(other) is not None:
+            found.append(
+                f'{other} {installed(other)} installs a package named mmdet as well, which is not this '
+                f'project: run  pip uninstall -y {other}'
+            )
+    return found
+
+
+def describe_machine():
+    """Return one line: versions, device and threads."""
+    if torch.cuda.is_available():
+        device = f'{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}'
+    else:
+        device = f'CPU, {torch.get_num_threads()} thread(s)'
+    return f'mmdet {__version__}, torch {torch.__version__}, Python {platform.python_version()}, {device}'

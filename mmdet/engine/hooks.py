@@ -1,0 +1,162 @@
+"""Hooks of training and testing: checkpoints that survive a crash, a stop at NaN, a check of class counts."""
+
+import contextlib
+import math
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook as _CheckpointHook
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from ..registry import HOOKS
+from ..utils import UserError, atomic_write_text
+
+
+class _LateRemoval:
+    """A file backend that remembers what to remove until :meth:`finish`, so that the new file comes first."""
+
+    def __init__(self, backend):
+        self._backend = backend
+        self._doomed = []
+
+    def __getattr__(self, name):
+        return getattr(self._backend, name)
+
+    def remove(self, path):
+        """Mark a file for removal."""
+        self._doomed.append(path)
+
+    def finish(self, keep):
+        """Remove what was marked, but for the paths in ``keep``."""
+        for path in self._doomed:
+            if path not in keep and self._backend.isfile(path):
+                self._backend.remove(path)
+
+
+@HOOKS.register_module()
+class CheckpointHook(_CheckpointHook):
+    """mmengine's checkpoint hook, but an old file goes only after its successor is written and named.
+
+    Takes the arguments of :class:`mmengine.hooks.CheckpointHook`. With ``by_epoch=False`` checkpoints are
+    taken within epochs, and training continues from them exactly.
+    """
+
+    @contextlib.contextmanager
+    def _new_before_old(self):
+        backend = self.file_backend
+        self.file_backend = late = _LateRemoval(backend)
+        try:
+            yield
+        finally:
+            self.file_backend = backend
+        best = getattr(self, 'best_ckpt_path_dict', None) or {}
+        late.finish(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best.values()})
+
+    def _save_checkpoint_with_step(self, runner, step, meta):
+        if isinstance(self.file_backend, _LateRemoval):
+            super()._save_checkpoint_with_step(runner, step, meta)
+        else:
+            with self._new_before_old():
+                super()._save_checkpoint_with_step(runner, step, meta)
+        if is_main_process():
+            atomic_write_text(f'{runner.work_dir}/last_checkpoint', self.last_ckpt)
+
+    def _save_best_checkpoint(self, runner, metrics):
+        if self.save_best:
+            unknown = [key for key in self.key_indicators if key != 'auto' and key not in metrics]
+            if unknown:
+                raise UserError(
+                    f'default_hooks.checkpoint.save_best: validation gives no {unknown[0]!r}; it gives '
+                    f'{", ".join(metrics)}'
+                )
+        with self._new_before_old():
+            super()._save_best_checkpoint(runner, metrics)
+
+
+@HOOKS.register_module()
+class NonFiniteLossHook(Hook):
+    """Stop training when a loss is NaN or infinite, before anything of it reaches a checkpoint.
+
+    Raises:
+        UserError: names the iteration, the losses, the images of the batch and the last good checkpoint.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        """Look at every loss of the iteration."""
+        bad = {k: float(v) for k, v in (outputs or {}).items() if 'loss' in k and not math.isfinite(float(v))}
+        if not bad:
+            return
+        last = (
+            runner.message_hub.get_info('last_ckpt')
+            if 'last_ckpt' in runner.message_hub.runtime_info
+            else None
+        )
+        losses = ', '.join(f'{name}={value}' for name, value in bad.items())
+        raise UserError(
+            f'training stopped: {losses} at iteration {runner.iter + 1} (epoch {runner.epoch + 1}). '
+            f'Images of the batch: {", ".join(image_paths(data_batch)) or "unknown"}. '
+            f'Last checkpoint: {last or "none yet"}'
+        )
+
+
+def image_paths(batch):
+    """Return the picture paths of a batch of data samples, reference frames included where they are named."""
+    samples = batch.get('data_samples', []) if isinstance(batch, dict) else []
+    paths = []
+    for sample in samples:
+        for key in ('img_path', 'ref_img_path'):
+            path = sample.metainfo.get(key) if hasattr(sample, 'metainfo') else None
+            if path:
+                paths.append(str(path))
+    return paths
+
+
+@HOOKS.register_module()
+class ClassCountHook(Hook):
+    """Compare the heads' ``num_classes`` with the number of classes of the dataset before the first batch."""
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner):
+        """Check the training dataset."""
+        check_class_counts(_inner(runner.model), runner.train_dataloader.dataset, 'train_dataloader')
+
+    def before_val(self, runner):
+        """Check the validation dataset."""
+        check_class_counts(_inner(runner.model), runner.val_dataloader.dataset, 'val_dataloader')
+
+    def before_test(self, runner):
+        """Check the test dataset."""
+        check_class_counts(_inner(runner.model), runner.test_dataloader.dataset, 'test_dataloader')
+
+
+def _inner(model):
+    return model.module if is_model_wrapper(model) else model
+
+
+def check_class_counts(model, dataset, where='dataset'):
+    """Raise if a head of ``model`` does not predict as many classes as ``dataset`` has.
+
+    Args:
+        model (nn.Module): every direct child with an integer ``num_classes`` is looked at, but the RPN.
+        dataset (Dataset): its ``metainfo['classes']`` is counted; without one nothing is checked.
+        where (str): config key of the dataset, for the message.
+
+    Raises:
+        UserError: the numbers differ.
+    """
+    classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+    if not classes:
+        return
+    for name, head in model.named_children():
+        count = getattr(head, 'num_classes', None)
+        if name.startswith('rpn') or not isinstance(count, int) or isinstance(count, bool):
+            continue
+        if count != len(classes):
+            shown = ', '.join(str(c) for c in classes[:5]) + (', ...' if len(classes) > 5 else '')
+            raise UserError(
+                f'model.{name}.num_classes is {count}, but {where} has {len(classes)} classes ({shown}). '
+                f'Set num_classes={len(classes)} (the background is not counted) in every head'
+            )

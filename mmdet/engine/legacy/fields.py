@@ -1,0 +1,72 @@
+"""Taking apart a dict of the old schema so that no key is lost without a word."""
+
+from mmdet.utils import UserError, suggest
+
+
+def plain(value):
+    """Return config containers as plain dicts, lists and tuples (a copy)."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(item) for item in value)
+    return value
+
+
+class Fields:
+    """A dict whose keys are taken one by one; :meth:`done` complains of those that are left.
+
+    Args:
+        values (dict): part of a config.
+        where (str): dotted name of that part, for messages.
+    """
+
+    def __init__(self, values, where):
+        if not isinstance(values, dict):
+            raise UserError(f'{where}: expected a dict, got {values!r}')
+        self.values = plain(values)
+        self.where = where
+        self.asked = set()
+
+    def __contains__(self, key):
+        return key in self.values
+
+    def take(self, key, *default):
+        """Remove and return a value; without a default the key must be there."""
+        self.asked.add(key)
+        if key not in self.values and not default:
+            near = suggest(key, self.values)
+            raise UserError(f'{self.name(key)}: missing in the config of 2019{near}')
+        return self.values.pop(key, *default)
+
+    def sub(self, key, *default):
+        """Take a dict and return it as fields; None where the default is taken or the value is None."""
+        value = self.take(key, *default)
+        return None if value is None else Fields(value, self.name(key))
+
+    def move(self, *keys, **renamed):
+        """Return the given keys that are there as a dict, under new names where ``old='new'`` says so."""
+        out = {}
+        for old, new in [*((key, key) for key in keys), *renamed.items()]:
+            self.asked.add(old)
+            if old in self.values:
+                out[new] = self.values.pop(old)
+        return out
+
+    def refuse(self, key, reason, harmless=(None,)):
+        """Raise if a key has a value that cannot be honoured; drop it if its value is harmless."""
+        value = self.take(key, None)
+        if value not in harmless:
+            raise UserError(f'{self.name(key)}={value!r} of the config of 2019 cannot be honoured: {reason}')
+
+    def name(self, key):
+        """Return the dotted name of a key."""
+        return f'{self.where}.{key}' if self.where else key
+
+    def done(self):
+        """Raise if a key was neither used nor dropped on purpose."""
+        if self.values:
+            key = next(iter(self.values))
+            raise UserError(
+                f'{self.name(key)} of the config of 2019 cannot be honoured: unknown key'
+                f'{suggest(key, self.asked)}'
+            )

@@ -1,0 +1,126 @@
+"""The training loop: epochs that can be cut at any iteration and continued as if nothing had happened."""
+
+import torch
+from mmengine.runner import EpochBasedTrainLoop
+
+from ..registry import LOOPS
+from ..utils import UserError
+from .random_state import capture_random_state, restore_random_state
+
+
+def _sampler_with(loader, name):
+    """Return the sampler of a data loader that has the method ``name``, looking into batch samplers too."""
+    candidates = [loader.sampler, loader.batch_sampler, getattr(loader.batch_sampler, 'sampler', None)]
+    return next((sampler for sampler in candidates if hasattr(sampler, name)), None)
+
+
+@LOOPS.register_module()
+class ResumableEpochLoop(EpochBasedTrainLoop):
+    """Train by epochs; a checkpoint taken after any iteration continues bit for bit where it was taken.
+
+    What makes that hold: the order of the data depends on (seed, epoch) only and the sampler can start at an
+    offset; each random choice of the data pipeline on (seed, epoch, index) only; the generators' states come
+    from the checkpoint; neither data workers nor validation advance the generators of the main process.
+
+    Args:
+        runner (Runner): the runner.
+        dataloader (dict | DataLoader): training data.
+        max_epochs (int): how many epochs to train.
+        val_begin (int): first epoch to validate after.
+        val_interval (int): epochs between validations.
+        dynamic_intervals (list[tuple[int, int]] | None): as in mmengine.
+    """
+
+    def __init__(self, runner, dataloader, max_epochs, **kwargs):
+        super().__init__(runner, dataloader, max_epochs, **kwargs)
+        if len(self.dataloader) == 0:
+            raise UserError(
+                'train_dataloader yields no batch: the dataset has '
+                f'{len(self.dataloader.dataset)} usable samples for batch_size {self.dataloader.batch_size}'
+            )
+        self._offset = 0
+        self._random_state = None
+        self.paused_random_state = None  # set while validation runs; a checkpoint written then stores it
+
+    def restore(self, epoch, iteration, random_state=None):
+        """Continue after ``iteration`` finished iterations, ``epoch`` finished epochs.
+
+        Args:
+            epoch (int): finished epochs.
+            iteration (int): finished iterations in all; those beyond the finished epochs are skipped.
+            random_state (dict | None): from :func:`~.random_state.capture_random_state`.
+
+        Raises:
+            UserError: the sampler cannot start within an epoch.
+        """
+        length = len(self.dataloader)
+        offset = iteration - epoch * length
+        if not 0 <= offset <= length:
+            self.runner.logger.warning(
+                f'the checkpoint was taken after {iteration} iterations, in epoch {epoch + 1}, but an epoch '
+                f'has {length} iterations now: data, batch size or the number of processes changed. '
+                'The epoch starts anew'
+            )
+            offset, iteration = 0, epoch * length
+        if offset and _sampler_with(self.dataloader, 'set_offset') is None:
+            raise UserError(
+                'the checkpoint was taken within an epoch and train_dataloader.sampler has no set_offset(): '
+                'use GroupSampler, or resume from a checkpoint taken at the end of an epoch'
+            )
+        self._epoch, self._iter, self._offset, self._random_state = epoch, iteration, offset, random_state
+
+    def run(self):
+        """Train, validate where it is due, and return the model."""
+        self.runner.call_hook('before_train')
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._decide_current_val_interval()
+            due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+            if self.runner.val_loop is not None and self._epoch >= self.val_begin and due:
+                self._validate()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _validate(self):
+        """Run validation; training goes on with the random state it had before."""
+        self.paused_random_state = capture_random_state()
+        try:
+            self.runner.val_loop.run()
+        finally:
+            restore_random_state(self.paused_random_state)
+            self.paused_random_state = None
+
+    def run_epoch(self):
+        """Run the rest of the epoch, which is all of it unless training was just resumed."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        self._seed_data_loading()
+        offset, self._offset = self._offset, 0
+        batches = enumerate(self.dataloader, start=offset) if offset < len(self.dataloader) else ()
+        if self._random_state is not None:
+            restore_random_state(self._random_state)
+            self._random_state = None
+        for index, batch in batches:
+            self.run_iter(index, batch)
+        self._set_offset(0)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def _seed_data_loading(self):
+        """Fix order and worker seeds of the epoch; draw nothing from the process's own generators."""
+        for name in ('dataset', 'sampler', 'batch_sampler'):
+            part = getattr(self.dataloader, name)
+            if hasattr(part, 'set_epoch'):
+                part.set_epoch(self._epoch)
+        inner = getattr(self.dataloader.batch_sampler, 'sampler', None)
+        if inner is not None and inner is not self.dataloader.sampler and hasattr(inner, 'set_epoch'):
+            inner.set_epoch(self._epoch)
+        self._set_offset(self._offset)
+        seed = (int(self.runner.seed) * 1_000_003 + self._epoch) % 2**63
+        self.dataloader.generator = torch.Generator().manual_seed(seed)
+
+    def _set_offset(self, batches):
+        sampler = _sampler_with(self.dataloader, 'set_offset')
+        if sampler is None:
+            return
+        sampler.set_offset(batches)

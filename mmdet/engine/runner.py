@@ -1,0 +1,363 @@
+"""mmengine's runner with safe checkpoints, exact resuming, processes on CPUs and a quiet start."""
+
+import logging
+import time
+from pathlib import Path
+
+import mmengine
+import torch
+from mmengine.dist import all_gather_object, is_distributed, is_main_process
+from mmengine.logging import HistoryBuffer
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import weights_to_cpu
+from mmengine.utils.dl_utils import collect_env
+
+from ..registry import RUNNERS
+from ..utils import UserError, atomic_write_text
+from ..version import __version__
+from .checkpoint import read_checkpoint, write_checkpoint
+from .environment import describe_machine
+from .plain import histories_from_plain, histories_to_plain, to_plain
+from .random_state import capture_random_state
+from .weights import load_weights
+
+# Beginnings of library messages that tell a user nothing they can act on; the log file has them all.
+_QUIET = (
+    'Distributed training is not used',
+    'Hooks will be executed',
+    'Exp name:',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+    'Checkpoints will be saved to',
+    'Loads checkpoint by',
+)
+
+
+class _ConsoleFilter(logging.Filter):
+    def filter(self, record):
+        return not getattr(record, 'file_only', False) and not record.getMessage().startswith(_QUIET)
+
+
+@RUNNERS.register_module()
+class TrackRunner(Runner):
+    """Runner of this project; see :class:`mmengine.runner.Runner` for the arguments.
+
+    Three more config keys are known: ``load_options=dict(class_map='coco')`` (see
+    :func:`~mmdet.engine.weights.load_weights`), and ``trust_checkpoint`` is not one of them on purpose: a
+    config may not switch off the protection, only the person on the command line may.
+    """
+
+    def setup_env(self, env_cfg):
+        """Start the processes' group, with gloo where there is no GPU."""
+        if self.distributed and not torch.cuda.is_available() and not is_distributed():
+            if self._launcher != 'pytorch':
+                raise UserError(
+                    f'--launcher {self._launcher} needs GPUs; on CPUs use --launcher pytorch (torchrun)'
+                )
+            torch.distributed.init_process_group('gloo')
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg, model):
+        """Wrap for data parallel training, without device ids where there is no GPU."""
+        if self.distributed and not torch.cuda.is_available():
+            model_wrapper_cfg = {
+                'type': 'MMDistributedDataParallel',
+                'broadcast_buffers': False,
+                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
+                **(model_wrapper_cfg or {}),
+                'device_ids': None,
+            }
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    # --- messages ---
+
+    def build_logger(self, *args, **kwargs):
+        """Build the logger; its console half leaves out what is of use in the file only."""
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+                handler.addFilter(_ConsoleFilter())
+        return logger
+
+    def _log_env(self, env_cfg):
+        lines = '\n'.join(f'    {key}: {value}' for key, value in collect_env().items())
+        self.logger.info(f'environment:\n{lines}\n    seed: {self.seed}', extra={'file_only': True})
+        if self.cfg:
+            self.logger.info(f'config:\n{self.cfg.pretty_text}', extra={'file_only': True})
+        self.logger.info(f'{describe_machine()}, seed {self.seed}')
+        self.logger.info(f'output goes to {self.work_dir}, the full log to {self.log_dir}')
+
+    def dump_config(self):
+        """Write the config in use to the work dir."""
+        if is_main_process():
+            name = Path(self.cfg.filename).stem if self.cfg.filename else self.timestamp
+            atomic_write_text(Path(self.work_dir) / f'{name}.py', self.cfg.pretty_text)
+
+    # --- training ---
+
+    @staticmethod
+    def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
+        """Build a data loader; a ``GroupSampler`` fills its batches to the loader's ``batch_size``."""
+        if isinstance(dataloader, dict) and isinstance(dataloader.get('sampler'), dict):
+            sampler = dict(dataloader['sampler'])
+            if sampler.get('type') == 'GroupSampler':
+                sampler.setdefault('batch_size', dataloader.get('batch_size', 1))
+            dataloader = {**dataloader, 'sampler': sampler}
+            if not dataloader.get('num_workers'):
+                dataloader['persistent_workers'] = False
+        return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+
+    def build_train_loop(self, loop):
+        """Build the training loop; epochs run in :class:`ResumableEpochLoop`."""
+        if isinstance(loop, dict) and 'type' not in loop and loop.get('by_epoch'):
+            loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
+            loop['type'] = 'ResumableEpochLoop'
+        return super().build_train_loop(loop)
+
+    def train(self):
+        """Train; when resuming, with the seed of the checkpoint.
+
+        Returns:
+            nn.Module: the trained model.
+        """
+        self._checkpoint = self._find_resume_checkpoint() if self._resume else None
+        if self._checkpoint is not None:
+            self._take_seed(self._checkpoint[1]['meta'].get('seed'))
+        model = super().train()
+        self._checkpoint = None
+        return model
+
+    def _find_resume_checkpoint(self):
+        """Return ``(path, content)`` of the checkpoint to continue from, or None if there is none yet."""
+        path = self._load_from
+        if path is None:
+            note = Path(self.work_dir) / 'last_checkpoint'
+            if not note.is_file():
+                self.logger.info(f'no checkpoint in {self.work_dir} yet: training starts from the beginning')
+                self._resume = False
+                return None
+            path = Path(note.read_text(encoding='utf-8').strip())
+            # The folder may have been moved since the note was written.
+            path = path if path.is_file() else note.with_name(path.name)
+        content = read_checkpoint(path)
+        meta = content.get('meta') or {}
+        if not isinstance(meta, dict) or 'epoch' not in meta or 'iter' not in meta:
+            raise UserError(
+                f'{path} cannot be resumed: it does not say its epoch and iteration. Use load_from'
+            )
+        return str(path), content
+
+    def _take_seed(self, seed):
+        if seed is None or seed == self.seed:
+            return
+        if self._randomness_cfg.get('seed') is not None:
+            self.logger.warning(f'seed {seed} of the checkpoint is used, not {self.seed} of the config')
+        self._randomness_cfg.update(seed=seed)
+        self.set_randomness(**self._randomness_cfg)
+
+    def _init_model_weights(self):
+        # Every tensor comes from the checkpoint when resuming; initialising would only fetch weights in vain.
+        if self._checkpoint is None:
+            super()._init_model_weights()
+        self._say_what_trains()
+
+    def _say_what_trains(self):
+        total = sum(p.numel() for p in self.model.parameters())
+        frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
+        loader = self.train_dataloader
+        self.logger.info(
+            f'{self._model_name}: {total / 1e6:.1f} M parameters, {frozen / 1e6:.1f} M of them frozen; '
+            f'{len(loader.dataset)} training samples, {len(loader)} iterations an epoch, '
+            f'{self.max_epochs} epochs'
+        )
+
+    # --- checkpoints ---
+
+    def _inner_model(self):
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    def load_or_resume(self):
+        """Load ``load_from`` or continue from the checkpoint to resume, once."""
+        if self._has_loaded:
+            return
+        if getattr(self, '_checkpoint', None) is not None:
+            self.resume(*self._checkpoint)
+        elif self._load_from is not None:
+            self.load_checkpoint(self._load_from)
+
+    def load_checkpoint(self, filename, map_location='cpu', strict=False, revise_keys=()):
+        """Take from a checkpoint every tensor that fits, and say which do not.
+
+        Args:
+            filename (str): path or address.
+            map_location (str): where to put tensors while loading.
+            strict (bool): every tensor must fit.
+            revise_keys (Sequence): unused; ``module.`` is always taken off.
+
+        Returns:
+            dict: the checkpoint.
+
+        Raises:
+            UserError: it cannot be read, or nothing fits.
+        """
+        checkpoint = read_checkpoint(filename, map_location=map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        options = self.cfg.get('load_options') or {}
+        report = load_weights(
+            self._inner_model(),
+            checkpoint,
+            strict=strict,
+            class_map=options.get('class_map'),
+            classes=self._class_names(),
+            source=str(filename),
+        )
+        self._has_loaded = True
+        self.logger.info(f'{filename}: {report.text()}')
+        return checkpoint
+
+    def _class_names(self):
+        for loop in (self._train_loop, self._test_loop, self._val_loop):
+            dataset = getattr(getattr(loop, 'dataloader', None), 'dataset', None)
+            classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+            if classes:
+                return classes
+        return None
+
+    def resume(self, filename, checkpoint=None, resume_optimizer=True, resume_param_scheduler=True, **kwargs):
+        """Continue a training where a checkpoint left it. The config stored in the checkpoint is never run.
+
+        Args:
+            filename (str): path of the checkpoint.
+            checkpoint (dict | None): its content, if it has been read already.
+            resume_optimizer (bool): take the optimiser's state.
+            resume_param_scheduler (bool): take the schedulers' states.
+
+        Raises:
+            UserError: model or optimiser do not fit.
+        """
+        checkpoint = read_checkpoint(filename) if checkpoint is None else checkpoint
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        load_weights(self._inner_model(), checkpoint, strict=True, source=filename)
+        meta = checkpoint['meta']
+        states = checkpoint.get('random_states') or []
+        state = states[self.rank] if len(states) == self.world_size else None
+        if hasattr(self.train_loop, 'restore'):
+            self.train_loop.restore(meta['epoch'], meta['iter'], state)
+        else:
+            self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
+        if 'message_hub' in checkpoint:
+            self.message_hub.load_state_dict(histories_from_plain(checkpoint['message_hub'], HistoryBuffer))
+        if resume_param_scheduler:
+            self._resume_schedulers(checkpoint.get('param_schedulers'), meta)
+        if resume_optimizer and 'optimizer' in checkpoint:
+            self._resume_optimizer(checkpoint['optimizer'], filename)
+        self._has_loaded = True
+        self.logger.info(f'{filename}: continuing after epoch {self.epoch}, iteration {self.iter}')
+
+    def _resume_optimizer(self, state, filename):
+        rates = [group['lr'] for group in self.optim_wrapper.param_groups]
+        try:
+            self.optim_wrapper.load_state_dict(state)
+        except (ValueError, KeyError) as error:
+            raise UserError(f'{filename}: the optimiser does not fit the config ({error})') from None
+        wrapper = self.optim_wrapper
+        for optimizer in [wrapper.optimizer] if hasattr(wrapper, 'optimizer') else []:
+            for param, values in optimizer.state.items():
+                for name, value in values.items():
+                    if isinstance(value, torch.Tensor) and value.dim() and value.shape != param.shape:
+                        raise UserError(
+                            f'{filename}: the optimiser holds {name} of shape '
+                            f'{tuple(value.shape)} for a '
+                            f'parameter of shape {tuple(param.shape)}; start from the weights with load_from'
+                        )
+        if self._schedulers_replayed:
+            for group, rate in zip(wrapper.param_groups, rates):
+                group['lr'] = rate
+
+    _schedulers_replayed = False
+
+    def _resume_schedulers(self, states, meta):
+        if not self.param_schedulers:
+            return
+        self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+        if states is not None:
+            for scheduler, state in zip(self.param_schedulers, states):
+                scheduler.load_state_dict(state)
+            return
+        # A checkpoint of 2019 knows its iteration only: walk the schedulers up to it.
+        epoch_length = max(len(self.train_dataloader), 1)
+        by_epoch = [s for s in self.param_schedulers if s.by_epoch]
+        by_iter = [s for s in self.param_schedulers if not s.by_epoch]
+        for iteration in range(meta['iter']):
+            for scheduler in by_iter:
+                scheduler.step()
+            if (iteration + 1) % epoch_length == 0:
+                for scheduler in by_epoch:
+                    scheduler.step()
+        self._schedulers_replayed = True
+
+    def save_checkpoint(
+        self,
+        out_dir,
+        filename,
+        file_client_args=None,
+        save_optimizer=True,
+        save_param_scheduler=True,
+        meta=None,
+        by_epoch=True,
+        backend_args=None,
+    ):
+        """Write a checkpoint of plain data (readable without unpickling code) under its final name at once.
+
+        Args:
+            out_dir (str): folder.
+            filename (str): name in it.
+            file_client_args (None): not supported, for mmengine's signature.
+            save_optimizer (bool): with the optimiser's state.
+            save_param_scheduler (bool): with the schedulers' states.
+            meta (dict | None): epoch and iteration, if not the current ones.
+            by_epoch (bool): whether an epoch was just finished.
+            backend_args (None): not supported, for mmengine's signature.
+        """
+        if file_client_args or backend_args:
+            raise UserError('checkpoints are written to local folders only: leave out backend_args')
+        paused = getattr(self.train_loop, 'paused_random_state', None)
+        states = all_gather_object(paused or capture_random_state())
+        if not is_main_process():
+            return
+        done = int(by_epoch)
+        finished = {'epoch': self.epoch + done, 'iter': self.iter + 1 - done}
+        model = self._inner_model()
+        checkpoint = {
+            'meta': {**finished, **(meta or {}), **self._checkpoint_meta()},
+            'state_dict': weights_to_cpu(model.state_dict()),
+            'message_hub': histories_to_plain(self.message_hub.state_dict()),
+            'random_states': states,
+        }
+        if save_optimizer:
+            if not isinstance(self.optim_wrapper, OptimWrapper):
+                raise TypeError(f'expected a built OptimWrapper, got {type(self.optim_wrapper).__name__}')
+            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+        if save_param_scheduler and self.param_schedulers:
+            checkpoint['param_schedulers'] = [to_plain(s.state_dict()) for s in self.param_schedulers]
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        write_checkpoint(checkpoint, Path(out_dir) / filename)
+
+    def _checkpoint_meta(self):
+        if getattr(self, '_config_text', None) is None:
+            self._config_text = self.cfg.pretty_text
+        meta = {
+            'cfg': self._config_text,
+            'seed': self.seed,
+            'experiment_name': self.experiment_name,
+            'time': time.strftime('%Y%m%d_%H%M%S', time.localtime()),
+            'mmengine_version': mmengine.__version__,
+            'masktrack_version': __version__,
+            'world_size': self.world_size,
+        }
+        dataset = self.train_dataloader.dataset
+        if hasattr(dataset, 'metainfo'):
+            meta['dataset_meta'] = to_plain(dict(dataset.metainfo))
+        return meta

@@ -1,0 +1,104 @@
+"""Train a model: python tools/train.py CONFIG [options]. Options of 2019 (--work_dir, --gpus, ...) work too."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.utils import UserError, cli_main
+
+
+def parse_args(argv=None):
+    """Return the parsed command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(description='Train a detector or tracker.')
+    parser.add_argument('config', help='config file, native or of 2019 (a config is code: it is run)')
+    parser.add_argument('--work-dir', '--work_dir', help='where checkpoints and logs go')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='continue from a checkpoint; without PATH from the last one in the work dir',
+    )
+    parser.add_argument(
+        '--resume-from', '--resume_from', metavar='PATH', help='the same as --resume PATH (2019)'
+    )
+    parser.add_argument('--load-from', metavar='PATH', help='start from the weights of a checkpoint')
+    parser.add_argument(
+        '--validate', action='store_true', help='validate while training, keep the best checkpoint'
+    )
+    parser.add_argument('--seed', type=int, help='seed of everything random; drawn and printed if not given')
+    parser.add_argument('--deterministic', action='store_true', help='ask cuDNN for deterministic kernels')
+    parser.add_argument(
+        '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on the CPU'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change config keys, such as optim_wrapper.optimizer.lr=0.01',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument(
+        '--gpus', type=int, help='2019; only 1 means something here: more go through dist_train.sh'
+    )
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load checkpoints that could run code on loading; only for files whose source you trust',
+    )
+    return parser.parse_args(argv)
+
+
+def configure(args):
+    """Return the config with the command line worked into it."""
+    from mmdet.apis import load_config
+
+    if args.gpus is not None and args.gpus > 1 and args.launcher == 'none':
+        raise UserError(
+            f'--gpus {args.gpus}: one process trains on one GPU; run  bash tools/dist_train.sh {args.config} '
+            f'{args.gpus}'
+        )
+    config = load_config(args.config, args.cfg_options)
+    config['launcher'] = args.launcher
+    if args.work_dir is not None:
+        config['work_dir'] = args.work_dir
+    resume = args.resume or args.resume_from
+    if resume is not None:
+        config['resume'] = True
+        config['load_from'] = None if resume == 'auto' else resume
+    if args.load_from is not None:
+        if resume is not None:
+            raise UserError('--load-from and --resume exclude each other')
+        config['load_from'], config['resume'] = args.load_from, False
+    randomness = dict(config.get('randomness') or {})
+    if args.seed is not None:
+        randomness['seed'] = args.seed
+    if args.deterministic:
+        randomness['deterministic'] = True
+    if randomness:
+        config['randomness'] = randomness
+    return config
+
+
+@cli_main
+def main(argv=None):
+    """Train as the command line says."""
+    args = parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    from mmdet.apis import build_runner, registry_errors
+    from mmdet.engine import trusting
+
+    config = configure(args)
+    with trusting(args.trust_checkpoint), registry_errors():
+        build_runner(config, train=True, validate=args.validate, amp=args.amp).train()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,45 @@
+"""Write a config of 2019 in the native schema: python tools/upgrade_config.py OLD NEW."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.utils import UserError, atomic_write_text, cli_main
+
+
+@cli_main
+def main(argv=None):
+    """Read, upgrade, write, and read what was written once more as a check."""
+    from mmengine.config import Config
+
+    from mmdet.apis import load_config
+    from mmdet.apis.config_text import config_text
+    from mmdet.engine.legacy import is_legacy
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('old', help='config file of 2019 (a config is code: it is run)')
+    parser.add_argument('new', help='file to write; must end in .py')
+    parser.add_argument('--force', action='store_true', help='overwrite an existing file')
+    args = parser.parse_args(argv)
+    new = Path(args.new)
+    if new.suffix != '.py':
+        raise UserError(f'{new}: expected a name that ends in .py')
+    if new.exists() and not args.force:
+        raise UserError(f'{new} exists; --force overwrites it')
+    if Path(args.old).is_file() and not is_legacy(Config.fromfile(args.old)):
+        raise UserError(f'{args.old} has the native schema already')
+    config = load_config(args.old, quiet=True)
+    head = (
+        f'# Upgraded from {Path(args.old).name}, a config of 2019. Paths are relative to the working directory.'
+        f'\n#\n#   python tools/train.py {args.new}\n\n'
+    )
+    atomic_write_text(new, head + config_text(config))
+    if Config.fromfile(str(new))._cfg_dict.to_dict() != config._cfg_dict.to_dict():
+        raise RuntimeError(f'{new} does not say the same as {args.old}; please report this config')
+    print(f'wrote {new}')
+
+
+if __name__ == '__main__':
+    main()
