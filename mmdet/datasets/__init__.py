@@ -1,19 +1,27 @@
 """Data sets, transforms and samplers."""
 
 from .base import DetDataset
+from .coco import Coco2017Dataset, CocoDataset, CocoPseudoPairs
 from .samplers import GroupSampler, SampleIndex, VideoBatchSampler, VideoSampler
 from .transforms import (
     FrameTransform,
     LoadAnnotations,
     LoadImage,
     PackInputs,
+    PhotoMetricDistortion,
+    RandomCrop,
     RandomFlip,
     RefBoxJitter,
     Resize,
 )
+from .wrappers import ConcatDataset
 from .ytvos import OVISDataset, YouTubeVIS2019Dataset, YouTubeVIS2021Dataset, YTVOSDataset
 
 __all__ = [
+    'Coco2017Dataset',
+    'CocoDataset',
+    'CocoPseudoPairs',
+    'ConcatDataset',
     'DetDataset',
     'FrameTransform',
     'GroupSampler',
@@ -21,6 +29,8 @@ __all__ = [
     'LoadImage',
     'OVISDataset',
     'PackInputs',
+    'PhotoMetricDistortion',
+    'RandomCrop',
     'RandomFlip',
     'RefBoxJitter',
     'Resize',

@@ -1,5 +1,6 @@
 """Steps of the data pipeline; :mod:`.base` says what they pass on."""
 
+from .augment import PhotoMetricDistortion, RandomCrop
 from .base import FrameTransform
 from .geometric import RandomFlip, RefBoxJitter, Resize
 from .load import LoadAnnotations, LoadImage, read_image
@@ -10,6 +11,8 @@ __all__ = [
     'LoadAnnotations',
     'LoadImage',
     'PackInputs',
+    'PhotoMetricDistortion',
+    'RandomCrop',
     'RandomFlip',
     'RefBoxJitter',
     'Resize',

@@ -94,6 +94,8 @@ class LoadImage(FrameTransform):
 def decode_segm(segm, height, width, place):
     """Any COCO segmentation to a uint8 mask (height, width); ``UserError`` names ``place`` if it is
     damaged."""
+    if isinstance(segm, dict) and isinstance(segm['counts'], np.ndarray):
+        segm = {'size': segm['size'], 'counts': segm['counts'].tolist()}
     try:
         return np.ascontiguousarray(decode_rle(segm_to_rle(segm, height, width)))
     except (ValueError, TypeError) as error:
@@ -105,15 +107,16 @@ class LoadAnnotations(FrameTransform):
     """Turn ``instances`` into arrays. Crowd becomes ``gt_bboxes_ignore`` and takes no part otherwise (B3).
 
     Args:
-        with_mask (bool): decode masks (of the key frame only; the reference needs none).
+        with_mask (bool): decode the masks of the key frame.
+        with_ref_mask (bool): those of the reference frame too, for crops that tighten boxes.
 
     Raises:
         UserError: a damaged mask, or none for an object that has a box; names object and frame.
     """
 
-    def __init__(self, with_mask=True):
+    def __init__(self, with_mask=True, with_ref_mask=False):
         super().__init__()
-        self.with_mask = with_mask
+        self.with_mask, self.with_ref_mask = with_mask, with_ref_mask
 
     def apply(self, frame):
         objects = [entry for entry in frame['instances'] if not entry['crowd']]
@@ -122,7 +125,7 @@ class LoadAnnotations(FrameTransform):
         frame['gt_labels'] = np.array([entry['label'] for entry in objects], np.int64)
         frame['gt_instance_ids'] = np.array([entry['instance_id'] for entry in objects], np.int64)
         frame['gt_bboxes_ignore'] = np.array(crowd, np.float32).reshape(-1, 4)
-        if self.with_mask and frame.get('role', 'key') == 'key':
+        if self.with_ref_mask if frame.get('role') == 'ref' else self.with_mask:
             height, width = frame['ori_shape'] if 'ori_shape' in frame else (frame['height'], frame['width'])
             masks = np.zeros((len(objects), height, width), np.uint8)
             for mask, entry in zip(masks, objects):

@@ -1,0 +1,149 @@
+"""Crops and colour changes beyond what 2019 had: they move boxes, masks and identities along."""
+
+import cv2
+import numpy as np
+
+from mmdet.registry import TRANSFORMS
+
+from .base import FrameTransform, clip_boxes
+
+
+def crop_frame(frame, left, top, width, height, min_visible=0.1, offset=1):
+    """Cut a frame to a window; objects of which too little is left are dropped.
+
+    Args:
+        frame (dict): with ``img`` and, if annotations are loaded, boxes; with ``gt_masks`` boxes are drawn
+            tight around what is left of each mask, otherwise clipped.
+        left, top, width, height (int): the window, inside the picture.
+        min_visible (float): share of an object's mask (or box) that must be left.
+        offset (int): 1 for boxes in inclusive pixels, 0 for boxes that end one past their last pixel.
+    """
+    window = np.s_[top : top + height, left : left + width]
+    frame['img'] = frame['img'][window]
+    frame['img_shape'] = (height, width)
+    if 'gt_bboxes' not in frame:
+        return
+    shift = np.array([left, top, left, top], np.float32)
+    edge = (height - offset, width - offset)
+    moved = frame['gt_bboxes'] - shift
+    boxes = clip_boxes(moved, edge)
+    if 'gt_masks' in frame:
+        before = frame['gt_masks'].sum((1, 2), dtype=np.int64)
+        frame['gt_masks'] = masks = frame['gt_masks'][(slice(None), *window)]
+        after = masks.sum((1, 2), dtype=np.int64)
+        for number in np.flatnonzero((after > 0) & (after < before)):
+            rows, columns = np.flatnonzero(masks[number].any(1)), np.flatnonzero(masks[number].any(0))
+            boxes[number] = (columns[0], rows[0], columns[-1] + 1 - offset, rows[-1] + 1 - offset)
+    else:
+        before, after = _visible_areas(moved, None, offset), _visible_areas(moved, edge, offset)
+    keep = (after > 0) & (after >= min_visible * before)
+    frame['gt_bboxes'] = boxes[keep]
+    for key in ('gt_labels', 'gt_instance_ids', 'gt_masks'):
+        if key in frame:
+            frame[key] = frame[key][keep]
+    moved = frame['gt_bboxes_ignore'] - shift
+    frame['gt_bboxes_ignore'] = clip_boxes(moved, edge)[_visible_areas(moved, edge, offset) > 0]
+
+
+def _visible_areas(boxes, edge, offset):
+    """Pixels of boxes inside [0, edge] (all of them if edge is None); 0 for those that lie outside."""
+    low, high = boxes[:, :2], boxes[:, 2:]
+    if edge is not None:
+        low, high = np.maximum(low, 0), np.minimum(high, np.array(edge[::-1], np.float32))
+    return np.prod(np.maximum(high - low + offset, 0), axis=1)
+
+
+@TRANSFORMS.register_module()
+class RandomCrop(FrameTransform):
+    """Cut a window out of the frames; all get windows of one size, so that they stay a pair.
+
+    The place is drawn up to ``attempts`` times until every frame keeps an object and, in a pair, the frames
+    share one. If none of the draws does, the frames stay whole.
+
+    Args:
+        scale (tuple[float, float]): range of the window's edges, as a fraction of the picture's.
+        independent (bool): draw a place for each frame (pseudo pairs) instead of one for all.
+        min_visible (float): share of an object that must be left for it to stay.
+        attempts (int): draws before giving up.
+        offset (int): see :func:`crop_frame`.
+    """
+
+    def __init__(self, scale=(0.5, 1.0), independent=False, min_visible=0.1, attempts=10, offset=1):
+        super().__init__(independent)
+        if not 0 < scale[0] <= scale[1] <= 1:
+            raise ValueError(f'RandomCrop: scale must be a range within (0, 1], got {scale}')
+        self.scale, self.min_visible, self.attempts = tuple(scale), min_visible, attempts
+        self.offset = offset
+
+    def transform(self, results):
+        rng, frames = results['rng'], results['frames']
+        height, width = frames[0]['img'].shape[:2]
+        low, high = self.scale
+        for _ in range(self.attempts):
+            part = low + (high - low) * rng.random()
+            size = max(1, round(width * part)), max(1, round(height * part))
+            places = rng.random((len(frames) if self.independent else 1, 2))
+            cropped = []
+            for number, frame in enumerate(frames):
+                x, y = places[number if self.independent else 0]
+                left, top = int(x * (width - size[0] + 1)), int(y * (height - size[1] + 1))
+                cropped.append(dict(frame))
+                crop_frame(cropped[-1], left, top, *size, self.min_visible, self.offset)
+            if self._accepts(cropped):
+                results['frames'] = cropped
+                break
+        return results
+
+    @staticmethod
+    def _accepts(frames):
+        if 'gt_instance_ids' not in frames[0]:
+            return True
+        return bool(set.intersection(*(set(frame['gt_instance_ids'].tolist()) for frame in frames)))
+
+
+@TRANSFORMS.register_module()
+class PhotoMetricDistortion(FrameTransform):
+    """Random brightness, contrast, saturation and hue, each with a probability of one half.
+
+    Args:
+        brightness_delta (int): largest shift of all channels.
+        contrast_range, saturation_range (tuple[float, float]): ranges of the factors.
+        hue_delta (int): largest turn in degrees.
+        independent (bool): draw for each frame instead of once for all.
+    """
+
+    def __init__(
+        self,
+        brightness_delta=32,
+        contrast_range=(0.5, 1.5),
+        saturation_range=(0.5, 1.5),
+        hue_delta=18,
+        independent=False,
+    ):
+        super().__init__(independent)
+        self.brightness_delta, self.hue_delta = brightness_delta, hue_delta
+        self.contrast_range, self.saturation_range = contrast_range, saturation_range
+
+    def draw(self, results):
+        active, value = results['rng'].random((2, 4))
+        signed = 2 * value - 1
+
+        def factor(number, low, high):
+            return low + (high - low) * value[number] if active[number] < 0.5 else 1.0
+
+        return {
+            'shift': signed[0] * self.brightness_delta if active[0] < 0.5 else 0.0,
+            'contrast': factor(1, *self.contrast_range),
+            'saturation': factor(2, *self.saturation_range),
+            'hue': signed[3] * self.hue_delta if active[3] < 0.5 else 0.0,
+        }
+
+    def apply(self, frame, shift, contrast, saturation, hue):
+        image = frame['img'].astype(np.float32) * np.float32(contrast) + np.float32(shift)
+        image = np.clip(image, 0, 255)
+        if saturation != 1.0 or hue:
+            hsv = cv2.cvtColor(image / 255, cv2.COLOR_BGR2HSV)
+            hsv[..., 0] = (hsv[..., 0] + np.float32(hue)) % 360
+            hsv[..., 1] = np.clip(hsv[..., 1] * np.float32(saturation), 0, 1)
+            image = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR) * 255
+        frame['img'] = np.clip(image + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,63 @@
+"""Data sets made of data sets."""
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from mmdet.registry import DATASETS
+from mmdet.utils import UserError
+
+from .samplers import SampleIndex
+
+
+@DATASETS.register_module()
+class ConcatDataset(Dataset):
+    """Several data sets one after the other, such as videos and image pairs for joint training.
+
+    Each draws from a random stream of its own. ``GroupSampler`` and the video samplers work with it.
+
+    Args:
+        datasets (Sequence[dict | Dataset]): data sets or their configs; their class names must agree.
+
+    Attributes:
+        metainfo, group_flags, video_slices: as in :class:`~mmdet.datasets.base.DetDataset`; category ids are
+            those of the first.
+    """
+
+    def __init__(self, datasets):
+        if not datasets:
+            raise ValueError('ConcatDataset: expected at least one data set')
+        self.datasets = [DATASETS.build(entry) if isinstance(entry, dict) else entry for entry in datasets]
+        first = self.datasets[0]
+        for number, dataset in enumerate(self.datasets):
+            if dataset.metainfo['classes'] != first.metainfo['classes']:
+                raise UserError(
+                    f'ConcatDataset: data set {number} has other classes than data set 0; give all of '
+                    f'them the same classes (and filter_classes=True): '
+                    f'got {dataset.metainfo["classes"]}, expected {first.metainfo["classes"]}'
+                )
+            dataset.stream = number
+        self.metainfo = first.metainfo
+        self.offsets = np.cumsum([0] + [len(dataset) for dataset in self.datasets])
+        self.group_flags = np.concatenate([dataset.group_flags for dataset in self.datasets])
+        self.video_slices = [
+            (start + int(offset), end + int(offset))
+            for dataset, offset in zip(self.datasets, self.offsets)
+            for start, end in dataset.video_slices
+        ]
+
+    def __len__(self):
+        return int(self.offsets[-1])
+
+    def locate(self, index):
+        """Number of the data set that an item belongs to, and the item's number there."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f'item {index} of a data set of {len(self)}')
+        index %= len(self)
+        number = int(np.searchsorted(self.offsets, index, side='right')) - 1
+        return number, index - int(self.offsets[number])
+
+    def __getitem__(self, item):
+        if not isinstance(item, SampleIndex):
+            item = SampleIndex(int(item))
+        number, local = self.locate(item.index)
+        return self.datasets[number][item._replace(index=local)]

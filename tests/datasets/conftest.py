@@ -1,0 +1,42 @@
+"""A small synthetic data set, made once for all tests of this folder."""
+
+import json
+
+import pytest
+
+from mmdet.datasets.synthetic import generate_dataset
+
+
+@pytest.fixture(scope='session')
+def synthetic(tmp_path_factory):
+    out = tmp_path_factory.mktemp('data') / 'synthetic'
+    return generate_dataset(
+        out, train_videos=4, val_videos=3, frames=6, size=(96, 64), seed=3, difficulty=0.6
+    )
+
+
+@pytest.fixture(scope='session')
+def coco(synthetic):
+    """The first frames of the training videos as a COCO file beside the annotations."""
+    content = json.loads((synthetic / 'annotations/instances_train_sub.json').read_text())
+    images, annotations = [], []
+    for video in content['videos']:
+        name = video['file_names'][0]
+        images.append({'id': 10 * video['id'], 'width': video['width'], 'height': video['height']})
+        images[-1]['file_name'] = name
+    for track in content['annotations']:
+        if track['bboxes'][0] is not None:
+            annotations.append(
+                {
+                    'id': track['id'],
+                    'image_id': 10 * track['video_id'],
+                    'category_id': track['category_id'],
+                    'bbox': track['bboxes'][0],
+                    'area': track['areas'][0],
+                    'segmentation': track['segmentations'][0],
+                    'iscrowd': 0,
+                }
+            )
+    content = {'images': images, 'annotations': annotations, 'categories': content['categories']}
+    (synthetic / 'annotations/coco.json').write_text(json.dumps(content))
+    return 'annotations/coco.json'
