@@ -21,6 +21,8 @@ class MaxIoUAssigner:
         pos_iou_thr (float): step 3.
         neg_iou_thr (float | tuple[float, float]): step 2; a pair is the half-open band of negatives.
         min_pos_iou (float): step 4.
+        match_low_quality (bool): there is a step 4; mmdetection 2 and later leave it out in the second stage
+            of models without masks.
         gt_max_assign_all (bool): step 4 takes every box tied at the best overlap, or only the first.
         ignore_iof_thr (float): share of a box in an ignored region above which it is left out; <= 0: never.
         ignore_wrt_candidates (bool): the share is of the box, or else of the ignored region.
@@ -35,6 +37,7 @@ class MaxIoUAssigner:
         pos_iou_thr,
         neg_iou_thr,
         min_pos_iou=0.0,
+        match_low_quality=True,
         gt_max_assign_all=True,
         ignore_iof_thr=-1,
         ignore_wrt_candidates=True,
@@ -48,6 +51,7 @@ class MaxIoUAssigner:
         self.pos_iou_thr = pos_iou_thr
         self.neg_band = band
         self.min_pos_iou = min_pos_iou
+        self.match_low_quality = match_low_quality
         self.gt_max_assign_all = gt_max_assign_all
         self.ignore_iof_thr = ignore_iof_thr
         self.ignore_wrt_candidates = ignore_wrt_candidates
@@ -100,6 +104,8 @@ class MaxIoUAssigner:
         gt_inds.masked_fill_((max_overlaps >= low) & (max_overlaps < high), 0)
         gt_inds = torch.where(max_overlaps >= self.pos_iou_thr, best_gt + 1, gt_inds)
 
+        if not self.match_low_quality:
+            return gt_inds, max_overlaps
         reaches = (gt_best >= self.min_pos_iou)[:, None]
         if self.gt_max_assign_all:
             claims = (overlaps == gt_best[:, None]) & reaches
