@@ -59,8 +59,8 @@ def _warn(device_type):
     if reason is None:
         reason = f'the library has no kernels for device {device_type!r}'
     warnings.warn(
-        f'compiled operators are not used: {reason}. RoIAlign and NMS run as plain PyTorch, with the same results '
-        'but slower. To build them: bash compile.sh',
+        f'compiled operators are not used: {reason}. RoIAlign and NMS run as plain PyTorch, with the same '
+        'results but slower. To build them: bash compile.sh',
         stacklevel=4,
     )
 

@@ -1,7 +1,7 @@
-"""The operators in plain PyTorch: what runs where nothing is compiled, and what the kernels are compared with.
+"""The operators in plain PyTorch: what runs where nothing is compiled, and what the kernels are compared to.
 
-Arithmetic and order of operations are those of ``csrc/roi_align.h`` and ``csrc/nms.h``, so that both paths give the
-same numbers.
+Arithmetic and order of operations are those of ``csrc/roi_align.h`` and ``csrc/nms.h``, so that both paths
+give the same numbers.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from .constants import ALIGNED, GAUSSIAN, LEGACY, UNALIGNED
 
 
 def is_channels_last(feat):
-    """Whether the memory of ``feat`` (N, C, H, W) runs over channels first; csrc/roi_align_args.h has the same rule."""
+    """Whether memory of ``feat`` (N, C, H, W) runs over channels first; csrc/roi_align_args.h agrees."""
     return feat.shape[1] > 1 and feat.stride(1) == 1 and not feat.is_contiguous()
 
 
@@ -42,7 +42,7 @@ def _coordinates(axis, bins, cell):
 
 
 def _first_cell(axis, bins, below):
-    """First cell of each bin whose coordinate is not ``below``, by bisection: (K, bins). Coordinates never decrease."""
+    """First cell of each bin whose coordinate is not ``below``: (K, bins); they never decrease, so bisect."""
     low = torch.zeros_like(axis[0])[:, None] + torch.zeros_like(bins)
     high = torch.zeros_like(low) + axis[2][:, None]
     for _ in range(41):
@@ -58,7 +58,7 @@ def _taps(axis, pooled, size, sampling_ratio):
     """Samples of one axis, in rounds: round i holds the i-th sample inside the map of each bin.
 
     Yields:
-        tuple: ``inside`` (K, pooled) bool, ``low`` and ``high`` (K, pooled) int64, ``w_low`` and ``w_high`` (K, pooled).
+        tuple: ``inside`` bool, ``low`` and ``high`` int64, ``w_low`` and ``w_high``; each (K, pooled).
     """
     bins = torch.arange(pooled, dtype=axis[0].dtype, device=axis[0].device)[None]
     if sampling_ratio > 0:
@@ -167,7 +167,7 @@ def nms_mask(boxes, groups, iou_threshold, offset):
 
 
 def soft_nms(boxes, scores, groups, iou_threshold, sigma, min_score, method, offset):
-    """Soft suppression: decayed scores (n,) and True where a box stays (n,). Arguments as for the operator."""
+    """Soft suppression: decayed scores (n,) and True where a box stays (n,). Arguments as of the operator."""
     device = boxes.device
     boxes, scores = boxes.cpu(), scores.cpu().clone()
     kind = boxes.numpy().dtype.type

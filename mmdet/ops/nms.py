@@ -1,7 +1,8 @@
-"""Non-maximum suppression: plain, per class, soft (Bodla et al., arXiv 1704.04503) and per class of a detector.
+"""Non-maximum suppression: plain, per class, and soft (Bodla et al., arXiv 1704.04503).
 
-A box is suppressed by a better one when their IoU is *greater* than the threshold, which is compared as float32; both
-as on the GPU of 2019. With ``offset=1`` boxes are inclusive pixels (width = x2 - x1 + 1), with ``offset=0`` continuous.
+A box is suppressed by a better one when their IoU is *greater* than the threshold, which is compared as
+float32; both as on the GPU of 2019. With ``offset=1`` boxes are inclusive pixels (width = x2 - x1 + 1), with
+``offset=0`` continuous.
 """
 
 import torch
@@ -21,7 +22,7 @@ def nms(boxes, scores, iou_threshold, offset=1):
         offset (int): 1 for inclusive pixels, 0 for continuous coordinates.
 
     Returns:
-        Tensor: (k,) int64, indices of the boxes that stay, by descending score; equal scores in the order given.
+        Tensor: (k,) int64, indices of the boxes that stay, by descending score; ties in the order given.
 
     Raises:
         TypeError, ValueError: an argument has a wrong type, shape, device or value.
@@ -68,7 +69,8 @@ def soft_nms(boxes, scores, iou_threshold, sigma=0.5, min_score=1e-3, method='li
         idxs (Tensor | None): (n,) groups, as in :func:`batched_nms`.
 
     Returns:
-        tuple[Tensor, Tensor]: boxes with their new scores (m, 5) and their indices (m,) int64, by descending new score.
+        tuple[Tensor, Tensor]: boxes with their new scores (m, 5) and their indices (m,) int64, by descending
+        new score.
 
     Raises:
         TypeError, ValueError: as :func:`nms`; also for an unknown method or a sigma that is not positive.
@@ -102,22 +104,22 @@ def soft_nms(boxes, scores, iou_threshold, sigma=0.5, min_score=1e-3, method='li
 def multiclass_nms(boxes, scores, score_thr, nms_cfg, max_per_img=-1, always_sort=False, offset=1):
     """Detections of all classes from the output of a box head.
 
-    As in 2019 the result is class after class, by descending score inside a class, and is sorted by score as a whole
-    only if there are more than ``max_per_img``; new identities are given in this order.
+    As in 2019 the result is class after class, by descending score inside a class, and is sorted by score as
+    a whole only if there are more than ``max_per_img``; new identities are given in this order.
 
     Args:
         boxes (Tensor): (n, 4), or (n, 4 * (C + 1)) with a box per class; the first block is background.
         scores (Tensor): (n, C + 1), column 0 is background.
         score_thr (float): scores up to and including this are ignored.
-        nms_cfg (dict): ``type`` ('nms' or 'soft_nms', default 'nms'), ``iou_threshold`` (or ``iou_thr``, as in 2019)
+        nms_cfg (dict): ``type`` ('nms' or 'soft_nms', default 'nms'), ``iou_threshold`` (``iou_thr`` in 2019)
             and, for 'soft_nms', ``sigma``, ``min_score`` and ``method``.
         max_per_img (int): number of detections to keep; negative for all.
         always_sort (bool): sort by score also if there are no more than ``max_per_img``.
         offset (int): as in :func:`nms`.
 
     Returns:
-        tuple[Tensor, Tensor, Tensor]: dets (k, 5) as x1, y1, x2, y2, score; labels (k,) int64 from 0; inds (k,) int64,
-        the row of ``boxes`` that each detection comes from.
+        tuple[Tensor, Tensor, Tensor]: dets (k, 5) as x1, y1, x2, y2, score; labels (k,) int64 from 0; inds
+        (k,) int64, the row of ``boxes`` that each detection comes from.
 
     Raises:
         TypeError, ValueError: an argument has a wrong type, shape or value.
@@ -130,8 +132,8 @@ def multiclass_nms(boxes, scores, score_thr, nms_cfg, max_per_img=-1, always_sor
     num_columns = scores.shape[1]
     if boxes.shape[1] not in (4, 4 * num_columns):
         raise ValueError(
-            f'multiclass_nms: expected boxes of width 4 or {4 * num_columns} for {num_columns} score columns, '
-            f'got {tuple(boxes.shape)}'
+            f'multiclass_nms: expected boxes of width 4 or {4 * num_columns} for {num_columns} score '
+            f'columns, got {tuple(boxes.shape)}'
         )
     rows, labels = (scores[:, 1:] > score_thr).nonzero(as_tuple=True)
     kept_scores = scores[rows, labels + 1]
@@ -168,7 +170,8 @@ def _read_nms_cfg(nms_cfg):
     unknown = sorted(set(options) - set(known[kind]))
     if unknown or 'iou_threshold' not in options:
         raise ValueError(
-            f'multiclass_nms: expected the keys {", ".join(known[kind])} for nms type {kind!r}, got {nms_cfg!r}'
+            f'multiclass_nms: expected the keys {", ".join(known[kind])} for nms type {kind!r}, '
+            f'got {nms_cfg!r}'
         )
     return kind, options
 

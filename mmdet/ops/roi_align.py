@@ -2,8 +2,8 @@
 
 Three conventions exist, and published weights depend on which one they were trained with:
 
-* ``'legacy'``: the 2019 release. A region reaches from ``x1`` to ``x2 + 1``, its extent is clamped at 0, nothing is
-  shifted by half a pixel, and a region of no extent under adaptive sampling gives NaN.
+* ``'legacy'``: the 2019 release. A region reaches from ``x1`` to ``x2 + 1``, its extent is clamped at 0,
+  nothing is shifted by half a pixel, and a region of no extent under adaptive sampling gives NaN.
 * ``'aligned'``: shifted by half a pixel so that pixel centres are at integers; extents are not clamped.
 * ``'unaligned'``: no shift, no ``+ 1``, extent at least one cell (torchvision's ``aligned=False``).
 """
@@ -23,9 +23,9 @@ def roi_align(input, rois, output_size, spatial_scale=1.0, sampling_ratio=0, mod
     """Pool a fixed grid of features from each region of one feature map.
 
     Args:
-        input (Tensor): (N, C, H, W), float32, float64, float16 or bfloat16; contiguous, channels-last or strided.
-            Half types are summed in float32.
-        rois (Tensor): (K, 5), each [index into the batch, x1, y1, x2, y2] in image pixels. No gradient flows to it.
+        input (Tensor): (N, C, H, W), float32, float64, float16 or bfloat16; contiguous, channels-last or
+            strided. Half types are summed in float32.
+        rois (Tensor): (K, 5), each [index into the batch, x1, y1, x2, y2] in image pixels; gets no gradient.
         output_size (int | tuple[int, int]): h, w of the pooled grid.
         spatial_scale (float): cells of the feature map per image pixel.
         sampling_ratio (int): samples per bin and axis; 0 takes ceil(extent of the bin).
@@ -154,7 +154,7 @@ def _check_rois(feats, rois, levels, name):
 
 
 def _check_indices(feats, rois, levels, name):
-    """Indices into batch and pyramid. On a GPU the kernel checks them, since looking here would wait for it."""
+    """Indices into batch and pyramid. On a GPU the kernel checks them, as looking here would wait for it."""
     if (
         rois.device.type != 'cpu'
         or rois.shape[0] == 0

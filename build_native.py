@@ -1,0 +1,309 @@
+"""Build the compiled parts: the operators (mmdet/ops) and the core of the evaluator (mmdet/evaluation).
+
+``bash compile.sh`` runs this file inside the checkout, setup.py uses it for wheels. It needs nothing but the
+standard library, a C++ compiler and, for the evaluator, Cython. torch is looked up and not imported; the
+operators use its stable interface and no Python: one build serves every Python and every torch from 2.10 on.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+SOURCES = ROOT / 'mmdet' / 'ops' / 'csrc'
+PYX = ROOT / 'mmdet' / 'evaluation' / '_ytvis_core.pyx'
+OPS_LIBRARY = Path('mmdet') / 'ops' / '_C.so'
+MIN_TORCH = (2, 10)
+TARGET_VERSION = '0x020a000000000000'  # torch 2.10, see torch/csrc/stable/version.h
+
+# Fused multiply-add would round differently from the plain-PyTorch path and from other processors.
+CXX_FLAGS = [
+    '-O3',
+    '-std=c++20',
+    '-fPIC',
+    '-fvisibility=hidden',
+    '-ffp-contract=off',
+    '-fno-math-errno',
+    '-fno-trapping-math',
+    '-Wall',
+]
+NVCC_FLAGS = ['-O3', '-std=c++20', '--fmad=false', '-Xcompiler', '-fPIC,-fvisibility=hidden', '-DUSE_CUDA']
+
+
+class Missing(Exception):
+    """Something a build needs is not there; the text says what, in one line."""
+
+
+class Optional(Missing):
+    """As Missing, but the package works without, and installing it with pip mends it."""
+
+
+def find_torch():
+    """Locate the installed torch without importing it.
+
+    Returns:
+        tuple: folder (Path), version (str), CUDA version (str | None).
+
+    Raises:
+        Missing: torch is absent, too old, or came without its headers.
+    """
+    # An isolated build has a search path of its own; the interpreter is still that of the environment.
+    extra = [
+        path
+        for path in {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
+        if path not in sys.path
+    ]
+    sys.path.extend(extra)
+    try:
+        spec = importlib.util.find_spec('torch')
+    finally:
+        for path in extra:
+            sys.path.remove(path)
+    if spec is None or not spec.origin:
+        raise Missing('torch is not installed')
+    folder = Path(spec.origin).parent
+    text = (folder / 'version.py').read_text()
+    version = re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE)
+    cuda = re.search(r"^cuda(?:: .*?)? = '([^']+)'", text, re.MULTILINE)
+    version = version.group(1) if version else '0'
+    if tuple(int(part) for part in re.findall(r'\d+', version)[:2]) < MIN_TORCH:
+        raise Missing(f'torch {version} is too old, {".".join(map(str, MIN_TORCH))} or newer is needed')
+    if not (folder / 'include' / 'torch' / 'csrc' / 'stable' / 'library.h').is_file():
+        raise Missing(f'torch {version} came without its C++ headers')
+    return folder, version, cuda.group(1) if cuda else None
+
+
+def find_compiler():
+    """Command of the C++ compiler, from $CXX or the usual names.
+
+    Raises:
+        Missing: there is none.
+    """
+    wanted = os.environ.get('CXX')
+    for name in [wanted] if wanted else ['c++', 'g++', 'clang++']:
+        command = shlex.split(name)
+        if shutil.which(command[0]):
+            return command
+    raise Missing(f'no C++ compiler ({wanted or "c++, g++, clang++"}), install g++')
+
+
+def find_nvcc():
+    """Path of nvcc and the toolkit's folder, or (None, None)."""
+    homes = [os.environ.get(name) for name in ('CUDA_HOME', 'CUDA_PATH')]
+    candidates = [str(Path(home) / 'bin' / 'nvcc') for home in homes if home]
+    candidates += [shutil.which('nvcc') or '', '/usr/local/cuda/bin/nvcc']
+    for candidate in candidates:
+        if candidate and os.access(candidate, os.X_OK):
+            nvcc = Path(candidate).resolve()
+            home = nvcc.parents[1]
+            if (
+                not (home / 'include' / 'cuda_runtime.h').is_file()
+                and Path('/usr/local/cuda/include').is_dir()
+            ):
+                home = Path('/usr/local/cuda')  # nvcc is a wrapper script somewhere else
+            return str(nvcc), home
+    return None, None
+
+
+def cuda_architectures(cuda):
+    """``-gencode`` options from $TORCH_CUDA_ARCH_LIST, or for the GPU generations that this CUDA supports."""
+    listed = os.environ.get('TORCH_CUDA_ARCH_LIST')
+    if listed:
+        names = re.split(r'[ ;,]+', listed.strip())
+    else:
+        newest = int(cuda.split('.')[0]) >= 13
+        names = (
+            ['7.5', '8.0', '8.6', '9.0', '10.0', '12.0+PTX'] if newest else ['7.5', '8.0', '8.6', '9.0+PTX']
+        )
+    options = []
+    for name in names:
+        number = re.sub(r'[^0-9a-z]', '', name.replace('+PTX', ''))
+        options += ['-gencode', f'arch=compute_{number},code=sm_{number}']
+        if name.endswith('+PTX'):
+            options += ['-gencode', f'arch=compute_{number},code=compute_{number}']
+    return options
+
+
+def run(command):
+    """Run a compiler.
+
+    Raises:
+        Missing: it failed; the text has its last lines.
+    """
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stderr[-6000:])
+        raise Missing(f'{Path(str(command[0])).name} failed (exit status {done.returncode}, see above)')
+
+
+def fingerprint(*parts):
+    """Hash of files (by content) and settings (by text): equal when a build would give the same result."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.read_bytes() if isinstance(part, Path) else repr(part).encode())
+        digest.update(b'\0')
+    return digest.hexdigest()
+
+
+def up_to_date(target, stamp):
+    """Whether ``target`` exists and was built with the fingerprint ``stamp``."""
+    note = target.with_name(target.name + '.stamp')
+    return target.is_file() and note.is_file() and note.read_text().strip() == stamp
+
+
+def publish(built, target, stamp):
+    """Move a finished library into place at once, so that a process that imports never meets half of one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f'.{target.name}.{os.getpid()}')
+    shutil.copyfile(built, beside)
+    os.chmod(beside, 0o755)
+    os.replace(beside, target)
+    target.with_name(target.name + '.stamp').write_text(stamp + '\n')
+
+
+def build_ops(out_root, force=False):
+    """Build the operators into ``out_root/mmdet/ops/_C.so``.
+
+    Returns:
+        str: one phrase on what there is now.
+
+    Raises:
+        Missing: torch, its headers or the compiler is absent, or compiling failed.
+    """
+    torch_folder, torch_version, cuda = find_torch()
+    compiler = find_compiler()
+    nvcc, cuda_home = find_nvcc() if cuda else (None, None)
+    files = sorted(path for path in SOURCES.rglob('*') if path.suffix in ('.cpp', '.cu', '.h'))
+    units = [path for path in files if path.suffix == '.cpp' or (path.suffix == '.cu' and nvcc)]
+    gencode = cuda_architectures(cuda) if nvcc else []
+    target = Path(out_root) / OPS_LIBRARY
+    # The torch version is left out: the stable interface makes the result the same for all of them.
+    stamp = fingerprint(*files, Path(__file__), compiler, nvcc, gencode, platform.machine())
+    if nvcc:
+        device = f'CPU and CUDA {cuda}'
+    else:
+        device = f'CPU, no CUDA part as nvcc was not found (torch has CUDA {cuda})' if cuda else 'CPU'
+    if up_to_date(target, stamp) and not force:
+        return f'operators up to date ({device}, torch {torch_version})'
+    include = ['-isystem', torch_folder / 'include', f'-DTORCH_TARGET_VERSION={TARGET_VERSION}']
+    with tempfile.TemporaryDirectory() as work:
+
+        def compile_one(unit):
+            compiled = Path(work) / (unit.name + '.o')
+            if unit.suffix == '.cu':
+                run([nvcc, *NVCC_FLAGS, *gencode, *include, '-c', unit, '-o', compiled])
+            else:
+                define = ['-DUSE_CUDA'] if nvcc else []
+                run([*compiler, *CXX_FLAGS, *define, *include, '-c', unit, '-o', compiled])
+            return compiled
+
+        with ThreadPoolExecutor(max_workers=min(len(units), os.cpu_count() or 1)) as pool:
+            objects = list(pool.map(compile_one, units))
+        linked = Path(work) / OPS_LIBRARY.name
+        run([*compiler, '-shared', *objects, '-o', linked, *link_options(torch_folder, nvcc, cuda_home)])
+        publish(linked, target, stamp)
+    return f'operators ({device}) with torch {torch_version}'
+
+
+def link_options(torch_folder, nvcc, cuda_home):
+    """Libraries by name only: at run time they are the ones that ``import torch`` has loaded already."""
+    options = ['-L', torch_folder / 'lib', '-ltorch', '-ltorch_cpu']
+    if not nvcc:
+        return options
+    folders = [cuda_home / name for name in ('lib64', 'lib', 'targets/x86_64-linux/lib')]
+    folders += sorted(torch_folder.parent.glob('nvidia/*/lib'))
+    for folder in folders:
+        runtime = sorted(folder.glob('libcudart.so*'))
+        if runtime:
+            return [*options, '-ltorch_cuda', '-L', folder, f'-l:{runtime[0].name}']
+    raise Missing('the CUDA runtime (libcudart.so) was not found beside nvcc; set CUDA_HOME')
+
+
+def build_evaluator(out_root, force=False):
+    """Build the Cython core of the evaluator into ``out_root/mmdet/evaluation``.
+
+    Returns:
+        str | None: one phrase on what there is now, None if this checkout has no such source.
+
+    Raises:
+        Missing: Cython, Python's headers or the compiler is absent, or compiling failed.
+    """
+    if not PYX.is_file():
+        return None
+    suffix = sysconfig.get_config_var('EXT_SUFFIX') or '.so'
+    target = Path(out_root) / 'mmdet' / 'evaluation' / (PYX.stem + suffix)
+    compiler = find_compiler()
+    headers = [sysconfig.get_path('include'), sysconfig.get_path('platinclude')]
+    stamp = fingerprint(PYX, Path(__file__), compiler, sys.version)
+    if up_to_date(target, stamp) and not force:
+        return 'evaluator core up to date'
+    if not any((Path(folder) / 'Python.h').is_file() for folder in headers):
+        raise Missing(f'Python.h is not in {headers[0]}, install the headers of this Python (python3-dev)')
+    if importlib.util.find_spec('Cython') is None:
+        raise Optional(f'Cython is not installed for {sys.executable}; pip install . brings it for its build')
+    import_numpy = 'import numpy; print(numpy.get_include())'
+    found = subprocess.run([sys.executable, '-c', import_numpy], capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise Optional(f'numpy is not installed for {sys.executable}; pip install . brings it for its build')
+    with tempfile.TemporaryDirectory() as work:
+        source = Path(work) / (PYX.stem + '.cpp')
+        run(
+            [sys.executable, '-m', 'cython', '-3', '--cplus', '-w', ROOT, PYX.relative_to(ROOT), '-o', source]
+        )
+        include = [part for folder in [*headers, found.stdout.strip()] for part in ('-isystem', folder)]
+        linked = Path(work) / target.name
+        flags = [flag for flag in CXX_FLAGS if flag not in ('-std=c++20', '-fvisibility=hidden')]
+        define = '-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION'
+        dynamic = ['-undefined', 'dynamic_lookup'] if sys.platform == 'darwin' else []
+        run([*compiler, *flags, define, *include, '-shared', *dynamic, source, '-o', linked])
+        publish(linked, target, stamp)
+    return f'evaluator core for Python {platform.python_version()}'
+
+
+def build(out_root=ROOT, force=False):
+    """Build everything that can be built.
+
+    Returns:
+        tuple[list[str], list[str], list[str]]: phrases on what was built, notes on what is left out without
+        harm, and errors on what is missing.
+    """
+    built, notes, missing = [], [], []
+    for name, step in (('operators', build_ops), ('evaluator core', build_evaluator)):
+        try:
+            phrase = step(out_root, force)
+        except Optional as error:
+            notes.append(f'{name} not built, its plain-Python path gives the same numbers: {error}')
+        except Missing as error:
+            missing.append(f'{name} not built: {error}')
+        else:
+            built += [phrase] if phrase else []
+    return built, notes, missing
+
+
+def main():
+    parser = argparse.ArgumentParser(description='Build the compiled parts in place.')
+    parser.add_argument('--force', action='store_true', help='build also what is up to date')
+    arguments = parser.parse_args()
+    built, notes, missing = build(ROOT, arguments.force)
+    if built:
+        print('built: ' + '; '.join(built), flush=True)
+    for line in notes:
+        print(f'note: {line}', file=sys.stderr)
+    for line in missing:
+        print(f'error: {line}', file=sys.stderr)
+    return 1 if missing else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
