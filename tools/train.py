@@ -1,4 +1,4 @@
-"""Train a model: python tools/train.py CONFIG [options]. Options of 2019 (--work_dir, --gpus, ...) work too."""
+"""Train: python tools/train.py CONFIG [options]. Options of 2019 (--work_dir, --gpus, ...) work too."""
 
 import argparse
 import os

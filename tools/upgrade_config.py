@@ -31,10 +31,9 @@ def main(argv=None):
     if Path(args.old).is_file() and not is_legacy(Config.fromfile(args.old)):
         raise UserError(f'{args.old} has the native schema already')
     config = load_config(args.old, quiet=True)
-    head = (
-        f'# Upgraded from {Path(args.old).name}, a config of 2019. Paths are relative to the working directory.'
-        f'\n#\n#   python tools/train.py {args.new}\n\n'
-    )
+    name = Path(args.old).name
+    head = f'# Upgraded from {name}, a config of 2019. Paths are relative to the working directory.\n'
+    head += f'#\n#   python tools/train.py {args.new}\n\n'
     atomic_write_text(new, head + config_text(config))
     if Config.fromfile(str(new))._cfg_dict.to_dict() != config._cfg_dict.to_dict():
         raise RuntimeError(f'{new} does not say the same as {args.old}; please report this config')

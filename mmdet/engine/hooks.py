@@ -85,7 +85,8 @@ class NonFiniteLossHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         """Look at every loss of the iteration."""
-        bad = {k: float(v) for k, v in (outputs or {}).items() if 'loss' in k and not math.isfinite(float(v))}
+        losses = {k: float(v.detach() if hasattr(v, 'detach') else v) for k, v in _losses(outputs)}
+        bad = {name: value for name, value in losses.items() if not math.isfinite(value)}
         if not bad:
             return
         last = (
@@ -93,12 +94,16 @@ class NonFiniteLossHook(Hook):
             if 'last_ckpt' in runner.message_hub.runtime_info
             else None
         )
-        losses = ', '.join(f'{name}={value}' for name, value in bad.items())
+        shown = ', '.join(f'{name}={value}' for name, value in bad.items())
         raise UserError(
-            f'training stopped: {losses} at iteration {runner.iter + 1} (epoch {runner.epoch + 1}). '
+            f'training stopped: {shown} at iteration {runner.iter + 1} (epoch {runner.epoch + 1}). '
             f'Images of the batch: {", ".join(image_paths(data_batch)) or "unknown"}. '
             f'Last checkpoint: {last or "none yet"}'
         )
+
+
+def _losses(outputs):
+    return [(name, value) for name, value in (outputs or {}).items() if 'loss' in name]
 
 
 def image_paths(batch):

@@ -32,11 +32,13 @@ _QUIET = (
     '"HardDiskBackend" is the alias',
     'Checkpoints will be saved to',
     'Loads checkpoint by',
+    'Epoch(val)',  # the metric has said the same in a line one can read
 )
 
 
 class _ConsoleFilter(logging.Filter):
     def filter(self, record):
+        record.levelmark = '' if record.levelno <= logging.INFO else f'{record.levelname}: '
         return not getattr(record, 'file_only', False) and not record.getMessage().startswith(_QUIET)
 
 
@@ -79,6 +81,7 @@ class TrackRunner(Runner):
         for handler in logger.handlers:
             if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
                 handler.addFilter(_ConsoleFilter())
+                handler.setFormatter(logging.Formatter('%(asctime)s %(levelmark)s%(message)s', '%H:%M:%S'))
         return logger
 
     def _log_env(self, env_cfg):
