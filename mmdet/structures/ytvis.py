@@ -59,7 +59,8 @@ def read_json(path, kind='annotation file'):
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(error.doc.rstrip()) - 1 or 'Unterminated' in error.msg
+        text = error.doc.rstrip()
+        cut = error.pos >= len(text) - 1 or not text.endswith(('}', ']'))
         hint = ': the file seems to be cut off' if cut else ''
         place = f'line {error.lineno}, column {error.colno} ({error.msg})'
         raise UserError(f'{kind} {path} is not valid json at {place}{hint}') from None

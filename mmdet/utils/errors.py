@@ -10,6 +10,13 @@ import traceback
 class UserError(ValueError):
     """Bad input: the message says what was expected, what came and where. Tools print no traceback for it."""
 
+    def __init__(self, message=''):
+        # A data loader's worker hands its error over as a new one whose message is the whole traceback.
+        text = str(message)
+        if text.startswith('Caught ') and '\nOriginal Traceback' in text and 'UserError: ' in text:
+            message = text.rsplit('UserError: ', 1)[1].strip()
+        super().__init__(message)
+
 
 def suggest(name, known, cutoff=0.6):
     """Return ``' (did you mean ...?)'`` for the known name closest to ``name``, or an empty string.
