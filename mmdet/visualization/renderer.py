@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 
+from ..structures.rle import segm_to_rle
 from ..utils.errors import UserError
 from ..utils.io import atomic_open
 from .draw import draw_instances
@@ -50,13 +51,22 @@ def write_picture(path, image, quality=92):
         file.write(data.tobytes())
 
 
-def frames_of_tracks(tracks, length, labels_of=None):
+def _as_rle(segmentation, size):
+    if isinstance(segmentation, dict):
+        return segmentation
+    if size is None:
+        raise ValueError('masks are polygons: the size of the video is needed')
+    return segm_to_rle(segmentation, *size)
+
+
+def frames_of_tracks(tracks, length, labels_of=None, size=None):
     """Turn tracks of a results or annotation json back into frames.
 
     Args:
         tracks (Sequence[dict]): of one video: ``segmentations``, ``category_id`` and, in results, ``score``.
         length (int): number of frames of the video.
         labels_of (dict | None): category id -> label; None keeps the category ids as labels.
+        size (tuple[int, int] | None): (height, width) of the video; needed where masks are polygons.
 
     Yields:
         dict: masks, labels, instance_ids (index of the track) and, where known, scores of one frame.
@@ -68,7 +78,7 @@ def frames_of_tracks(tracks, length, labels_of=None):
             if frame < len(track['segmentations']) and track['segmentations'][frame]
         ]
         fields = {
-            'masks': [track['segmentations'][frame] for _, track in here],
+            'masks': [_as_rle(track['segmentations'][frame], size) for _, track in here],
             'labels': [
                 labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
             ],

@@ -1,8 +1,11 @@
 """Many frames on one picture."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
+from ..utils.errors import UserError
 from .text import draw_label, plate_size
 
 PAPER = (250, 250, 250)
@@ -95,3 +98,33 @@ def side_by_side(pictures, titles=None, gap=4):
             draw_label(picture, titles[number], (0, 0), size, (255, 255, 255), (30, 30, 30), opacity=0.7)
         parts += [picture] if not parts else [np.full((height, gap, 3), PAPER, np.uint8), picture]
     return np.concatenate(parts, axis=1)
+
+
+def sheet_of_folder(folder, rows=6, columns=5, **layout):
+    """Contact sheet of rendered videos: a row a video, frames spread evenly over it.
+
+    Args:
+        folder (str | Path): holds a folder of ``.jpg`` frames a video, as ``--show-dir`` leaves it.
+        rows (int): number of videos, spread evenly over all of them.
+        columns (int): frames of each.
+        **layout: passed to :func:`contact_sheet`.
+
+    Returns:
+        np.ndarray: uint8 BGR.
+
+    Raises:
+        UserError: if there are no frames.
+    """
+    videos = {}
+    for path in sorted(Path(folder).glob('*/*.jpg')):
+        videos.setdefault(path.parent.name, []).append(path)
+    if not videos:
+        raise UserError(f'{folder}: no rendered videos (folders of .jpg frames) to make a contact sheet of')
+    names = list(videos)
+    names = [names[i] for i in pick_frames(len(names), rows)]
+    pictures = []
+    for name in names:
+        chosen = [videos[name][i] for i in pick_frames(len(videos[name]), columns)]
+        row = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in chosen]
+        pictures.append([picture for picture in row if picture is not None])
+    return contact_sheet(pictures, names, **layout)

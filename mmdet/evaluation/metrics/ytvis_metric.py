@@ -16,14 +16,6 @@ from ..results import VideoResultWriter, merge_results, prepare_results, result_
 IOU_TYPES = ('segm', 'bbox')
 
 
-def has_ground_truth(ann_file):
-    """Whether a YouTube-VIS json holds objects to score against; public test and validation sets do not."""
-    from ...structures.ytvis import read_json
-
-    content = read_json(ann_file)
-    return bool(isinstance(content, dict) and content.get('annotations'))
-
-
 @METRICS.register_module()
 class YTVISMetric(BaseMetric):
     """Average precision and recall of tracks on a YouTube-VIS annotation file (semantics A27, A32, B11).
@@ -105,22 +97,20 @@ class YTVISMetric(BaseMetric):
         Returns:
             dict[str, float]: ``segm_AP`` and so on; empty where there is no ground truth.
         """
-        from ...evaluation import evaluate_ytvis
+        from ..evaluate import evaluate_ytvis
 
-        if not has_ground_truth(self.ann_file):
-            print_log(
-                f'{self.ann_file} has no ground truth: no score can be given (which is not a score of 0)',
-                logger='current',
-                level=logging.WARNING,
-            )
-            return {}
         metrics = {}
         for iou_type in self.iou_types:
-            # A model that finds nothing yet scores 0; that is no defect of a file, so training goes on.
+            # Not strict: in training "nothing found yet" is a score of 0 and no mistake.
             options = {'strict': False, **self.eval_options}
             found = evaluate_ytvis(str(self.ann_file), str(results), iou_type=iou_type, **options)
-            for warning in found['warnings']:
-                print_log(warning, logger='current', level=logging.WARNING)
+            if not found['has_ground_truth']:
+                print_log(
+                    f'{self.ann_file} has no ground truth: no score can be given (which is not a score of 0)',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+                return {}
             stats = {name: float(value) for name, value in found['stats'].items()}
             line = '  '.join(f'{name} {value:.3f}' for name, value in stats.items())
             print_log(f'{iou_type}: {line}', logger='current')
@@ -167,7 +157,7 @@ class YTVISMetric(BaseMetric):
             unfinished = [video for _, videos in gathered for video in videos]
             if unfinished:
                 raise ValueError(
-                    f'videos {unfinished[:5]} are not complete: all their frames must come, and on one process '
+                    f'videos {unfinished[:5]} are not complete: all their frames must come, on one process '
                     '(batch_sampler VideoBatchSampler)'
                 )
             path = self._folder / 'results.json'
