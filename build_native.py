@@ -13,6 +13,7 @@ import platform
 import re
 import shlex
 import shutil
+import site
 import subprocess
 import sys
 import sysconfig
@@ -59,11 +60,8 @@ def find_torch():
         Missing: torch is absent, too old, or came without its headers.
     """
     # An isolated build has a search path of its own; the interpreter is still that of the environment.
-    extra = [
-        path
-        for path in {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
-        if path not in sys.path
-    ]
+    folders = [sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), *site.getsitepackages()]
+    extra = [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
     sys.path.extend(extra)
     try:
         spec = importlib.util.find_spec('torch')
@@ -156,20 +154,33 @@ def fingerprint(*parts):
     return digest.hexdigest()
 
 
-def up_to_date(target, stamp):
-    """Whether ``target`` exists and was built with the fingerprint ``stamp``."""
-    note = target.with_name(target.name + '.stamp')
-    return target.is_file() and note.is_file() and note.read_text().strip() == stamp
+def stamp_file(target):
+    """Where the fingerprint of a library in this checkout is kept."""
+    return ROOT / 'build' / 'native' / f'{target.name}.stamp'
 
 
-def publish(built, target, stamp):
+def reuse(target, out_root, stamp):
+    """Whether the library in this checkout is up to date; if so, ``out_root`` has it too afterwards."""
+    here, note = ROOT / target, stamp_file(target)
+    if not (here.is_file() and note.is_file() and note.read_text().strip() == stamp):
+        return False
+    if Path(out_root).resolve() != ROOT:
+        publish(here, target, out_root, stamp)
+    return True
+
+
+def publish(built, target, out_root, stamp):
     """Move a finished library into place at once, so that a process that imports never meets half of one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f'.{target.name}.{os.getpid()}')
+    final = Path(out_root) / target
+    final.parent.mkdir(parents=True, exist_ok=True)
+    beside = final.with_name(f'.{final.name}.{os.getpid()}')
     shutil.copyfile(built, beside)
     os.chmod(beside, 0o755)
-    os.replace(beside, target)
-    target.with_name(target.name + '.stamp').write_text(stamp + '\n')
+    os.replace(beside, final)
+    if Path(out_root).resolve() == ROOT:
+        note = stamp_file(target)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(stamp + '\n')
 
 
 def build_ops(out_root, force=False):
@@ -187,14 +198,13 @@ def build_ops(out_root, force=False):
     files = sorted(path for path in SOURCES.rglob('*') if path.suffix in ('.cpp', '.cu', '.h'))
     units = [path for path in files if path.suffix == '.cpp' or (path.suffix == '.cu' and nvcc)]
     gencode = cuda_architectures(cuda) if nvcc else []
-    target = Path(out_root) / OPS_LIBRARY
     # The torch version is left out: the stable interface makes the result the same for all of them.
     stamp = fingerprint(*files, Path(__file__), compiler, nvcc, gencode, platform.machine())
     if nvcc:
         device = f'CPU and CUDA {cuda}'
     else:
         device = f'CPU, no CUDA part as nvcc was not found (torch has CUDA {cuda})' if cuda else 'CPU'
-    if up_to_date(target, stamp) and not force:
+    if not force and reuse(OPS_LIBRARY, out_root, stamp):
         return f'operators up to date ({device}, torch {torch_version})'
     include = ['-isystem', torch_folder / 'include', f'-DTORCH_TARGET_VERSION={TARGET_VERSION}']
     with tempfile.TemporaryDirectory() as work:
@@ -212,7 +222,7 @@ def build_ops(out_root, force=False):
             objects = list(pool.map(compile_one, units))
         linked = Path(work) / OPS_LIBRARY.name
         run([*compiler, '-shared', *objects, '-o', linked, *link_options(torch_folder, nvcc, cuda_home)])
-        publish(linked, target, stamp)
+        publish(linked, OPS_LIBRARY, out_root, stamp)
     return f'operators ({device}) with torch {torch_version}'
 
 
@@ -242,11 +252,11 @@ def build_evaluator(out_root, force=False):
     if not PYX.is_file():
         return None
     suffix = sysconfig.get_config_var('EXT_SUFFIX') or '.so'
-    target = Path(out_root) / 'mmdet' / 'evaluation' / (PYX.stem + suffix)
+    target = Path('mmdet') / 'evaluation' / (PYX.stem + suffix)
     compiler = find_compiler()
     headers = [sysconfig.get_path('include'), sysconfig.get_path('platinclude')]
     stamp = fingerprint(PYX, Path(__file__), compiler, sys.version)
-    if up_to_date(target, stamp) and not force:
+    if not force and reuse(target, out_root, stamp):
         return 'evaluator core up to date'
     if not any((Path(folder) / 'Python.h').is_file() for folder in headers):
         raise Missing(f'Python.h is not in {headers[0]}, install the headers of this Python (python3-dev)')
@@ -267,7 +277,7 @@ def build_evaluator(out_root, force=False):
         define = '-DNPY_NO_DEPRECATED_API=NPY_1_7_API_VERSION'
         dynamic = ['-undefined', 'dynamic_lookup'] if sys.platform == 'darwin' else []
         run([*compiler, *flags, define, *include, '-shared', *dynamic, source, '-o', linked])
-        publish(linked, target, stamp)
+        publish(linked, target, out_root, stamp)
     return f'evaluator core for Python {platform.python_version()}'
 
 

@@ -1,0 +1,73 @@
+"""Packaging. Name, dependencies and content stand in pyproject.toml; here is what must be computed."""
+
+import importlib.metadata
+import os
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+
+import build_native  # noqa: E402
+
+NAME = 'masktrack-rcnn'
+
+
+def refuse_other_mmdet():
+    """Stop where another distribution owns the import name: the two would overwrite each other's files."""
+    folders = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
+    for distribution in importlib.metadata.distributions(path=sorted(folders)):
+        name = (distribution.metadata['Name'] or '').lower().replace('_', '-')
+        if name == NAME:
+            continue
+        top_level = (distribution.read_text('top_level.txt') or '').split()
+        if name == 'mmdet' or 'mmdet' in top_level:
+            raise SystemExit(
+                f'error: the distribution {name} {distribution.version} is installed in {sys.prefix} and '
+                f"provides the package 'mmdet', as {NAME} does. Remove it (pip uninstall {name}) or install "
+                f'{NAME} into an environment of its own.'
+            )
+
+
+class BuildPython(build_py):
+    """Starts from an empty folder, so that modules removed since the last build do not end up in a wheel."""
+
+    def run(self):
+        shutil.rmtree(Path(self.build_lib) / 'mmdet', ignore_errors=True)
+        super().run()
+
+
+class BuildNative(build_ext):
+    """Builds what :mod:`build_native` builds; what cannot be built is left out (pip -v shows why)."""
+
+    def run(self):
+        out_root = ROOT if self.inplace else Path(self.build_lib)
+        built, notes, missing = build_native.build(out_root)
+        for line in built:
+            print(f'built: {line}')
+        for line in notes + missing:
+            print(f'warning: {line}', file=sys.stderr)
+        if missing and os.environ.get('MASKTRACK_REQUIRE_NATIVE') == '1':
+            raise SystemExit(f'error: MASKTRACK_REQUIRE_NATIVE=1, but {"; ".join(missing)}')
+
+    def get_outputs(self):
+        return sorted(str(path) for path in (Path(self.build_lib) / 'mmdet').rglob('*.so'))
+
+    def get_source_files(self):
+        files = [path for path in build_native.SOURCES.rglob('*') if path.suffix in ('.cpp', '.cu', '.h')]
+        files += [build_native.PYX] if build_native.PYX.is_file() else []
+        return sorted(str(path.relative_to(ROOT)) for path in files)
+
+
+refuse_other_mmdet()
+setup(
+    # Only marks the wheel as belonging to this platform and Python; BuildNative knows what to compile.
+    ext_modules=[Extension('mmdet.ops._C', sources=[])],
+    cmdclass={'build_py': BuildPython, 'build_ext': BuildNative},
+)
