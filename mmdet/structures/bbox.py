@@ -143,7 +143,7 @@ def bbox_clip(bboxes, img_shape, offset=1):
     Returns:
         Tensor: the clipped boxes, in a new tensor of the same shape.
     """
-    boxes = bboxes.view(*bboxes.shape[:-1], -1, 2)
+    boxes = bboxes.reshape(*bboxes.shape[:-1], bboxes.size(-1) // 2, 2)
     if isinstance(img_shape, torch.Tensor) and img_shape.dim() == 2:
         limit = (img_shape[:, [1, 0]].to(boxes) - offset).unsqueeze(1)
         return torch.minimum(boxes.clamp(min=0), limit).reshape(bboxes.shape)

@@ -63,8 +63,8 @@ class ConvFCBBoxHead(BBoxHead):
         if init_cfg is None:
             hidden = [dict(name=f'{branch}_fcs') for branch, (_, fcs) in self._branches.items() if fcs]
             if hidden:
-                xavier = dict(type='Xavier', distribution='uniform', layer='Linear')
-                self.init_cfg = [dict(xavier, override=hidden), *self.init_cfg]
+                xavier = dict(type='Xavier', distribution='uniform', override=hidden)
+                self.init_cfg = [xavier, *self.init_cfg]
 
     def _add_outputs(self, cls_features, reg_features):
         channels, flat = self._add_branch('shared', self.in_channels, False)
