@@ -114,6 +114,7 @@ def accumulate_matches(groups, matches, predictions, params, core=None):
     recall = -np.ones((shape[0], *shape[2:]))
     score = predictions.score[groups.dt]
     rank = np.arange(len(groups.dt)) - np.repeat(groups.dt_ptr[:-1], np.diff(groups.dt_ptr))
+    curves = core.curves if core is not None else _curves
     first = np.searchsorted(groups.cat, np.arange(n_cat + 1))
     for k in range(n_cat):
         begin, end = groups.dt_ptr[first[k]], groups.dt_ptr[first[k + 1]]
@@ -125,15 +126,14 @@ def accumulate_matches(groups, matches, predictions, params, core=None):
         for m, limit in enumerate(params.maxDets):
             chosen = order[rank[order] < limit]
             for a in np.flatnonzero(npig).tolist():
-                hit, skip = matches.dt_hit[a][:, chosen], matches.dt_ignore[a][:, chosen]
-                out = (precision[:, :, k, a, m], recall[:, k, a, m], scores[:, :, k, a, m])
-                curve = core.curves if core is not None else _curves
-                curve(hit, skip, int(npig[a]), recalls, score[chosen], *out)
+                flags = (matches.dt_hit[a], matches.dt_ignore[a], chosen, float(npig[a]), recalls, score)
+                curves(*flags, precision[:, :, k, a, m], recall[:, k, a, m], scores[:, :, k, a, m])
     return precision, recall, scores
 
 
-def _curves(hit, skip, npig, recalls, score, precision, recall, scores):
-    """Plain-Python twin of ``_ytvis_core.curves``: (T, n) flags in, (T, R), (T,), (T, R) out, in place."""
+def _curves(hit, skip, chosen, npig, recalls, score, precision, recall, scores):
+    """Plain-Python twin of ``_ytvis_core.curves``: flags (T, n_dt) in, (T, R), (T,), (T, R) out in place."""
+    hit, skip, score = hit[:, chosen], skip[:, chosen], score[chosen]
     true = np.cumsum((hit != 0) & (skip == 0), axis=1).astype(np.float64)
     false = np.cumsum((hit == 0) & (skip == 0), axis=1).astype(np.float64)
     n = true.shape[1]

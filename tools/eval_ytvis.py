@@ -1,0 +1,92 @@
+#!/usr/bin/env python
+"""Score results in YouTube-VIS format: python tools/eval_ytvis.py ANN RESULTS [--out STATS.json]."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.evaluation.evaluate import evaluate_tables, summarize  # noqa: E402
+from mmdet.evaluation.report import stats_report  # noqa: E402
+from mmdet.utils import UserError, atomic_write_text, cli_main  # noqa: E402
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Video AP and AR of results in YouTube-VIS format, bit for bit the official ones. '
+        'A number of -1 is undefined (no ground truth of that kind), not a score.'
+    )
+    parser.add_argument('ann', metavar='ANN', help='annotation file (json)')
+    parser.add_argument(
+        'results', metavar='RESULTS', help='json, or the zip with results.json the servers took'
+    )
+    parser.add_argument('--out', metavar='STATS.json', help='write all numbers at full precision')
+    parser.add_argument('--iou-type', choices=['segm', 'bbox'], default='segm', help='compare masks or boxes')
+    parser.add_argument(
+        '--iou-thrs', type=float, nargs='+', metavar='T', help='IoU thresholds (0.50 to 0.95)'
+    )
+    parser.add_argument(
+        '--max-dets', type=int, nargs='+', metavar='N', help='predictions per video and category'
+    )
+    parser.add_argument('--per-category', action='store_true', help='print AP of every category too')
+    parser.add_argument(
+        '--analyze', action='store_true', help='also print why: lost to detection, masks, identities'
+    )
+    parser.add_argument('--plot', metavar='DIR', help='draw curves, histograms and the worst videos')
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument('--strict', action='store_true', help='stop at the first kind of defect (default)')
+    mode.add_argument(
+        '--lenient', action='store_true', help='warn of defects, and score as the official code does'
+    )
+    parser.add_argument(
+        '--format', choices=['table', 'json', 'markdown'], default='table', help='what is printed'
+    )
+    parser.add_argument(
+        '--backend', choices=['auto', 'cython', 'python'], default='auto', help='both give the same bits'
+    )
+    return parser.parse_args(argv)
+
+
+def check_out(path):
+    """Fail before the work if the place for the numbers is unusable."""
+    if path is not None and Path(path).is_dir():
+        raise UserError(f'--out {path} is a folder; a file name is expected')
+
+
+@cli_main
+def main(argv=None):
+    """Score, print and write."""
+    args = parse_args(argv)
+    check_out(args.out)
+    evaluation = evaluate_tables(
+        args.ann,
+        args.results,
+        iou_type=args.iou_type,
+        strict=not args.lenient,
+        iou_thrs=args.iou_thrs,
+        max_dets=args.max_dets,
+        backend=args.backend,
+    )
+    summary = summarize(evaluation)
+    for warning in summary['warnings']:
+        print(f'warning: {warning}', file=sys.stderr)
+    if args.analyze or args.plot:
+        from mmdet.evaluation.analysis import analyze
+
+        summary['analysis'] = analyze(evaluation)
+    if args.plot:
+        from mmdet.evaluation.plots import plot_evaluation
+
+        for path in plot_evaluation(evaluation, summary, args.plot):
+            print(f'drew {path}', file=sys.stderr)
+    if args.out:
+        atomic_write_text(args.out, json.dumps(summary, indent=1) + '\n')
+    names = {str(c): name for c, name in evaluation.dataset.categories.items()}
+    print(stats_report(summary, names, args.format, args.per_category))
+
+
+if __name__ == '__main__':
+    main()
