@@ -84,6 +84,7 @@ def relaunch(args, argv):
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={count}']
     command += [os.path.abspath(__file__), *argv, '--gpus=1', '--proc_per_gpu=1', '--launcher=pytorch']
     print(f'starting {count} processes', file=sys.stderr, flush=True)
+    os.environ.setdefault('OMP_NUM_THREADS', '1')  # as torchrun would, with a notice
     os.execv(sys.executable, command)
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import sys
 from types import SimpleNamespace
 
@@ -146,14 +145,6 @@ def _one_thread(worker_id):
     torch.set_num_threads(1)
 
 
-def _without_worker_traceback(error):
-    """The message of a :class:`UserError` that a data worker raised, without the worker's traceback."""
-    text = str(error)
-    if 'in DataLoader worker process' not in text:
-        return text
-    return re.split(r'(?:^|\n)[\w.]*UserError: ', text)[-1].strip()
-
-
 def _broadcast(value):
     box = [value]
     broadcast_object_list(box)
@@ -206,17 +197,15 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
     label = 'frames' if get_world_size() == 1 else f'frames of process 0 of {get_world_size()}'
     progress = Progress(frames, label) if is_main_process() else None
     with VideoResultWriter(json_path, dataset.metainfo['cat_ids'], rank=get_rank()) as writer:
-        try:
+        for batch in loader:
             with torch.inference_mode():
-                for batch in loader:
-                    for sample in model.test_step(batch):
-                        entries = writer.add(sample)
-                        if entries is not None and on_video is not None:
-                            on_video(by_id[sample.video_id], entries)
-                    if progress is not None:
-                        progress.update(len(batch['data_samples']))
-        except UserError as error:
-            raise UserError(_without_worker_traceback(error)) from None
+                samples = model.test_step(batch)
+            for sample in samples:
+                entries = writer.add(sample)
+                if entries is not None and on_video is not None:
+                    on_video(by_id[sample.video_id], entries)
+            if progress is not None:
+                progress.update(len(samples))
     if progress is not None:
         progress.close()
     barrier()
@@ -227,6 +216,54 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
 
 
 test_videos.__test__ = False  # pytest takes it for a test otherwise
+
+
+def test_images(model, dataset, config, prefix, kinds, evaluate=True):
+    """Run a model over single pictures; write ``<prefix>.bbox.json`` and the like, and score them.
+
+    Args:
+        model (nn.Module): from :func:`~mmdet.apis.init_detector`.
+        dataset (Dataset): of pictures, with ``metainfo`` and ``ann_file``.
+        config (Config): its ``test_dataloader`` says how many pictures go through together, and how many
+            workers load them; ``test_evaluator.box_offset`` how boxes become widths.
+        prefix (str): of the files written.
+        kinds (Sequence[str]): 'bbox', 'segm', 'proposal'.
+        evaluate (bool): score them.
+
+    Returns:
+        dict[str, float]: the scores, such as ``coco/bbox_mAP``; empty where nothing is scored.
+    """
+    from mmengine.dataset import DefaultSampler
+
+    from mmdet.evaluation.metrics import CocoMetric
+
+    evaluator = config.get('test_evaluator') or {}
+    offset = evaluator.get('box_offset', 1) if isinstance(evaluator, dict) else 1
+    metric = CocoMetric(dataset.ann_file, list(kinds), prefix, not evaluate, box_offset=offset)
+    metric.dataset_meta = dataset.metainfo
+    settings = config.test_dataloader
+    sampler = DefaultSampler(dataset, shuffle=False)
+    loader = DataLoader(
+        dataset,
+        sampler=sampler,
+        batch_size=settings.get('batch_size') or 1,
+        num_workers=settings.get('num_workers') or 0,
+        collate_fn=pseudo_collate,
+        worker_init_fn=_one_thread if settings.get('num_workers') else None,
+    )
+    progress = Progress(len(sampler), 'pictures') if is_main_process() else None
+    for batch in loader:
+        with torch.inference_mode():
+            samples = model.test_step(batch)
+        metric.process(batch, [sample.to_dict() for sample in samples])
+        if progress is not None:
+            progress.update(len(samples))
+    if progress is not None:
+        progress.close()
+    return metric.evaluate(len(dataset))
+
+
+test_images.__test__ = False
 
 
 def score_results(ann_file, results, iou_types=('segm',)):

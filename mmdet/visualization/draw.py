@@ -11,7 +11,7 @@ from .text import draw_label, plate_size
 CROWDED = 0.1
 
 
-def _array(values):
+def as_array(values):
     """Tensor, array or list as a numpy array; None stays None."""
     if values is None:
         return None
@@ -20,7 +20,8 @@ def _array(values):
     return np.asarray(values)
 
 
-def _field(instances, name):
+def field_of(instances, name):
+    """A field of an ``InstanceData`` or mapping, or None."""
     if hasattr(instances, 'get'):
         return instances.get(name)
     return getattr(instances, name, None)
@@ -28,7 +29,7 @@ def _field(instances, name):
 
 def _decode(masks, index, shape):
     mask = masks[index]
-    mask = decode_rle(mask) if isinstance(mask, dict) else _array(mask)
+    mask = decode_rle(mask) if isinstance(mask, dict) else as_array(mask)
     if mask.shape != shape:
         raise ValueError(f'mask {index}: expected the size of the picture {shape}, got {tuple(mask.shape)}')
     return np.ascontiguousarray(mask, dtype=np.uint8)
@@ -131,7 +132,8 @@ def draw_instances(
         classes (Sequence[str] | None): class names.
         score_thr (float): objects below this score are left out.
         mask_alpha (float): strength of the tint, 0..1.
-        draw_boxes (bool | None): None draws boxes where there are no masks.
+        draw_boxes (bool | None): None draws boxes where there are no masks; True draws those of the masks
+            where no boxes are given.
         draw_labels (bool): write class, identity and score.
         line_width, font_size (int | None): in pixels; by default they go with the size of the picture.
 
@@ -145,8 +147,8 @@ def draw_instances(
         raise ValueError(f'expected a picture uint8 (H, W, 3), got {image.dtype} {tuple(image.shape)}')
     canvas = np.ascontiguousarray(image).copy()
     width = line_width or line_width_for(canvas.shape)
-    masks, boxes = _field(instances, 'masks'), _array(_field(instances, 'bboxes'))
-    labels, scores, ids = (_array(_field(instances, key)) for key in ('labels', 'scores', 'instance_ids'))
+    masks, boxes = field_of(instances, 'masks'), as_array(field_of(instances, 'bboxes'))
+    labels, scores, ids = (as_array(field_of(instances, key)) for key in ('labels', 'scores', 'instance_ids'))
     count = max((len(values) for values in (masks, boxes, labels) if values is not None), default=0)
     kept = [i for i in range(count) if scores is None or scores[i] >= score_thr]
     kept = [i for i in kept if ids is None or ids[i] >= 0]
@@ -157,10 +159,12 @@ def draw_instances(
     # Large objects first, so that small ones in front of them stay visible.
     for i in sorted(decoded, key=lambda i: -int(decoded[i].sum())):
         _paint_mask(canvas, decoded[i], colors[i], mask_alpha, width)
-    if boxes is not None and (draw_boxes or (draw_boxes is None and masks is None)):
+    if draw_boxes or (draw_boxes is None and masks is None):
         for i in kept:
-            x1, y1, x2, y2 = (int(round(float(value))) for value in boxes[i][:4])
-            cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], width)
+            box = boxes[i] if boxes is not None else _mask_box(decoded[i]) if decoded else None
+            if box is not None:
+                x1, y1, x2, y2 = (int(round(float(value))) for value in box[:4])
+                cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], width)
     if draw_labels:
         _draw_labels(canvas, kept, decoded, boxes, colors, font_size, (labels, ids, scores, classes))
     return canvas

@@ -4,11 +4,12 @@ import re
 from pathlib import Path, PurePosixPath
 
 import cv2
+import numpy as np
 
-from ..structures.rle import segm_to_rle
+from ..structures.rle import decode_rle, segm_to_rle
 from ..utils.errors import UserError
 from ..utils.io import atomic_open
-from .draw import draw_instances
+from .draw import as_array, draw_instances, field_of
 from .sheet import side_by_side
 from .video import VideoWriter
 
@@ -89,6 +90,38 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None):
         yield fields
 
 
+def enlarge(image, instances, factor, image_done=False):
+    """Enlarge a small picture and what is drawn on it.
+
+    Args:
+        image (np.ndarray): uint8 (H, W, 3).
+        instances (InstanceData | Mapping): see :func:`draw_instances`.
+        factor (int): whole number; 1 and less change nothing.
+        image_done (bool): the picture is enlarged already.
+
+    Returns:
+        tuple: picture and a dict of masks, bboxes, labels, scores, instance_ids (those that are there).
+    """
+    if factor <= 1:
+        return image, instances
+    fields = {}
+    for name in ('masks', 'bboxes', 'labels', 'scores', 'instance_ids'):
+        value = field_of(instances, name)
+        if value is not None:
+            fields[name] = value
+    if 'masks' in fields:
+        masks = [decode_rle(mask) if isinstance(mask, dict) else as_array(mask) for mask in fields['masks']]
+        fields['masks'] = [mask.repeat(factor, 0).repeat(factor, 1) for mask in masks]
+    if 'bboxes' in fields:
+        # Inclusive pixels: the last pixel of the box becomes `factor` of them.
+        fields['bboxes'] = as_array(fields['bboxes'])[:, :4] * factor + np.array(
+            [0, 0, factor - 1, factor - 1]
+        )
+    if not image_done:
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    return image, fields
+
+
 class TrackRenderer:
     """Draws tracks over the frames of videos: ``DIR/<name>/00000.jpg``, ... and ``DIR/<name>.mp4``.
 
@@ -101,15 +134,28 @@ class TrackRenderer:
         score_thr (float): objects below this score are not drawn.
         frames (bool): write the single pictures.
         video (bool): write the videos.
+        min_side (int): pictures whose shorter side is below this are enlarged by a whole number first, so
+            that labels can be read.
         **style: further arguments of :func:`draw_instances`.
     """
 
-    def __init__(self, out_dir, classes=None, fps=6.0, score_thr=0.3, frames=True, video=True, **style):
+    def __init__(
+        self,
+        out_dir,
+        classes=None,
+        fps=6.0,
+        score_thr=0.3,
+        frames=True,
+        video=True,
+        min_side=320,
+        **style,
+    ):
         self.out_dir = Path(out_dir)
         self.classes = classes
         self.fps = fps
         self.frames = frames
         self.video = video
+        self.min_side = min_side
         self.style = {'score_thr': score_thr, **style}
         self._writers = {}
 
@@ -126,8 +172,11 @@ class TrackRenderer:
         Returns:
             np.ndarray: the picture.
         """
+        factor = -(-self.min_side // min(image.shape[:2]))
+        image, instances = enlarge(image, instances, factor)
         picture = draw_instances(image, instances, self.classes, **self.style)
         if truth is not None:
+            truth = enlarge(image, truth, factor, image_done=True)[1]
             expected = draw_instances(image, truth, self.classes, **{**self.style, 'score_thr': 0.0})
             picture = side_by_side([expected, picture], ['ground truth', 'prediction'])
         if self.frames:

@@ -147,7 +147,7 @@ class VideoWriter:
         """Append a frame, uint8 (H, W, 3) BGR. Odd sides are extended by one pixel, as encoders ask for.
 
         Raises:
-            ValueError: if its size is not that of the first frame.
+            UserError: if its size is not that of the first frame, or OpenCV cannot encode videos.
         """
         height, width = frame.shape[:2]
         if self._size is None:

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet.structures.rle import encode_mask
+from mmdet.structures.rle import decode_rle, encode_mask
 from mmdet.utils import UserError
 from mmdet.visualization import TrackRenderer, VideoReader, VideoWriter, frames_of_tracks, video_names
-from mmdet.visualization.renderer import write_picture
+from mmdet.visualization.renderer import enlarge, write_picture
 
 
 def frame(value, height=48, width=64):
@@ -56,7 +56,7 @@ def test_failed_writer_leaves_nothing(tmp_path):
     with VideoWriter(tmp_path / 'a.mp4'):
         pass
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ValueError, match='the first was'), VideoWriter(tmp_path / 'a.mp4') as writer:
+    with pytest.raises(UserError, match='the first was'), VideoWriter(tmp_path / 'a.mp4') as writer:
         writer.write(frame(0))
         writer.write(frame(0, height=50))
     with pytest.raises(ValueError, match='frames a second'):
@@ -153,7 +153,7 @@ def test_renderer_writes_every_frame_and_a_video(tmp_path):
     frames = list(frames_of_tracks(tracks, 3, {3: 0, 7: 1}))
     assert [f['instance_ids'] for f in frames] == [[], [0, 1], [1]]
     assert frames[1]['labels'] == [1, 0] and frames[1]['scores'] == [0.9, 0.8]
-    with TrackRenderer(tmp_path, ['a', 'b'], fps=5) as renderer:
+    with TrackRenderer(tmp_path, ['a', 'b'], fps=5, min_side=1) as renderer:
         for name in ('one', 'two'):
             for i, fields in enumerate(frames):
                 picture = renderer.add(name, i, frame(40), fields, truth=fields if name == 'two' else None)
@@ -166,6 +166,31 @@ def test_renderer_writes_every_frame_and_a_video(tmp_path):
     plain, drawn = (cv2.imread(str(tmp_path / f'one/0000{i}.jpg')).astype(int) for i in (0, 1))
     assert np.abs(plain[20, 40] - 40).max() < 6  # an empty frame shows the picture, not black (semantics B14)
     assert np.abs(drawn - plain).max() > 50
+
+
+def test_small_pictures_are_enlarged_with_what_is_drawn_on_them(tmp_path):
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:30, 10:30] = 1
+    fields = {'masks': [encode_mask(mask)], 'bboxes': [[10, 10, 29, 29]], 'labels': [0], 'scores': [0.9]}
+    image, large = enlarge(frame(40), fields, 3)
+    assert image.shape == (144, 192, 3)
+    assert large['masks'][0].shape == (144, 192) and large['masks'][0].sum() == 9 * 400
+    assert large['bboxes'].tolist() == [[30, 30, 89, 89]]
+    assert enlarge(frame(40), fields, 1)[1] is fields
+    renderer = TrackRenderer(tmp_path, ['a'], min_side=100, frames=False, video=False)
+    picture = renderer.add('v', 0, frame(40), fields, truth=fields)
+    assert picture.shape == (144, 2 * 192 + 4, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_polygons_are_drawn_too():
+    polygon = [[10.0, 10.0, 30.0, 10.0, 30.0, 30.0, 10.0, 30.0]]
+    tracks = [{'category_id': 1, 'segmentations': [polygon]}]
+    (fields,) = frames_of_tracks(tracks, 1, size=(48, 64))
+    assert 390 <= decode_rle(fields['masks'][0]).sum() <= 450
+    assert 'scores' not in fields and fields['labels'] == [1]
+    with pytest.raises(ValueError, match='size of the video is needed'):
+        list(frames_of_tracks(tracks, 1))
 
 
 def test_pictures_need_a_known_ending(tmp_path):

@@ -1,0 +1,33 @@
+#!/usr/bin/env python
+"""Many frames of rendered videos on one picture: python demo/make_contact_sheet.py DIR --out sheet.jpg."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.utils import cli_main  # noqa: E402
+
+
+@cli_main
+def main(argv=None):
+    """Lay out and write."""
+    parser = argparse.ArgumentParser(
+        description='Put frames of rendered videos on one picture, a row a video.'
+    )
+    parser.add_argument('folder', metavar='SHOW_DIR', help='as tools/test_video.py --show-dir leaves it')
+    parser.add_argument('--out', help='default: SHOW_DIR/contact_sheet.jpg')
+    parser.add_argument('--rows', type=int, default=6, help='number of videos')
+    parser.add_argument('--columns', type=int, default=5, help='frames of each')
+    parser.add_argument('--cell-width', type=int, default=320, help='pixels of a frame')
+    args = parser.parse_args(argv)
+    from mmdet.visualization import sheet_of_folder, write_picture
+
+    out = Path(args.out or Path(args.folder) / 'contact_sheet.jpg')
+    write_picture(out, sheet_of_folder(args.folder, args.rows, args.columns, cell_width=args.cell_width))
+    print(out)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,79 @@
+#!/usr/bin/env python
+"""Draw tracks over their videos: python tools/visualize.py ANN [RESULTS] --images DIR --out DIR."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.utils import Progress, UserError, cli_main  # noqa: E402
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Draw the tracks of a results json over the frames, or without one the annotations '
+        'themselves. Writes OUT/<video>/00000.jpg, ..., OUT/<video>.mp4 and OUT/contact_sheet.jpg.'
+    )
+    parser.add_argument('ann', metavar='ANN', help='YouTube-VIS annotation json')
+    parser.add_argument('results', metavar='RESULTS', nargs='?', help='results json')
+    parser.add_argument('--images', metavar='DIR', required=True, help='folder of the frames')
+    parser.add_argument('--out', metavar='DIR', required=True, help='output folder')
+    parser.add_argument('--videos', nargs='+', metavar='ID', help='ids of videos; default: all')
+    parser.add_argument(
+        '--score-thr', type=float, default=0.3, metavar='S', help='draw tracks of at least S (0.3)'
+    )
+    parser.add_argument('--gt', action='store_true', help='draw the annotations beside the results')
+    parser.add_argument('--boxes', action='store_true', help='draw boxes too')
+    parser.add_argument('--fps', type=float, default=6.0, metavar='F', help='of the videos (6)')
+    parser.add_argument('--no-frames', action='store_true', help='write the videos only')
+    return parser.parse_args(argv)
+
+
+@cli_main
+def main(argv=None):
+    """Draw."""
+    args = parse_args(argv)
+    from mmdet.apis.rendering import ResultRenderer, tracks_by_video
+    from mmdet.structures.ytvis import load_ytvis, read_json
+    from mmdet.visualization import sheet_of_folder, write_picture
+
+    index = load_ytvis(args.ann, require_annotations=args.results is None)
+    tracks = index.by_video
+    if args.results is not None:
+        content = read_json(args.results, 'results file')
+        if not isinstance(content, list):
+            raise UserError(f'{args.results}: expected a list of results, got {type(content).__name__}')
+        tracks = tracks_by_video(content)
+    videos = index.videos
+    if args.videos:
+        known = {str(video['id']): video for video in videos}
+        unknown = [name for name in args.videos if name not in known]
+        if unknown:
+            raise UserError(f'{args.ann}: no video has the id {", ".join(unknown)}')
+        videos = [known[name] for name in args.videos]
+    if not Path(args.images).is_dir():
+        raise UserError(f'--images {args.images}: no such folder')
+    renderer = ResultRenderer(
+        args.out,
+        index.videos,
+        {category['id']: category['name'] for category in index.categories},
+        args.images,
+        truth=index.by_video if args.gt else None,
+        score_thr=args.score_thr,
+        fps=args.fps,
+        frames=not args.no_frames,
+        **({'draw_boxes': True} if args.boxes else {}),
+    )
+    with Progress(len(videos), 'videos') as progress:
+        for video in videos:
+            renderer(video, tracks.get(video['id'], []))
+            progress.update()
+    if not args.no_frames:
+        write_picture(Path(args.out) / 'contact_sheet.jpg', sheet_of_folder(args.out))
+    print(f'{len(videos)} videos are in {args.out}')
+
+
+if __name__ == '__main__':
+    main()
