@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Test on videos with several processes: bash tools/dist_test_video.sh CONFIG CHECKPOINT PROCESSES [options]
+# Test on several GPUs (or CPU processes) of this machine; every video stays on one of them:
+#   bash tools/dist_test_video.sh CONFIG CHECKPOINT PROCESSES --out OUT [options of tools/test_video.py]
 set -euo pipefail
-if [ "$#" -lt 3 ]; then
-    echo "usage: $0 CONFIG CHECKPOINT PROCESSES [options of tools/test_video.py]" >&2
-    exit 2
+if [ $# -lt 3 ]; then sed -n '3s/^# *//p' "$0" >&2; exit 2; fi
+config=$1; checkpoint=$2; processes=$3; shift 3
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+python="${PYTHON:-python}"
+rendezvous=(--standalone)
+if [ "${NNODES:-1}" -gt 1 ]; then
+    rendezvous=(--nnodes "$NNODES" --node_rank "${NODE_RANK:-0}"
+        --master_addr "${MASTER_ADDR:-127.0.0.1}" --master_port "${PORT:-29500}")
 fi
-config=$1 checkpoint=$2 processes=$3
-shift 3
-# One thread a process is torchrun's own choice, too; setting it saves its notice.
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-exec "${PYTHON:-python}" -m torch.distributed.run --standalone --nproc_per_node="$processes" \
-    "$(dirname "$0")/test_video.py" "$config" "$checkpoint" --launcher pytorch "$@"
+exec "$python" -m torch.distributed.run "${rendezvous[@]}" --nproc_per_node "$processes" \
+    "$here/test_video.py" "$config" "$checkpoint" --launcher pytorch "$@"
