@@ -1,0 +1,202 @@
+import json
+
+import numpy as np
+import pytest
+
+from mmdet.datasets import ConcatDataset, GroupSampler, SampleIndex, VideoBatchSampler
+from mmdet.datasets.coco import load_coco
+from mmdet.registry import DATASETS
+from mmdet.structures import COCO_CLASSES
+from mmdet.utils import UserError
+
+from .test_ytvos import TEST, TRAIN, make
+
+PAIRS = [
+    {'type': 'LoadImage'},
+    {'type': 'LoadAnnotations', 'with_ref_mask': True},
+    {'type': 'RandomCrop', 'scale': (0.6, 0.9), 'independent': True},
+    {'type': 'PhotoMetricDistortion', 'independent': True},
+    *TRAIN[2:],
+]
+
+
+def images(root, coco, pipeline=TRAIN, kind='CocoDataset', **kwargs):
+    return DATASETS.build(
+        {
+            'type': kind,
+            'ann_file': coco,
+            'data_root': str(root),
+            'data_prefix': {'img': 'train/JPEGImages'},
+            'pipeline': pipeline,
+            **kwargs,
+        }
+    )
+
+
+def content(**changes):
+    base = {
+        'images': [{'id': 1, 'width': 40, 'height': 50, 'file_name': 'a.jpg'}],
+        'categories': [{'id': 3, 'name': 'cat'}],
+        'annotations': [
+            {'id': 8, 'image_id': 1, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'area': 12, 'segmentation': []}
+        ],
+    }
+    return {**base, **changes}
+
+
+def write(tmp_path, value):
+    path = tmp_path / 'coco.json'
+    path.write_text(json.dumps(value))
+    return str(path)
+
+
+def test_images_train_and_test(synthetic, coco):
+    dataset = images(synthetic, coco)
+    assert len(dataset) == 4
+    packed = dataset[0]
+    sample = packed['data_samples']
+    assert packed['inputs'].shape[0] == 1
+    assert len(sample.gt_instances) == len(sample.gt_instances.masks) > 0
+    assert 'ref_gt_instances' not in sample
+    assert (sample.img_id, sample.video_id, sample.frame_id, sample.video_length) == (10, 10, 0, 1)
+    tested = images(synthetic, coco, TEST, test_mode=True)
+    assert [tested[i]['data_samples'].img_id for i in range(4)] == [10, 20, 30, 40]
+    assert list(VideoBatchSampler(tested, 2)) == [[0], [1], [2], [3]]
+
+
+def test_images_are_the_first_frames_of_the_videos(synthetic, coco):
+    """The same picture and the same objects by two readers."""
+    videos = make(synthetic, pipeline=TEST[:1] + TRAIN[1:2] + TEST[2:], ref_frame=False)
+    stills = images(synthetic, coco, TEST[:1] + TRAIN[1:2] + TEST[2:])
+    for number, start in enumerate(start for start, _ in videos.video_slices):
+        video, still = videos[start], stills[number]
+        assert (video['inputs'] == still['inputs']).all()
+        for key in ('bboxes', 'labels', 'masks', 'instance_ids'):
+            first, second = video['data_samples'].gt_instances[key], still['data_samples'].gt_instances[key]
+            assert (first == second).all()
+
+
+def test_which_images_are_left_out(tmp_path):
+    entries = [
+        {'id': 1, 'width': 40, 'height': 50, 'file_name': 'a.jpg'},
+        {'id': 2, 'width': 400, 'height': 31, 'file_name': 'small.jpg'},
+        {'id': 3, 'width': 40, 'height': 50, 'file_name': 'empty.jpg'},
+        {'id': 4, 'width': 80, 'height': 50, 'file_name': 'crowd.jpg'},
+    ]
+    base = content()['annotations'][0]
+    annotations = [
+        base,
+        {**base, 'id': 9, 'image_id': 2},
+        {**base, 'id': 10, 'image_id': 4, 'iscrowd': 1},
+    ]
+    path = write(tmp_path, content(images=entries, annotations=annotations))
+
+    def kept(**kwargs):
+        dataset = DATASETS.build({'type': 'CocoDataset', 'ann_file': path, **kwargs})
+        return [image['id'] for image in dataset.images]
+
+    assert kept() == [1]
+    assert kept(filter_empty=False) == [1, 3, 4]
+    assert kept(min_size=0) == [1, 2]
+    assert kept(test_mode=True) == [1, 2, 3, 4]
+    dataset = DATASETS.build({'type': 'CocoDataset', 'ann_file': path, 'filter_empty': False})
+    assert dataset.group_flags.tolist() == [0, 0, 1]
+    assert dataset.raw_frame(2)['instances'][0]['crowd'] is True
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'images': None}, "expected a list under 'images'"),
+        ({'images': [{'id': 1}]}, r"images\[0\]: the key 'width' is missing"),
+        ({'categories': [{'id': 3, 'name': 'a'}] * 2}, r'categories\[1\]: the id 3 is used twice'),
+        ({'annotations': [{'id': 1}]}, r"annotations\[0\]: the key 'image_id' is missing"),
+    ],
+)
+def test_what_is_not_coco(changes, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        load_coco(write(tmp_path, content(**changes)))
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('image_id', 7, 'image_id 7 is not among the images'),
+        ('category_id', 7, 'category_id 7 is not among the categories'),
+        ('bbox', [1, 2], r'bbox: expected \[x, y, width, height\]'),
+    ],
+)
+def test_damaged_annotation(key, value, message, tmp_path):
+    entry = {**content()['annotations'][0], key: value}
+    with pytest.raises(UserError, match=rf'annotations\[0\] \(id 8\).*{message}'):
+        load_coco(write(tmp_path, content(annotations=[entry])))
+
+
+def test_video_file_given_to_the_image_reader(synthetic):
+    with pytest.raises(UserError, match='use YTVOSDataset'):
+        load_coco(synthetic / 'annotations/instances_train_sub.json')
+
+
+def test_coco_2017_has_its_classes(tmp_path):
+    categories = [{'id': number + 11, 'name': name} for number, name in enumerate(COCO_CLASSES)]
+    entry = {**content()['annotations'][0], 'category_id': 12}
+    path = write(tmp_path, content(categories=categories, annotations=[entry]))
+    dataset = DATASETS.build({'type': 'Coco2017Dataset', 'ann_file': path})
+    assert dataset.metainfo == {'classes': COCO_CLASSES, 'cat_ids': tuple(range(11, 91))}
+
+
+def test_pseudo_pairs_are_two_views_of_one_image(synthetic, coco):
+    dataset = images(synthetic, coco, PAIRS, 'CocoPseudoPairs')
+    different = 0
+    for epoch in range(5):
+        for index in range(len(dataset)):
+            packed = dataset[SampleIndex(index, epoch)]
+            sample = packed['data_samples']
+            assert packed['inputs'].shape[0] == 2
+            assert sample.img_path == sample.ref_img_path
+            ids, ref_ids = sample.gt_instances.instance_ids, sample.ref_gt_instances.instance_ids
+            assert set(ids.tolist()) & set(ref_ids.tolist())
+            different += bool((packed['inputs'][0] != packed['inputs'][1]).any())
+    assert different == 5 * len(dataset)
+    assert (dataset[1]['inputs'] == dataset[1]['inputs']).all()
+
+
+def test_joint_training_with_videos(synthetic, coco):
+    videos, stills = make(synthetic), images(synthetic, coco, PAIRS, 'CocoPseudoPairs')
+    both = DATASETS.build({'type': 'ConcatDataset', 'datasets': [videos, stills]})
+    assert len(both) == len(videos) + len(stills)
+    assert both.metainfo == videos.metainfo
+    assert both.locate(len(videos)) == (1, 0)
+    assert both.locate(-1) == (1, len(stills) - 1)
+    sampler = GroupSampler(both, batch_size=2, seed=0)
+    drawn = [both[sample] for sample in sampler]
+    assert all(packed['inputs'].shape[0] == 2 for packed in drawn)
+    kinds = {packed['data_samples'].video_id >= 10 for packed in drawn}
+    assert kinds == {True, False}
+    assert (both[2]['inputs'] == videos[2]['inputs']).all()
+    with pytest.raises(IndexError):
+        both[len(both)]
+
+
+def test_joined_data_sets_draw_apart_and_keep_their_videos_apart(synthetic):
+    first, second = make(synthetic), make(synthetic)
+    both = ConcatDataset([first, second])
+    seeds = {both[index]['data_samples'].sample_seed for index in range(len(both))}
+    assert len(seeds) == len(both)
+    assert both.video_slices[4][0] == len(first)
+    assert both.video_slices[-1][1] == len(both)
+
+
+def test_joint_training_needs_the_same_classes(synthetic, coco):
+    names = make(synthetic).metainfo['classes']
+    stills = images(synthetic, coco, classes=names[::-1])
+    with pytest.raises(UserError, match='data set 1 has other classes'):
+        ConcatDataset([make(synthetic), stills])
+    with pytest.raises(ValueError, match='at least one'):
+        ConcatDataset([])
+
+
+def test_group_flags_of_all(synthetic, coco):
+    both = ConcatDataset([make(synthetic), images(synthetic, coco)])
+    assert both.group_flags.dtype == np.uint8
+    assert len(both.group_flags) == len(both)
