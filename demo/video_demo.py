@@ -140,7 +140,7 @@ def main(argv=None):
     missing = reader.missing() if not args.max_frames else 0
     if missing:
         raise UserError(
-            f'{args.video}: only {reader.read} of {reader.count} frames could be read, the file seems to be cut '
+            f'{args.video}: only {reader.read} of {reader.count} frames could be read, the file seems cut '
             f'off; {path} holds those'
         )
 

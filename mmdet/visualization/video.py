@@ -117,7 +117,7 @@ class VideoWriter:
 
     def __init__(self, path, fps=6.0, codec='mp4v'):
         if not fps > 0:
-            raise ValueError(f'{path}: expected more than 0 frames a second, got {fps}')
+            raise UserError(f'{path}: expected more than 0 frames a second, got {fps}')
         self.path = Path(path)
         self.fps = float(fps)
         self.codec = codec

@@ -59,7 +59,7 @@ def test_failed_writer_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match='the first was'), VideoWriter(tmp_path / 'a.mp4') as writer:
         writer.write(frame(0))
         writer.write(frame(0, height=50))
-    with pytest.raises(ValueError, match='frames a second'):
+    with pytest.raises(UserError, match='frames a second'):
         VideoWriter(tmp_path / 'a.mp4', fps=0)
 
 
