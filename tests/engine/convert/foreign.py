@@ -32,11 +32,22 @@ GAINS = {
     'rpn.head.bbox_pred.weight': 0.1,
     'fc_cls.weight': 2.0,
     'cls_score.weight': 2.0,
+    'cls_score.bias': 10.0,
+    'mask_fcn_logits.weight': 5.0,
+    'conv_logits.weight': 5.0,
     'fc_reg.weight': 0.5,
     'box_predictor.bbox_pred.weight': 0.5,
+    'embed_head.fcs.1.weight': 0.1,
     'fc_reg.bias': 20.0,
-    'fc_cls.bias': 50.0,
+    'fc_cls.bias': 10.0,
 }
+CENTRED = (
+    'fc_cls.weight',
+    'cls_score.weight',
+    'conv_logits.weight',
+    'mask_fcn_logits.weight',
+    'embed_head.fcs.1.weight',
+)
 
 
 def resnet_shapes(prefix, depth, groups=1, base_width=64, frozen=False):
@@ -152,6 +163,10 @@ def fill(shapes, scale=1.0):
     for key, shape in shapes.items():
         gain = next((value * scale for end, value in GAINS.items() if key.endswith(end)), 1.0)
         state[key] = rule_tensor(key, tuple(shape), gain)
+        if key.endswith(CENTRED):
+            # Features after a ReLU are positive; rows that sum to zero keep one class from winning
+            # everywhere.
+            state[key] -= state[key].mean(dim=1, keepdim=True)
     return state
 
 
