@@ -103,7 +103,7 @@ def install(python, torch_wanted):
         print(f'keeping torch {present}')
     else:
         print('installing torch (make setup TORCH=... chooses another build, see INSTALL.md)')
-        run([*pip, '-r', REQUIREMENTS / 'torch.txt'])
+        run([*pip, '-r', REQUIREMENTS / 'torch.txt', '-c', REQUIREMENTS / 'constraints.txt'])
     print('installing the other requirements')
     # A constraint, so that nothing can replace the torch that was chosen.
     pin = Path(python).parents[1] / 'torch-constraint.txt'
