@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import torch
 
 from mmdet.registry import MODELS
@@ -41,9 +42,7 @@ def masktrack_cfg(channels=256, fc=1024, mask_channels=256, num_classes=40, rois
             anchor_generator=dict(
                 type='LegacyAnchorGenerator', scales=[8], ratios=[0.5, 1.0, 2.0], strides=[4, 8, 16, 32, 64]
             ),
-            bbox_coder=dict(
-                type='LegacyDeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[1.0] * 4
-            ),
+            bbox_coder=dict(type='LegacyDeltaXYWHBBoxCoder', target_means=[0.0] * 4, target_stds=[1.0] * 4),
             loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
             loss_bbox=dict(type='SmoothL1Loss', beta=1 / 9, loss_weight=1.0),
         ),
@@ -137,6 +136,22 @@ def without_tracking(cfg):
     cfg['type'] = 'MaskRCNN'
     del cfg['track_head'], cfg['tracker']
     return cfg
+
+
+def assert_same_proposals(got, want, atol):
+    """Every box of one list is in the other: float noise may swap proposals of nearly equal scores.
+
+    Args:
+        got (InstanceData): bboxes and scores.
+        want (np.ndarray): (k, 5) boxes and scores.
+        atol (float): pixels.
+    """
+    assert len(got) == len(want)
+    ours = np.asarray(got.bboxes)
+    distance = np.abs(ours[:, None] - want[None, :, :4]).max(axis=2)
+    assert distance.min(axis=0).max() <= atol
+    assert distance.min(axis=1).max() <= atol
+    np.testing.assert_allclose(got.scores, want[:, 4], rtol=1e-4, atol=1e-6)
 
 
 def full_model():
