@@ -4,12 +4,17 @@ python tools/make_synthetic_dataset.py data/synthetic --train-videos 40 --val-vi
 """
 
 import argparse
+import sys
+from pathlib import Path
 
-from mmdet.datasets.synthetic import SHAPES, generate_dataset
-from mmdet.utils import cli_main
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.datasets.synthetic import SHAPES, generate_dataset  # noqa: E402
+from mmdet.utils import cli_main  # noqa: E402
 
 
 def parse_args(argv=None):
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description='Make a synthetic data set in YouTube-VIS format.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -31,6 +36,7 @@ def parse_args(argv=None):
 
 @cli_main
 def main(argv=None):
+    """Make the data set."""
     args = parse_args(argv)
     out = generate_dataset(**vars(args))
     print(f'wrote {out}: {args.train_videos} training and {args.val_videos} validation videos')

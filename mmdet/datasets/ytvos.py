@@ -7,6 +7,7 @@ import numpy as np
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import OVIS_CLASSES, YTVIS_2019_CLASSES, YTVIS_2021_CLASSES
 from mmdet.structures.ytvis import load_ytvis
+from mmdet.structures.ytvis_layout import find_ann_file, find_image_folder
 
 from .base import DetDataset
 
@@ -23,6 +24,8 @@ class YTVOSDataset(DetDataset):
     Nothing but boxes and areas is read at start-up. A crowd object is a box to be ignored and has no mask
     (B3).
 
+    Files may be named as in 2019 or as in the official archives (:mod:`mmdet.structures.ytvis_layout`).
+
     Args:
         ref_frame (bool): False gives the key frame alone, to train detectors without tracking.
         **kwargs: see :class:`DetDataset`.
@@ -33,8 +36,12 @@ class YTVOSDataset(DetDataset):
         super().__init__(ann_file, pipeline, **kwargs)
 
     def load(self):
+        self.ann_file = find_ann_file(self.ann_file)
         index = load_ytvis(self.ann_file, require_annotations=not self.test_mode)
         self.videos = index.videos
+        first = next((name for video in self.videos for name in video['file_names']), None)
+        if first is not None:
+            self.img_prefix = find_image_folder(self.img_prefix, first)
         used = {annotation['category_id'] for annotation in index.annotations}
         self.set_classes(index.categories, used)
         kept = self.cat2label

@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from ...registry import METRICS
+from ...structures.ytvis_layout import find_ann_file
 from ...utils.errors import UserError, suggest
 from ..results import VideoResultWriter, merge_results, prepare_results, result_path
 
@@ -60,6 +61,8 @@ class YTVISMetric(BaseMetric):
             raise UserError('YTVISMetric: format_only needs outfile_prefix, or nothing would be kept')
         if ann_file is None and not format_only:
             raise UserError('YTVISMetric: ann_file is missing')
+        if ann_file is not None:
+            ann_file = find_ann_file(ann_file)
         if ann_file is not None and not Path(ann_file).is_file():
             raise UserError(f'YTVISMetric: annotation file {ann_file} does not exist')
         self.ann_file = ann_file

@@ -1,0 +1,112 @@
+"""Show what the model sees: samples after the transforms, key and reference frame side by side.
+
+    python tools/browse_dataset.py configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py --out browse --count 20
+
+An identity has the same colour and number in both frames. White boxes are crowd, to be ignored.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.utils import Progress, UserError, cli_main  # noqa: E402
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser(
+        description='Write samples of a data set as pictures, as they come out of the pipeline.'
+    )
+    parser.add_argument('config', help='config file, native or of 2019')
+    parser.add_argument('--out', metavar='DIR', default='browse', help='output folder (browse)')
+    parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
+    parser.add_argument('--count', type=int, default=16, metavar='N', help='samples to draw (16)')
+    parser.add_argument('--start', type=int, default=0, metavar='I', help='first sample, in file order (0)')
+    parser.add_argument('--every', type=int, default=None, metavar='K', help='step; default: spread evenly')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--epoch', type=int, default=0, help='whose random draws (0)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args(argv)
+
+
+def sample_indices(total, start, count, every):
+    """Numbers of the samples to draw."""
+    if not 0 <= start < total:
+        raise UserError(f'--start must be between 0 and {total - 1}, the last sample; got {start}')
+    if count < 1 or (every is not None and every < 1):
+        raise UserError(f'--count and --every must be at least 1, got {count} and {every}')
+    step = every or max(1, (total - start) // count)
+    return list(range(start, total, step))[:count]
+
+
+def draw_sample(packed, classes, min_width=480):
+    """Draw one packed sample: its frames side by side, small ones enlarged.
+
+    Args:
+        packed (dict): ``inputs`` uint8 (T, 3, H, W) BGR and ``data_samples``, as ``PackInputs`` gives them.
+        classes (Sequence[str]): names of the labels.
+        min_width (int): pixels; narrower frames are enlarged by a whole factor.
+
+    Returns:
+        np.ndarray: uint8 BGR picture.
+    """
+    import cv2
+
+    from mmdet.visualization import draw_instances, side_by_side
+
+    sample = packed['data_samples']
+    factor = max(1, -(-min_width // packed['inputs'].shape[-1]))
+    pictures, titles = [], []
+    for number, frame in enumerate(packed['inputs'].numpy()):
+        role = ('key', 'reference')[number]
+        path = Path(sample.ref_img_path if number else sample.img_path)
+        instances = sample.get('ref_gt_instances' if number else 'gt_instances')
+        image = frame.transpose(1, 2, 0)
+        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        if instances is not None:
+            fields = {key: value.numpy() for key, value in instances.items()}
+            fields['bboxes'] = fields['bboxes'] * factor
+            if 'masks' in fields:
+                fields['masks'] = fields['masks'].repeat(factor, 1).repeat(factor, 2)
+            image = draw_instances(image, fields, classes, mask_alpha=0.3, draw_boxes=True)
+        if number == 0 and 'ignored_instances' in sample:
+            for box in (sample.ignored_instances.bboxes.numpy() * factor).round().astype(int).tolist():
+                cv2.rectangle(image, box[:2], box[2:], (255, 255, 255), 2)
+        pictures.append(image)
+        titles.append(f'{role}: {path.parent.name}/{path.name}' + (' flipped' if sample.get('flip') else ''))
+    return side_by_side(pictures, titles)
+
+
+@cli_main
+def main(argv=None):
+    """Draw the samples, and all of them on one sheet."""
+    args = parse_args(argv)
+    from mmdet.apis import load_config, register_all_modules
+    from mmdet.datasets.samplers import SampleIndex
+    from mmdet.registry import DATASETS
+    from mmdet.visualization import contact_sheet, write_picture
+
+    register_all_modules()
+    loader = load_config(args.config, args.cfg_options).get(f'{args.split}_dataloader')
+    if not loader or 'dataset' not in loader:
+        raise UserError(f'{args.config}: has no {args.split}_dataloader.dataset')
+    dataset = DATASETS.build(loader['dataset'])
+    pictures, out = [], Path(args.out)
+    indices = sample_indices(len(dataset), args.start, args.count, args.every)
+    with Progress(len(indices), 'samples') as progress:
+        for index in indices:
+            sample = dataset[SampleIndex(index, args.epoch, args.seed)]
+            pictures.append(draw_sample(sample, dataset.metainfo['classes']))
+            write_picture(out / f'{index:06d}.jpg', pictures[-1])
+            progress.update()
+    rows = [pictures[number : number + 2] for number in range(0, len(pictures), 2)]
+    write_picture(out / 'contact_sheet.jpg', contact_sheet(rows, cell_width=640))
+    print(f'wrote {len(pictures)} of {len(dataset)} samples and contact_sheet.jpg to {out}')
+
+
+if __name__ == '__main__':
+    main()
