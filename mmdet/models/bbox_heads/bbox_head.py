@@ -169,7 +169,8 @@ class BBoxHead(BaseModule):
             cls_score (Tensor): (K, C + 1).
             bbox_pred (Tensor | None): (K, 4 * (C + 1)) or (K, 4); None: the rois are the boxes.
             meta (dict): ``img_shape`` to clip to and ``scale_factor``.
-            cfg (dict | None): ``score_thr``, ``nms``, ``max_per_img``, maybe ``always_sort``; None: no NMS.
+            cfg (dict | None): ``score_thr``, ``nms``, ``max_per_img``; maybe ``always_sort`` (best first) and
+                ``min_bbox_size`` (least side in pixels of the resized image); None: no NMS.
             rescale (bool): divide the boxes by the scale factor, before NMS as in 2019.
 
         Returns:
@@ -181,6 +182,11 @@ class BBoxHead(BaseModule):
         scores = F.softmax(cls_score.float(), dim=1)
         if bbox_pred is not None:
             boxes = self.bbox_coder.decode(boxes, bbox_pred.float(), max_shape=meta['img_shape'])
+        smallest = 0 if cfg is None else cfg.get('min_bbox_size', 0)
+        if smallest > 0:
+            sides = boxes.view(len(boxes), boxes.size(1) // 4, 2, 2)
+            sides = sides[:, :, 1] - sides[:, :, 0] + self.bbox_coder.offset
+            scores = scores.masked_fill((sides < smallest).any(dim=2), 0)
         if rescale:
             boxes = unscale_bboxes(boxes, meta['scale_factor'])
         if cfg is None:

@@ -176,6 +176,20 @@ def test_class_agnostic_and_raw_detections():
     assert raw.bboxes.tolist() == [[10, 10, 50, 50]] and raw.scores.shape == (1, 4)
 
 
+def test_small_boxes_can_be_dropped():
+    head = BBoxHead(**{**COMMON, 'bbox_coder': dict(type='DeltaXYWHBBoxCoder')})
+    # The second one is clipped to a line at the border of the image.
+    rois = torch.tensor([[0.0, 10, 10, 50, 50], [0, 210, 10, 250, 50]])
+    args = (rois, scores_for([0.1, 0.9, 0, 0], [0.1, 0.9, 0, 0]), torch.zeros(2, 16), META)
+    assert len(head.get_bboxes(*args, TEST_CFG)) == 2
+    result = head.get_bboxes(*args, dict(TEST_CFG, min_bbox_size=1e-2))
+    assert result.bboxes.tolist() == [[5, 5, 25, 25]]
+    agnostic = BBoxHead(**COMMON, reg_class_agnostic=True)
+    small = dict(TEST_CFG, min_bbox_size=42)
+    assert len(agnostic.get_bboxes(*args[:2], torch.zeros(2, 4), META, small)) == 0
+    assert len(agnostic.get_bboxes(*args[:2], None, META, dict(small, min_bbox_size=41))) == 2
+
+
 def test_no_rois_and_no_detections():
     head = BBoxHead(**COMMON)
     result = head.get_bboxes(torch.zeros(0, 5), torch.zeros(0, 4), torch.zeros(0, 16), META, TEST_CFG)

@@ -114,8 +114,8 @@ class MaxIoUAssigner:
                 torch.zeros_like(overlaps, dtype=torch.bool).scatter_(1, gt_best_box[:, None], True) & reaches
             )
         # The loop of 2019 over ground truths lets a later one overwrite: that is the largest claiming index.
-        number = torch.arange(1, len(overlaps) + 1, dtype=torch.int32, device=overlaps.device)
-        last_claim = (claims * number[:, None]).amax(dim=0).long()
+        gt, box = claims.nonzero(as_tuple=True)
+        last_claim = torch.zeros_like(gt_inds).scatter_reduce_(0, box, gt + 1, 'amax')
         return torch.where(last_claim > 0, last_claim, gt_inds), max_overlaps
 
     @staticmethod
