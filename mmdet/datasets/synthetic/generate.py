@@ -116,18 +116,24 @@ def generate_dataset(
             raise UserError(
                 f'{out} exists and is not this data set; choose another folder or pass --overwrite'
             )
+    _write(out, settings)
+    return out
+
+
+def _write(out, settings):
+    """Write everything to a folder beside ``out``, then give it the name ``out``."""
     temporary = out.parent / f'.{out.name}.{os.getpid()}.tmp'
     shutil.rmtree(temporary, ignore_errors=True)
+    counts = {'train': settings['train_videos'], 'val': settings['val_videos']}
     try:
-        with Progress((train_videos + val_videos) * frames, 'frames') as progress:
-            for split, count in (('train', train_videos), ('val', val_videos)):
+        with Progress(sum(counts.values()) * settings['frames'], 'frames') as progress:
+            for split, count in counts.items():
                 _write_split(temporary, split, count, settings, progress)
         if out.exists():
             shutil.rmtree(out)
         os.replace(temporary, out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return out
 
 
 def _check(settings):

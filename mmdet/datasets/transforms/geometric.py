@@ -25,7 +25,9 @@ def rescaled_size(shape, scale):
 
 def resize_masks(masks, size):
     """Nearest-neighbour resize of uint8 masks (n, H, W) to ``size`` (w, h)."""
-    resized = np.zeros((len(masks), size[1], size[0]), np.uint8)
+    if masks.shape[1:] == (size[1], size[0]):
+        return masks
+    resized = np.empty((len(masks), size[1], size[0]), np.uint8)
     for target, mask in zip(resized, masks):
         target[:] = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
     return resized
@@ -116,7 +118,7 @@ class RandomFlip(FrameTransform):
         if not flip:
             return
         width = frame['img'].shape[1]
-        frame['img'] = frame['img'][:, ::-1]
+        frame['img'] = cv2.flip(frame['img'], 1)
         for key in BOX_KEYS:
             if key in frame:
                 boxes = frame[key].copy()

@@ -1,5 +1,6 @@
 """From frame dicts to what the model takes."""
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -46,7 +47,8 @@ class PackInputs(BaseTransform):
         key = frames[0]
         stack = np.empty((len(frames), 3, *key['img'].shape[:2]), np.uint8)
         for target, frame in zip(stack, frames):
-            target[:] = frame['img'].transpose(2, 0, 1)
+            for plane, channel in zip(target, cv2.split(frame['img'])):
+                plane[:] = channel
         meta = {name: key[name] for name in META_KEYS if name in key}
         if 'sample_seed' in results:
             meta['sample_seed'] = results['sample_seed']
