@@ -23,6 +23,13 @@ _KNOWN_OTHERS = (
 )
 
 
+def is_native(source):
+    """Whether this project wrote the file: it says so, or it has 2019 names beside meta of mmengine."""
+    return 'masktrack_version' in source.meta or (
+        'mmengine_version' in source.meta and 'bbox_head.fc_cls.weight' in source.state_dict
+    )
+
+
 def detect_format(source):
     """Name the format of a checkpoint by its keys, and by what it says of itself where keys are shared.
 
@@ -35,6 +42,10 @@ def detect_format(source):
     Raises:
         ConversionRefused: no format matches.
     """
+    if is_native(source):
+        raise ConversionRefused(
+            f'{source.name or "checkpoint"}: this is a checkpoint of this project, nothing needs converting'
+        )
     for name, module in FORMATS.items():
         if module.matches(source):
             return name

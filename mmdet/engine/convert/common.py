@@ -60,6 +60,7 @@ class Options:
             ...).
         bn_eps (float | None): epsilon the frozen batch norms were run with (torchvision).
         rpn_foreground (int | None): foreground column of a softmax RPN, 0 or 1.
+        coco80 (bool): of torchvision's 90 COCO columns keep the 80 that COCO uses.
         classes (tuple[str, ...] | None): class names that replace those of the file.
     """
 
@@ -67,6 +68,7 @@ class Options:
     image_norm: str | None = None
     bn_eps: float | None = None
     rpn_foreground: int | None = None
+    coco80: bool = False
     classes: tuple | None = None
 
 

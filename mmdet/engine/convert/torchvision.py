@@ -9,6 +9,9 @@ Batch norms are frozen; torchvision runs its own COCO_V1 file with epsilon 0 and
 Ours is 1e-5, so the difference is folded into the variance: ``var + 0 = (var - 1e-5) + 1e-5``.
 """
 
+import torch
+
+from ...structures.classes import COCO_CLASSES
 from .common import ConversionRefused, rename
 from .conventions import Conventions
 from .names import INDEX, WB, backbone_rules
@@ -17,6 +20,7 @@ from .rows import fix_box_head, fix_mask_head
 FORMAT = 'torchvision'
 SUMMARY = "torchvision's maskrcnn_resnet50_fpn (v1)"
 OUR_EPS = 1e-5
+UNUSED_COCO_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 COCO_V1_FILE = 'maskrcnn_resnet50_fpn_coco-'
 
 # Keys of torchvision before 0.13 have one index less: the conv is not yet inside a Conv2dNormActivation.
@@ -81,6 +85,33 @@ def _fold_eps(state, source, options, notes):
             state[counter] = state[key].new_zeros(()).long()
 
 
+def _coco_classes(state, options, notes):
+    """Names of the 90 COCO columns; with ``coco80`` the ten unused ones are cut out of the weights.
+
+    Returns:
+        tuple[str, ...] | None: None if the classifier has not 90 classes.
+    """
+    classes = state['bbox_head.fc_cls.weight'].shape[0] - 1
+    if classes != 90:
+        if options.coco80:
+            raise ConversionRefused(f'--coco80 needs the 90 COCO columns, the classifier has {classes}')
+        return None
+    used = [i for i in range(1, 91) if i not in UNUSED_COCO_IDS]
+    if not options.coco80:
+        notes.append(
+            'labels are COCO ids - 1, ten of which COCO never used; CocoDataset has 80 classes, for which '
+            '--coco80 cuts the columns out (they then leave the softmax, too, where they are next to nothing)'
+        )
+        names = iter(COCO_CLASSES)
+        return tuple(next(names) if i in used else f'unused {i}' for i in range(1, 91))
+    rows = torch.tensor([0, *used])
+    blocks = (rows[:, None] * 4 + torch.arange(4)).flatten()
+    for key in ('bbox_head.fc_cls', 'mask_head.conv_logits', 'bbox_head.fc_reg'):
+        for part in ('weight', 'bias'):
+            state[f'{key}.{part}'] = state[f'{key}.{part}'][blocks if key.endswith('fc_reg') else rows]
+    return COCO_CLASSES
+
+
 def convert(source, options, notes):
     """Return native weights and conventions; see :func:`legacy2019.convert`."""
     _refuse_v2(source.state_dict)
@@ -88,6 +119,9 @@ def convert(source, options, notes):
     _fold_eps(state, source, options, notes)
     fix_box_head(state, 'first', FORMAT)
     fix_mask_head(state, 'first', FORMAT)
+    classes = _coco_classes(state, options, notes)
+    if classes is not None:
+        source.meta['CLASSES'] = classes
     notes.append(
         "test images are resized by OpenCV to rounded sizes; torchvision's float resize to sizes "
         'rounded down '

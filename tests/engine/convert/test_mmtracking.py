@@ -125,7 +125,7 @@ def test_coefficients_of_the_first_releases_are_read():
         ("model = dict(tracker=dict(type='QuasiDenseTracker'))", 'QuasiDenseTracker'),
         ('model = dict(tracker=dict(momentums=dict(embeds=0.5)))', 'momentums'),
         (
-            'model = dict(track_head=dict(roi_extractor=dict(roi_layer=dict(sampling_ratio=2, aligned=False))))',
+            'model = dict(track_head=dict(roi_extractor=dict(roi_layer=dict(aligned=False))))',
             "track head uses RoIAlign 'unaligned'",
         ),
     ],

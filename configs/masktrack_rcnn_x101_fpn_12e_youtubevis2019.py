@@ -1,0 +1,20 @@
+# MaskTrack R-CNN, ResNeXt-101 (64x4d) and FPN, YouTube-VIS 2019, in the conventions of mmtracking.
+#
+#   python tools/convert_checkpoint.py \
+#       masktrack_rcnn_x101_fpn_12e_youtubevis2019_20211023_153205-fff7a102.pth masktrack_x101_2019.pth
+#   python tools/test_video.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2019.py masktrack_x101_2019.pth \
+#       --out results
+#   python tools/train.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2019.py
+_base_ = './masktrack_rcnn_r50_fpn_12e_youtubevis2019.py'
+
+model = dict(
+    backbone=dict(
+        type='ResNeXt',
+        depth=101,
+        groups=64,
+        base_width=4,
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://resnext101_64x4d'),
+    )
+)
+
+work_dir = './work_dirs/masktrack_rcnn_x101_fpn_12e_youtubevis2019'
