@@ -1,6 +1,7 @@
 """Running a trained detector on pictures and videos of one's own."""
 
 import itertools
+import os
 import sys
 
 import numpy as np
@@ -59,7 +60,7 @@ def init_detector(
         _without_pretrained(model)
         model.init_weights()
     model.cfg = config
-    model.dataset_meta = _dataset_meta(config, content)
+    model.dataset_meta = _dataset_meta(config, content, model)
     return model.to(device).eval()
 
 
@@ -92,8 +93,11 @@ def _test_dataset(config):
     return None
 
 
-def _dataset_meta(config, checkpoint):
-    """Class names: of the checkpoint, else of the config, else of the dataset class it names."""
+def _dataset_meta(config, checkpoint, model):
+    """Class names: of the checkpoint, else of the config, the dataset class it names or its annotation file.
+
+    Names that are not as many as the model's classes are of something else and left out.
+    """
     meta = (checkpoint or {}).get('meta') or {}
     found = dict(meta.get('dataset_meta') or {})
     found = {str(key).lower(): value for key, value in found.items()}
@@ -103,8 +107,26 @@ def _dataset_meta(config, checkpoint):
 
         classes = dataset.get('classes') or (dataset.get('metainfo') or {}).get('classes')
         kind = DATASETS.get(dataset.get('type', '')) if not classes else None
-        classes = classes or getattr(kind, 'CLASSES', None)
-    return {**found, 'classes': tuple(classes)} if classes else {}
+        classes = classes or getattr(kind, 'CLASSES', None) or _classes_of_file(dataset)
+    count = getattr(getattr(model, 'bbox_head', None), 'num_classes', None)
+    if not classes or (count is not None and len(classes) != count):
+        return {}
+    return {**found, 'classes': tuple(classes)}
+
+
+def _classes_of_file(dataset):
+    """Category names of the dataset's annotation file by ascending id, if it is here."""
+    from mmdet.structures.ytvis import read_json
+
+    path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
+    if not os.path.isfile(path):
+        return None
+    content = read_json(path)
+    categories = content.get('categories') if isinstance(content, dict) else None
+    try:
+        return [category['name'] for category in sorted(categories, key=lambda category: category['id'])]
+    except (TypeError, KeyError):
+        return None
 
 
 class FramePipeline:

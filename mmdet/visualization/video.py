@@ -154,7 +154,7 @@ class VideoWriter:
             self._size = (height, width)
             self._open(width + width % 2, height + height % 2)
         if (height, width) != self._size:
-            raise ValueError(
+            raise UserError(
                 f'{self.path}: frame {self.frames} is {height} x {width}, the first was {self._size}'
             )
         if height % 2 or width % 2:
