@@ -10,5 +10,7 @@ __getattr__, __dir__, __all__ = attach(
         'metrics': (),
         'params': ('STATS', 'Params'),
         'results': ('VideoResultWriter',),
+        'ytvos': ('YTVOS',),
+        'ytvoseval': ('YTVOSeval',),
     },
 )

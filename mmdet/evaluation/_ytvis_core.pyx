@@ -148,8 +148,9 @@ def pack_masks(list tracks):
                 if packed.kind[0] != OTHER:
                     # Bytes, numpy integers, tuples: usual to Python, so all of it goes its way.
                     return pack_masks_slowly(tracks)
-                size[i, 0] = size[i, 1] = 0
-                kind[i], other[i] = OTHER, mask
+                kind[i] = OTHER
+            size[i, 0] = size[i, 1] = 0
+            other[i] = mask
             i += 1
         spans[k, 1] = i
     masks = Masks(
@@ -161,6 +162,36 @@ def pack_masks(list tracks):
         other,
     )
     return masks, np.asarray(spans)
+
+
+def mask_boxes(masks, double[:, ::1] boxes):
+    """Twin of ``boxes.mask_boxes``: read all masks, and fill in the boxes around them."""
+    cdef View view = View(masks, np.zeros((0, 2), np.int64))
+    cdef Bench bench = Bench()
+    cdef Frame frame
+    cdef Py_ssize_t i, k
+    cdef int64_t begin, end, height, left, right, top, bottom
+    for i in range(view.kind.shape[0]):
+        if view.kind[i] != TEXT and view.kind[i] != COUNTS:
+            continue
+        bench.want_edges(view.span[i, 1] - view.span[i, 0] + 1)
+        frame.edges = bench.edges
+        view.read(i, &frame)
+        height, left, right, top, bottom = view.size[i, 0], -1, -1, -1, -1
+        for k in range(1, frame.n_edges, 2):
+            begin, end = frame.edges[k - 1], <int64_t>frame.edges[k] - 1
+            if end < begin or height == 0:
+                continue
+            left = begin // height if left < 0 else min(left, begin // height)
+            right = max(right, end // height)
+            if begin // height != end // height:
+                top, bottom = 0, height - 1
+            else:
+                top = begin % height if top < 0 else min(top, begin % height)
+                bottom = max(bottom, end % height)
+        if left >= 0:
+            boxes[i, 0], boxes[i, 1] = left, top
+            boxes[i, 2], boxes[i, 3] = right - left + 1, bottom - top + 1
 
 
 cdef Py_ssize_t load_frame(

@@ -236,6 +236,7 @@ cdef class Parser:
         mask = self.value(4)
         if is_absent(mask):
             self.kind[self.n_masks] = ABSENT
+            self.other[self.n_masks] = mask
             return 0
         if isinstance(mask, dict):
             packed, _ = pack_masks_slowly([[mask]])

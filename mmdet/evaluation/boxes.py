@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .mask_checks import check_content, mean_mask_area
-from .masks import ABSENT, read_counts
+from .masks import ABSENT, COUNTS, OTHER, TEXT, read_counts
 from .overlap import _pairs
 
 
@@ -24,8 +24,7 @@ def counts_to_box(counts, height):
     ends = np.cumsum(counts)
     starts = ends - counts
     begin, end = starts[1::2], ends[1::2] - 1
-    keep = end >= begin
-    begin, end = begin[keep], end[keep]
+    begin, end = begin[end >= begin], end[end >= begin]
     if not len(begin) or not height:
         return None
     x0, x1 = begin // height, end // height
@@ -36,18 +35,28 @@ def counts_to_box(counts, height):
     return [left, top, right - left + 1, bottom - top + 1]
 
 
-def _boxes_of(tracks, i, core, report):
-    """Boxes (n, 4) float64 of track ``i``, nan where absent; from its masks if it has no boxes."""
+def mask_boxes(masks, core=None):
+    """Read all masks (fills areas and flags): boxes (n, 4) float64 x, y, w, h; zeros without pixels."""
+    boxes = np.zeros((len(masks), 4))
+    if core is not None:
+        core.mask_boxes(masks, boxes)
+        return boxes
+    for m in np.flatnonzero((masks.kind == TEXT) | (masks.kind == COUNTS)).tolist():
+        box = counts_to_box(read_counts(masks, m)[0], int(masks.size[m, 0]))
+        if box is not None:
+            boxes[m] = box
+    return boxes
+
+
+def _boxes_of(tracks, i, around, report):
+    """Boxes (n, 4) float64 of track ``i``, nan where absent; around its masks if it has none."""
     given = tracks.boxes[i]
     if given is None:
         begin, end = tracks.span[i].tolist()
-        read = core.read_counts if core is not None else read_counts
-        given = [
-            None
-            if tracks.masks.kind[m] == ABSENT
-            else counts_to_box(read(tracks.masks, m)[0], int(tracks.masks.size[m, 0]))
-            for m in range(begin, end)
-        ]
+        boxes = around[begin:end].copy()
+        kind = tracks.masks.kind[begin:end]
+        boxes[(kind == ABSENT) | (kind == OTHER) | (boxes[:, 2] == 0)] = math.nan
+        return boxes
     boxes = np.full((len(given), 4), math.nan)
     for t, box in enumerate(given):
         if box is None or (isinstance(box, (list, tuple)) and not box):
@@ -90,7 +99,9 @@ def measure_boxes(truth, predictions, groups, dataset, report, core=None):
     """
     every = {}
     for tracks in (truth, predictions):
-        every[tracks is truth] = boxes = [_boxes_of(tracks, i, core, report) for i in range(len(tracks))]
+        needed = any(boxes is None for boxes in tracks.boxes)
+        around = mask_boxes(tracks.masks, core) if needed else None
+        every[tracks is truth] = boxes = [_boxes_of(tracks, i, around, report) for i in range(len(tracks))]
         for i, track in enumerate(boxes):
             length = dataset.videos.get(tracks.video[i], (None,) * 3)[2]
             if length is not None and len(track) != length:

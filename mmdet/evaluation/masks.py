@@ -22,7 +22,8 @@ class Masks:
         span (ndarray): (n, 2) int64, begin and end in ``text`` (TEXT) or ``runs`` (COUNTS).
         text (ndarray): uint8, COCO strings.
         runs (ndarray): uint32, counts.
-        other (dict[int, object]): masks of kind OTHER as they came, until they are resolved.
+        other (dict[int, object]): masks of kind OTHER as they came, until they are resolved; and empty
+            things that stand for an absent object.
         area (ndarray): (n,) int64, pixels; filled by reading.
         flag (ndarray): (n,) uint8, BAD_SUM and its like; filled by reading.
     """
@@ -35,6 +36,24 @@ class Masks:
 
     def __len__(self):
         return len(self.kind)
+
+    def copy(self):
+        """A copy that can be resolved and read on its own; texts and counts are shared."""
+        kind, size, span = self.kind.copy(), self.size.copy(), self.span.copy()
+        return Masks(kind, size, span, self.text, self.runs, dict(self.other))
+
+    def unpack(self, begin, end):
+        """The list of masks ``begin`` to ``end`` as json has it: None, RLE dicts, or what else there was."""
+        found = []
+        for i in range(begin, end):
+            (low, high), size = self.span[i].tolist(), self.size[i].tolist()
+            if self.kind[i] == TEXT:
+                found.append({'size': size, 'counts': self.text[low:high].tobytes().decode()})
+            elif self.kind[i] == COUNTS:
+                found.append({'size': size, 'counts': self.runs[low:high].tolist()})
+            else:
+                found.append(self.other.get(i))
+        return found
 
     def replace(self, found):
         """Turn masks of kind OTHER into COUNTS, or ABSENT.
@@ -88,6 +107,8 @@ def pack_masks(tracks):
         spans[track] = i, i + len(frames)
         for mask in frames:
             if is_absent(mask):
+                if mask is not None:
+                    other[i] = mask
                 i += 1
                 continue
             counts = mask.get('counts') if isinstance(mask, dict) else None
