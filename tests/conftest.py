@@ -1,8 +1,12 @@
 """Fixtures for tests of whole programs."""
 
+import os
 import types
 
-import pytest
+# The models of the tests are tiny: threads cost more than they bring, and several tests may run side by side.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import pytest  # noqa: E402
 
 
 @pytest.fixture(scope='session')

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import MMLogger
 
 from mmdet.engine.checkpoint import load_weights, read_checkpoint
 from mmdet.registry import MODELS
@@ -57,8 +58,7 @@ def init_detector(
                 raise UserError(f'checkpoint {checkpoint} does not fit the config:\n{report.text()}')
             print(f'warning: {report.text()}', file=sys.stderr)
     elif hasattr(model, 'init_weights'):
-        _without_pretrained(model)
-        model.init_weights()
+        _random_weights(model)
     model.cfg = config
     model.dataset_meta = _dataset_meta(config, content, model)
     return model.to(device).eval()
@@ -74,11 +74,18 @@ def _checked_device(device):
     return device
 
 
-def _without_pretrained(model):
-    """Random weights are wanted: nothing is fetched."""
+def _random_weights(model):
+    """Initialise, fetch nothing, and do not print a line for every tensor."""
     for module in model.modules():
-        if (getattr(module, 'init_cfg', None) or {}) and 'Pretrained' in str(module.init_cfg):
+        if 'Pretrained' in str(getattr(module, 'init_cfg', None)):
             module.init_cfg = None
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('ERROR')
+    try:
+        model.init_weights()
+    finally:
+        logger.setLevel(level)
 
 
 def _test_dataset(config):
