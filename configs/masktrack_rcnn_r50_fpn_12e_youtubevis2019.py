@@ -193,7 +193,7 @@ default_hooks = dict(
 env_cfg = dict(dist_cfg=dict(backend='nccl'))
 log_level = 'INFO'
 # mmtracking started from mask_rcnn_r50_fpn_1x_coco_20200205-d4b0c5d6.pth of mmdetection 2 (COCO): convert it
-# with tools/convert_checkpoint.py and name the result here. Tensors that do not fit are listed and stay random.
+# with tools/convert_checkpoint.py and name the result here. What does not fit is listed and stays random.
 load_from = None
 load_options = dict(class_map=None)
 work_dir = './work_dirs/masktrack_rcnn_r50_fpn_12e_youtubevis2019'

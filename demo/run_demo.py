@@ -2,7 +2,7 @@
 
 python demo/run_demo.py [--work-dir work_dirs/demo]
 
-Ends with a line ``video AP: 0.xxx``. A second run makes nothing anew that is there: it continues the training.
+Ends with a line ``video AP: 0.xxx``. A second run continues where the first one stopped.
 """
 
 import argparse
