@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from mmdet.models.task_modules import RandomSampler, image_generator
 from mmdet.ops import nms
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -105,6 +106,20 @@ def test_draws_follow_the_seed_of_the_image():
     np.random.seed(1)
     assert loss(1) == first
     assert loss(2) != first
+
+
+def test_draws_do_not_repeat_those_of_the_box_head(monkeypatch):
+    seen = []
+
+    def choose(self, candidates, k, generator=None):
+        seen.append(generator.integers(1 << 60))
+        return candidates[:k]
+
+    monkeypatch.setattr(RandomSampler, 'random_choice', choose)
+    head, image = build(), sample([[10, 10, 30, 40]])
+    head.loss(*head(features(images=1)), [image], TRAIN_CFG)
+    assert seen and seen[0] == image_generator(image, stream=0).integers(1 << 60)
+    assert seen[0] != image_generator(image).integers(1 << 60)
 
 
 def test_positive_weight():

@@ -167,6 +167,16 @@ def test_modern_convention_and_pair_of_scales():
     assert result.bboxes.tolist() == [[0, 0, 100, 25]]
 
 
+def test_nms_follows_the_convention_of_the_coder():
+    rois = torch.tensor([[0.0, 0, 0, 18, 18], [0, 0, 0, 18, 36]])
+    scores = scores_for([0.1, 0.9, 0, 0], [0.2, 0.8, 0, 0])
+    cfg = dict(TEST_CFG, nms=dict(type='nms', iou_threshold=0.51))
+    # 19 / 37 = 0.514 of the pixels, but half of the area.
+    for kind, count in (('LegacyDeltaXYWHBBoxCoder', 1), ('DeltaXYWHBBoxCoder', 2)):
+        head = BBoxHead(**{**COMMON, 'bbox_coder': dict(type=kind)})
+        assert len(head.get_bboxes(rois, scores, torch.zeros(2, 16), META, cfg, rescale=False)) == count
+
+
 def test_class_agnostic_and_raw_detections():
     head = BBoxHead(**COMMON, reg_class_agnostic=True)
     rois, scores = torch.tensor([[0.0, 10, 10, 50, 50]]), scores_for([0.2, 0.5, 0.3, 0.0])

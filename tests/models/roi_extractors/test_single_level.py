@@ -30,6 +30,11 @@ def test_level_boundaries(side, level, offset):
     assert build(offset=offset).map_roi_levels(square(side, offset)).tolist() == [level]
 
 
+def test_a_hair_below_a_boundary_still_counts_as_on_it():
+    rois = torch.tensor([[0.0, 0, 0, 111.99999, 111.99999], [0, 0, 0, 111.9, 111.9]])
+    assert build(offset=0).map_roi_levels(rois).tolist() == [1, 0]
+
+
 @pytest.mark.parametrize('seed', range(3))
 def test_continuous_rule_is_that_of_torchvision(seed):
     generator = torch.Generator().manual_seed(seed)

@@ -75,6 +75,15 @@ def test_ignored_regions_are_left_out_on_the_axis_of_boxes(by_candidate):
     assert MaxIoUAssigner(0.5, 0.5, 0.5).assign(boxes, gts, crowd).gt_inds.tolist() == [1, 2, 2, 0]
 
 
+def test_a_box_at_the_threshold_is_not_ignored():
+    boxes = torch.tensor([[0.0, 0, 9, 9]])
+    half = torch.tensor([[0.0, 0, 4, 9]])
+    result = MaxIoUAssigner(0.5, 0.5, ignore_iof_thr=0.5).assign(boxes, torch.zeros(0, 4), half)
+    assert result.gt_inds.tolist() == [0]
+    result = MaxIoUAssigner(0.5, 0.5, ignore_iof_thr=0.49).assign(boxes, torch.zeros(0, 4), half)
+    assert result.gt_inds.tolist() == [-1]
+
+
 def test_ignored_regions_work_without_ground_truth():
     boxes = torch.tensor([[0.0, 0, 9, 9], [20, 20, 29, 29]])
     assigner = MaxIoUAssigner(0.5, 0.5, 0.5, ignore_iof_thr=0.5)
