@@ -1,6 +1,5 @@
 """Loading of the compiled operators, and the one warning where there are none."""
 
-import functools
 import os
 import warnings
 from pathlib import Path
@@ -13,19 +12,21 @@ API_VERSION = 1
 LIBRARY = Path(__file__).with_name('_C.so')
 
 
-@functools.cache
-def load_error():
-    """Load the compiled operators once per process.
+def load(library=LIBRARY):
+    """Load the compiled operators.
+
+    Args:
+        library (Path): what ``bash compile.sh`` builds.
 
     Returns:
         str | None: why they cannot be used, or None where they can.
     """
     if os.environ.get('MASKTRACK_OPS') == 'plain':
         return 'MASKTRACK_OPS=plain asks for plain PyTorch'
-    if not LIBRARY.is_file():
+    if not library.is_file():
         return 'they have not been built'
     try:
-        torch.ops.load_library(str(LIBRARY))
+        torch.ops.load_library(str(library))
         version = torch.ops.masktrack.api_version()
     except (OSError, RuntimeError, AttributeError) as error:
         return f'the library does not load with torch {torch.__version__} ({str(error).splitlines()[0]})'
@@ -34,10 +35,10 @@ def load_error():
     return None
 
 
-@functools.cache
-def has_cuda_kernels():
-    """Whether the library has kernels for NVIDIA GPUs."""
-    return load_error() is None and torch.ops.masktrack.has_cuda()
+# Plain values and no cached functions: a compiled model reads them while it is traced.
+LOAD_ERROR = load()
+HAS_CUDA_KERNELS = LOAD_ERROR is None and torch.ops.masktrack.has_cuda()
+_warned = set()
 
 
 def ops_available(device='cpu'):
@@ -48,26 +49,22 @@ def ops_available(device='cpu'):
     """
     kind = torch.device(device).type
     if kind == 'cuda':
-        return has_cuda_kernels()
+        return HAS_CUDA_KERNELS
     # 'meta' stands for the fake kernels, which come with the library.
-    return kind in ('cpu', 'meta') and load_error() is None
-
-
-@functools.cache
-def _warn(device_type):
-    reason = load_error()
-    if reason is None:
-        reason = f'the library has no kernels for device {device_type!r}'
-    warnings.warn(
-        f'compiled operators are not used: {reason}. RoIAlign and NMS run as plain PyTorch, with the same '
-        'results but slower. To build them: bash compile.sh',
-        stacklevel=4,
-    )
+    return kind in ('cpu', 'meta') and LOAD_ERROR is None
 
 
 def use_compiled(tensor):
     """Decide the path for the device of ``tensor``; warns the first time that it is plain PyTorch."""
     if ops_available(tensor.device):
         return True
-    _warn(tensor.device.type)
+    kind = tensor.device.type
+    if kind not in _warned:
+        _warned.add(kind)
+        reason = LOAD_ERROR or f'the library has no kernels for device {kind!r}'
+        warnings.warn(
+            f'compiled operators are not used: {reason}. RoIAlign and NMS run as plain PyTorch, with '
+            'the same results but slower. To build them: bash compile.sh',
+            stacklevel=4,
+        )
     return False

@@ -54,14 +54,15 @@ def _first_cell(axis, bins, below):
     return low
 
 
-def _taps(axis, pooled, size, sampling_ratio):
+def _taps(axis, pooled, size):
     """Samples of one axis, in rounds: round i holds the i-th sample inside the map of each bin.
 
     Yields:
         tuple: ``inside`` bool, ``low`` and ``high`` int64, ``w_low`` and ``w_high``; each (K, pooled).
     """
     bins = torch.arange(pooled, dtype=axis[0].dtype, device=axis[0].device)[None]
-    if sampling_ratio > 0:
+    # A reversed region (negative size) has a fixed, hence short, grid.
+    if not axis[2].numel() or axis[2].max() <= 32 or (axis[1] < 0).any():
         first = torch.zeros_like(axis[0])[:, None] + torch.zeros_like(bins)
         last = axis[2][:, None]
     else:
@@ -83,7 +84,7 @@ def _taps(axis, pooled, size, sampling_ratio):
 
 def _roi_align_level(feat, rois, scale, output_size, sampling_ratio, mode):
     """RoIAlign of one map: feat (N, C, H, W) and rois (K, 5) in the type of the sums -> (K, h, w, C)."""
-    channels, height, width = feat.shape[1:]
+    batch, channels, height, width = feat.shape
     pooled_h, pooled_w = output_size
     count = rois.shape[0]
     axis_y = _axis(rois[:, 2], rois[:, 4], scale, pooled_h, sampling_ratio, mode)
@@ -95,11 +96,11 @@ def _roi_align_level(feat, rois, scale, output_size, sampling_ratio, mode):
         (start, size, torch.where(empty, torch.zeros_like(grid), grid))
         for start, size, grid in (axis_y, axis_x)
     )
-    pixels = feat.permute(0, 2, 3, 1).reshape(-1, channels)
+    pixels = feat.permute(0, 2, 3, 1).reshape(batch * height * width, channels)
     base = rois[:, 0].long()[:, None, None] * (height * width)
     total = feat.new_zeros(count, pooled_h, pooled_w, channels)
-    columns = list(_taps(axis_x, pooled_w, width, sampling_ratio))
-    for inside_y, y_low, y_high, wy_low, wy_high in _taps(axis_y, pooled_h, height, sampling_ratio):
+    columns = list(_taps(axis_x, pooled_w, width))
+    for inside_y, y_low, y_high, wy_low, wy_high in _taps(axis_y, pooled_h, height):
         for inside_x, x_low, x_high, wx_low, wx_high in columns:
             value = 0
             for y, wy in ((y_low, wy_low), (y_high, wy_high)):
@@ -127,8 +128,8 @@ def roi_align(feats, rois, levels, scales, output_size, sampling_ratio, mode):
             if levels is None
             else (levels == index).nonzero()[:, 0]
         )
+        out = out + feat[:0].sum()  # zero; a map that nothing is read from still gets a gradient
         if rows.numel() == 0:
-            out = out + feat[:0].sum()  # zero; a map that nothing reads from still gets a gradient
             continue
         scale = torch.tensor(scale, dtype=dtype, device=rois.device)
         part = _roi_align_level(feat.to(dtype), rois[rows], scale, output_size, sampling_ratio, mode)

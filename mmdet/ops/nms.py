@@ -8,7 +8,7 @@ float32; both as on the GPU of 2019. With ``offset=1`` boxes are inclusive pixel
 import torch
 
 from . import _plain
-from ._library import load_error, use_compiled
+from ._library import LOAD_ERROR, use_compiled
 from .constants import SOFT_METHODS
 
 
@@ -213,7 +213,7 @@ def _check_groups(boxes, idxs, name):
     return idxs.long().contiguous()
 
 
-if load_error() is None:
+if LOAD_ERROR is None:
 
     @torch.library.register_fake('masktrack::nms_mask')
     def _fake_nms_mask(boxes, groups, iou_threshold, offset):

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.utils import _pair
 
 from . import _plain
-from ._library import load_error, use_compiled
+from ._library import LOAD_ERROR, use_compiled
 from .constants import MAX_LEVELS, ROI_MODES
 
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -269,7 +269,7 @@ def _double_backward(ctx, grads):
     return (torch.ops.masktrack.roi_align(list(grads), rois, levels, *ctx.settings), *[None] * 7)
 
 
-if load_error() is None:
+if LOAD_ERROR is None:
     torch.library.register_fake('masktrack::roi_align', _fake_forward)
     torch.library.register_fake('masktrack::roi_align_backward', _fake_backward)
     torch.library.register_autograd('masktrack::roi_align', _backward, setup_context=_setup_forward)
