@@ -59,11 +59,9 @@ class GroupSampler:
         self._offset = 0
         flags = np.asarray(dataset.group_flags)
         self._groups = [np.flatnonzero(flags == flag) for flag in np.unique(flags)]
-        step = batch_size * self.world_size
         batches = sum(-(-len(group) // batch_size) for group in self._groups)
         batches = -(-batches // self.world_size) * self.world_size
         self._total = batches * batch_size
-        self._step = step
 
     def __len__(self):
         """Samples of this rank in an epoch, whatever the offset."""
