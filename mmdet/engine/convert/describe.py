@@ -1,0 +1,124 @@
+"""What a model config and a checkpoint say of themselves, in the same words, so that they can be compared."""
+
+from .api import detect_format, is_native
+from .architecture import read_architecture
+from .common import ConversionRefused, unwrap
+from .config_text import parse_config_text
+
+_CODERS = {
+    'LegacyDeltaXYWHBBoxCoder': 'inclusive pixels (+1)',
+    'DeltaXYWHBBoxCoder': 'continuous',
+}
+
+
+def describe_model(model):
+    """Conventions of a native model config, one phrase each.
+
+    Args:
+        model (dict): ``model`` of a native config.
+
+    Returns:
+        dict[str, str]: only what the config says.
+    """
+
+    def get(*path):
+        node = model
+        for key in path:
+            if not isinstance(node, dict) or key not in node:
+                return None
+            node = node[key]
+        return node
+
+    found = dict(background='first column')
+    pre = model.get('data_preprocessor') or {}
+    if pre:
+        order = 'RGB' if pre.get('bgr_to_rgb') else 'BGR'
+        found['images'] = f'{order}, mean {_numbers(pre.get("mean"))}, std {_numbers(pre.get("std"))}'
+    if get('backbone', 'style') is not None:
+        found['strides'] = (
+            'in the 3x3 (pytorch)' if get('backbone', 'style') == 'pytorch' else 'in the 1x1 (caffe)'
+        )
+    generator = get('rpn_head', 'anchor_generator')
+    if generator:
+        found['anchors'] = _anchors(generator)
+    coder = get('bbox_head', 'bbox_coder', 'type') or get('rpn_head', 'bbox_coder', 'type')
+    if coder:
+        found['boxes'] = _CODERS.get(coder, coder)
+    layer = get('bbox_roi_extractor', 'roi_layer')
+    if layer:
+        ratio = layer.get('sampling_ratio', 0)
+        samples = f'{ratio}x{ratio} samples' if ratio else 'adaptive samples'
+        found['RoIAlign'] = f'{layer.get("mode", "legacy")}, {samples}'
+    if get('mask_head'):
+        found['masks'] = get('mask_head', 'mask_convention') or 'legacy'
+    tracker = get('tracker')
+    if tracker or get('track_head'):
+        options = {key: value for key, value in (tracker or {}).items() if key not in ('type', 'match_coeff')}
+        shown = ', '.join(f'{key}={value}' for key, value in sorted(options.items())) or 'as in 2019'
+        last = 'ReLU' if get('track_head', 'relu_last') else 'no ReLU'
+        found['tracking'] = f'{last} after the last layer; tracker {shown}'
+    return found
+
+
+def _numbers(values):
+    return '(' + ', '.join(f'{value:g}' for value in values or ()) + ')'
+
+
+def _anchors(generator):
+    if generator.get('type') == 'LegacyAnchorGenerator':
+        return 'rounded, centred at (stride - 1) / 2'
+    rounded = 'rounded' if generator.get('rounded') else 'not rounded'
+    stride = ', stride from the padded image' if generator.get('image_strides') else ''
+    return f'{rounded}, centred at 0{stride}'
+
+
+def describe_checkpoint(checkpoint, name=''):
+    """Say what a checkpoint is without converting it.
+
+    Args:
+        checkpoint (dict): as loaded.
+        name (str): file name.
+
+    Returns:
+        dict: ``format`` (a key of FORMATS, ``'native'``, ``'backbone'`` or ``'unknown'``), ``why`` (for an
+        unknown one), ``tensors``, ``parameters``, ``dtypes``, ``parts`` (tensors by first name), ``classes``,
+        ``architecture`` (of natively named weights), ``stored`` (what is there beside the weights),
+        ``conventions`` (phrases, where the file has a native config) and ``meta`` (short entries).
+    """
+    from .openmmlab import class_names
+
+    source = unwrap(checkpoint, name)
+    state, meta = source.state_dict, source.meta
+    result = dict(format='unknown', why='', tensors=len(state))
+    try:
+        result['format'] = 'native' if is_native(source) else detect_format(source)
+    except ConversionRefused as error:
+        result['why'] = str(error)
+        if 'layer1.0.conv1.weight' in state and 'conv1.weight' in state:
+            result['format'] = 'backbone'
+    weights = {key: value for key, value in state.items() if value.dim() > 0}
+    buffers = ('running_mean', 'running_var')
+    result['parameters'] = sum(v.numel() for k, v in weights.items() if not k.endswith(buffers))
+    result['dtypes'] = sorted({str(value.dtype).removeprefix('torch.') for value in weights.values()})
+    parts = {}
+    for key in state:
+        part = key.split('.', 1)[0]
+        parts[part] = parts.get(part, 0) + 1
+    result['parts'] = parts
+    result['classes'] = class_names(meta)
+    if result['format'] in ('native', '2019', 'mmdet1'):
+        try:
+            result['architecture'] = read_architecture(state, result['format'])
+        except ConversionRefused as error:
+            result['why'] = str(error)
+    known = ('state_dict', 'model', 'meta')
+    result['stored'] = sorted(key for key in checkpoint if key not in known and key not in state)
+    config = source.config or parse_config_text(meta.get('cfg') if isinstance(meta.get('cfg'), str) else '')
+    native = config.get('model') if result['format'] == 'native' else None
+    result['conventions'] = describe_model(native) if isinstance(native, dict) else {}
+    result['meta'] = {
+        key: value
+        for key, value in meta.items()
+        if isinstance(value, (str, int, float)) and (not isinstance(value, str) or len(value) <= 80)
+    }
+    return result
