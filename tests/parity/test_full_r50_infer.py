@@ -11,8 +11,9 @@ from .model_configs import assert_same_proposals, full_model
 from .rules import load_json, load_npz
 
 RECORD = load_json('full_r50_infer.json')
-# Pixels. Random weights let float32 noise grow: a float64 run of this network is 3.5e-4 from the recording.
-BOX_NOISE = 4e-4
+# Original pixels, two a network pixel. Random weights let float32 noise grow: a float64 run of this network is
+# 3.5e-4 from the recording, float32 runs by other kernels and threads up to 5.2e-4.
+BOX_NOISE = 1e-3
 
 
 @pytest.fixture(scope='module')
