@@ -11,7 +11,7 @@ from .model_configs import assert_same_proposals, full_model
 from .rules import load_json, load_npz
 
 RECORD = load_json('full_r50_infer.json')
-# Original pixels, two a network pixel. Random weights let float32 noise grow: a float64 run of this network is
+# Original pixels, two a network pixel. Random weights let float32 noise grow: a float64 run of the network is
 # 3.5e-4 from the recording, float32 runs by other kernels and threads up to 5.2e-4.
 BOX_NOISE = 1e-3
 
