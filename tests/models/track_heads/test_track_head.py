@@ -95,3 +95,13 @@ def test_initial_weights_are_those_of_2019():
     for fc in head.fcs:
         assert float(fc.weight.detach().std()) == pytest.approx(0.01, rel=0.05)
         assert not fc.bias.any()
+
+
+def test_relu_after_the_last_layer_where_the_weights_expect_it():
+    torch.manual_seed(0)
+    plain, rectified = (
+        TrackHead(in_channels=2, roi_feat_size=3, fc_out_channels=5, relu_last=on) for on in (0, 1)
+    )
+    rectified.load_state_dict(plain.state_dict())
+    x = torch.randn(20, 2, 3, 3)
+    assert torch.equal(rectified.embed(x), plain.embed(x).clamp(min=0))

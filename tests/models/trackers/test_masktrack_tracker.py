@@ -258,3 +258,12 @@ def test_memory_does_not_alias_what_it_is_given():
     assert first.tolist() == boxes(0, 40).tolist()
     assert memory.bboxes.tolist() == boxes(0, 90).tolist()
     assert memory.last_seen.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(('age_on_empty', 'want'), [(True, [1]), (False, [0])])
+def test_a_gap_without_any_detection(age_on_empty, want):
+    tracker = MaskTrackTracker(max_age=2, age_on_empty=age_on_empty)
+    track(tracker, 0, boxes(0), [0.9])
+    for frame in (1, 2):
+        track(tracker, frame, boxes(), [])
+    assert track(tracker, 3, boxes(0), [0.9]) == want
