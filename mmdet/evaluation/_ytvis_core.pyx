@@ -21,7 +21,7 @@ from .masks import pack_masks as pack_masks_slowly
 from .reading import Span
 
 cdef extern from "Python.h":
-    double PyOS_string_to_double(const char *s, char **endptr, object overflow_exception) except? -1.0
+    double PyOS_string_to_double(const char *s, char **endptr, void *overflow_exception) except? -1.0
     const char *PyUnicode_AsUTF8AndSize(object unicode, Py_ssize_t *size) except NULL
 
 cdef enum:

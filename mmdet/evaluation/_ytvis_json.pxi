@@ -130,7 +130,7 @@ cdef class Parser:
             if self.pos == digits:
                 raise Unusual
         # A bytearray ends with a NUL of its own, so reading cannot run past it.
-        number = PyOS_string_to_double(<const char *>self.data + start, &stop, None)
+        number = PyOS_string_to_double(<const char *>self.data + start, &stop, NULL)
         if stop != <char *>self.data + self.pos:
             raise Unusual
         return number

@@ -7,6 +7,9 @@ import numpy as np
 #: Polygons are rasterised five times enlarged, edge by edge; a far-away point would cost memory without end.
 MAX_COORDINATE = 1e5
 
+#: pycocotools reserves memory for height x width counts, and six characters for each of them.
+MAX_PIXELS = 2**28
+
 
 def resolve_mask(mask, height, width):
     """Counts of one mask of kind OTHER.
@@ -20,7 +23,7 @@ def resolve_mask(mask, height, width):
     """
     if isinstance(mask, dict):
         return _resolve_dict(mask)
-    if not isinstance(mask, (list, tuple)) or not height or not width:
+    if not isinstance(mask, (list, tuple)) or not height or not width or height * width > MAX_PIXELS:
         return None, {'unreadable_mask'}
     if all(_is_number(v) for v in mask):
         # A single polygon without the list around it.
@@ -61,8 +64,11 @@ def _merge_dicts(parts):
         result, _ = _resolve_dict(part)
         if result is None or (first is not None and result[1:] != first[1:]):
             return None, {'unreadable_mask'}
-        if int(result[0].sum(dtype=np.int64)) != result[1] * result[2] or not len(result[0]):
+        pixels = result[1] * result[2]
+        if int(result[0].sum(dtype=np.int64)) != pixels or not 0 < len(result[0]) <= pixels + 1:
             return None, {'rle_sum'}
+        if pixels > MAX_PIXELS:
+            return None, {'unreadable_mask'}
         first = first or result
     _, height, width = first
     rles = [coco.frPyObjects({'size': [height, width], 'counts': p['counts']}, height, width) for p in parts]

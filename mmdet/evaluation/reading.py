@@ -90,8 +90,9 @@ def parse_json(data, path):
     except UnicodeDecodeError as error:
         raise UserError(f'{path} is not a json file: {error}') from None
     except json.JSONDecodeError as error:
-        end = 'the file ends too early' if error.pos >= len(data.rstrip()) - 1 else 'not valid json'
-        raise UserError(f'{path}: {end}: {error}') from None
+        early = error.pos >= len(error.doc.rstrip()) - 1 and not error.msg.startswith('Extra')
+        what = 'the file ends too early' if early or 'Unterminated' in error.msg else 'not valid json'
+        raise UserError(f'{path}: {what}: {error}') from None
     except (RecursionError, ValueError) as error:
         raise UserError(f'{path} cannot be parsed: {error}') from None
 

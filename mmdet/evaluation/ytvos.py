@@ -12,7 +12,7 @@ from .backend import get_core
 from .boxes import mask_boxes
 from .mask_checks import mean_mask_area
 from .masks import ABSENT, OTHER
-from .polygons import resolve_mask
+from .polygons import MAX_PIXELS, resolve_mask
 from .reading import read_tracks, take_masks
 from .tables import Tracks
 
@@ -249,7 +249,7 @@ class YTVOS:
             annotations[i]['avg_area'] = float(np.mean(kept)) if kept else 0.0
 
     def annToRLE(self, ann, frameId):
-        """Mask of an annotation in one frame as compressed RLE (counts as bytes); polygons are rasterised.
+        """Mask of an annotation in one frame as compressed RLE; polygons are rasterised.
 
         Raises:
             UserError: the object is absent there, or the mask cannot be read.
@@ -258,14 +258,10 @@ class YTVOS:
 
         mask = ann['segmentations'][frameId]
         if isinstance(mask, dict) and isinstance(mask.get('counts'), (str, bytes)):
-            counts = mask['counts']
-            return {**mask, 'counts': counts.encode() if isinstance(counts, str) else counts}
+            return dict(mask)
         video = self.vids[ann['video_id']]
-        counted = isinstance(mask, dict) and isinstance(mask.get('counts'), list)
-        if counted and sum(mask['counts']) == mask['size'][0] * mask['size'][1]:
-            return coco.frPyObjects(mask, *mask['size'])
-        found = resolve_mask(mask, video['height'], video['width'])[0] if mask and not counted else None
-        if found is None:
+        found = resolve_mask(mask, video['height'], video['width'])[0] if mask else None
+        if found is None or max(found[0], default=0) > MAX_PIXELS:
             raise UserError(f'annotation {ann.get("id")} has no readable mask in frame {frameId}')
         counts, height, width = found
         return coco.frPyObjects({'size': [height, width], 'counts': [int(c) for c in counts]}, height, width)
