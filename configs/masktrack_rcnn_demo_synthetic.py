@@ -163,17 +163,17 @@ test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 
 # --- schedule ---
-train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=4)
+train_cfg = dict(by_epoch=True, max_epochs=8, val_interval=2)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=0.001, weight_decay=0.01),
-    clip_grad=dict(max_norm=35, norm_type=2),
+    optimizer=dict(type='AdamW', lr=0.0015, weight_decay=0.01),
+    clip_grad=dict(max_norm=10, norm_type=2),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=51),
-    dict(type='MultiStepLR', milestones=[8, 11], gamma=0.1, by_epoch=True),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=51, T_max=900, end=951, eta_min_ratio=0.02),
 ]
 
 # --- running ---

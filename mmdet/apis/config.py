@@ -186,9 +186,12 @@ def check_keys(config, path, known):
     for key in config:
         if key in known or key in _USUAL_VARIABLES or key.startswith('_'):
             continue
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.82)
-        if near and near[0] not in config:
-            raise UserError(f'{path}: unknown key {key!r} (did you mean {near[0]!r}?)')
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        if near:
+            raise UserError(
+                f'{path}: unknown key {key!r} (did you mean {near[0]!r}? '
+                'A variable of your own may start with an underscore)'
+            )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,232 @@
+"""tools/train.py and its neighbours by command line: real data, small model, old and new spellings."""
+
+import contextlib
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmdet.datasets.synthetic import generate_dataset
+from tests.engine.old_configs import SMALL_CFG
+from tests.engine.test_checkpoint import Payload
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / 'configs' / 'masktrack_rcnn_demo_synthetic.py'
+# A model of a few thousand weights on eight frames.
+SMALL = [
+    'data_root=data/synthetic/',
+    'train_cfg.max_epochs=2',
+    'train_cfg.val_interval=2',
+    'train_dataloader.batch_size=4',
+    'model.backbone.base_channels=8',
+    'model.neck.in_channels=[8,16,32,64]',
+    'model.bbox_head.fc_out_channels=16',
+    'model.track_head.fc_out_channels=16',
+]
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """A folder with a tiny synthetic data set where the demo config looks for it."""
+    folder = tmp_path_factory.mktemp('train')
+    generate_dataset(
+        folder / 'data' / 'synthetic', train_videos=2, val_videos=1, frames=4, size=(96, 64), seed=1
+    )
+    return folder
+
+
+def run(tool, *args, cwd, ok=True, process=False):
+    """Run a tool from another working directory; within this process unless asked otherwise."""
+    if process:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / 'tools' / f'{tool}.py'), *map(str, args)],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        )
+    else:
+        done = call(tool, [str(arg) for arg in args], cwd)
+    assert (done.returncode == 0) == ok, done.stdout[-2000:] + done.stderr[-3000:]
+    return done
+
+
+def call(tool, args, cwd):
+    """Call the tool's ``main``; an unexpected exception counts as exit status 1, as it would outside."""
+    spec = importlib.util.spec_from_file_location(f'tool_{tool}', ROOT / 'tools' / f'{tool}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    before = os.getcwd()
+    os.chdir(cwd)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            module.main(args)
+    except SystemExit as stop:
+        status = stop.code
+    except Exception:
+        status = 1
+        err.write(traceback.format_exc())
+    finally:
+        os.chdir(before)
+    return subprocess.CompletedProcess(args, status, out.getvalue(), err.getvalue())
+
+
+def train(place, work_dir, *args, ok=True, config=DEMO):
+    return run('train', config, '--work-dir', work_dir, *args, '--cfg-options', *SMALL, cwd=place, ok=ok)
+
+
+@pytest.fixture(scope='module')
+def trained(place):
+    """Output of a run of two epochs with validation."""
+    options = ('--work-dir', 'run', '--validate', '--seed', 3, '--cfg-options', *SMALL)
+    return run('train', DEMO, *options, cwd=place, process=True)
+
+
+def test_trains_validates_and_keeps_the_best(place, trained):
+    assert 'segm: AP' in trained.stdout
+    assert 'eta' in trained.stdout and 'loss_match' in trained.stdout
+    names = {path.name for path in (place / 'run').glob('*.pth')}
+    assert 'epoch_2.pth' in names
+    assert any(name.startswith('best_ytvis_segm_AP') for name in names)
+    assert len([line for line in trained.stdout.splitlines() if line]) < 15
+
+
+def test_resumed_run_ends_as_the_whole_one(place, trained):
+    train(place, 'cut', '--resume', place / 'run' / 'epoch_1.pth')
+    whole, rest = (torch.load(place / name / 'epoch_2.pth', weights_only=True) for name in ('run', 'cut'))
+    assert all(torch.equal(a, b) for a, b in zip(whole['state_dict'].values(), rest['state_dict'].values()))
+    assert rest['meta']['seed'] == 3
+
+
+def test_spellings_of_2019(place, trained):
+    done = run(
+        'train', DEMO, '--work_dir', 'old', '--resume_from', place / 'run' / 'epoch_1.pth', '--gpus', 1,
+        '--cfg-options', *SMALL, cwd=place,
+    )  # fmt: skip
+    assert 'continuing after epoch 1' in done.stdout
+    assert (place / 'old' / 'epoch_2.pth').is_file()
+
+
+def test_mixed_precision_on_cpu(place):
+    done = train(place, 'amp', '--amp', '--seed', 0)
+    assert 'nan' not in done.stdout
+    state = torch.load(place / 'amp' / 'epoch_2.pth', weights_only=True)['state_dict']
+    assert all(torch.isfinite(value).all() for value in state.values())
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['--gpus', 2], 'dist_train.sh'),
+        (['--resume', 'nothing.pth'], 'nothing.pth does not exist'),
+        (['--load-from', 'a.pth', '--resume', 'b.pth'], 'exclude each other'),
+    ],
+)
+def test_bad_options_are_one_line(place, args, message):
+    done = train(place, 'bad', *args, ok=False)
+    errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
+    assert done.returncode == 2 and len(errors) == 1 and message in errors[0]
+    assert 'Traceback' not in done.stderr
+
+
+def test_unknown_type_and_misspelt_key_are_one_line(place):
+    done = run('train', DEMO, '--cfg-options', 'model.backbone.type=ResNett', cwd=place, ok=False)
+    assert "unknown model type 'ResNett' (did you mean 'ResNet'?)" in done.stderr
+    assert 'Traceback' not in done.stderr
+    done = run('train', DEMO, '--cfg-options', 'modle.backbone.type=ResNet', cwd=place, ok=False)
+    assert "did you mean 'model'?" in done.stderr
+
+
+def test_wrong_number_of_classes_is_named(place):
+    options = ('--work-dir', 'bad', '--cfg-options', *SMALL, 'model.bbox_head.num_classes=3')
+    done = run('train', DEMO, *options, cwd=place, ok=False)
+    assert 'model.bbox_head.num_classes is 3, but train_dataloader has 5 classes' in done.stderr
+
+
+def test_missing_annotations_are_named(place):
+    done = run(
+        'train',
+        DEMO,
+        '--cfg-options',
+        'train_dataloader.dataset.ann_file=annotations/none.json',
+        cwd=place,
+        ok=False,
+    )
+    assert 'none.json' in done.stderr and 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('option', ['--resume', '--load-from'])
+def test_malicious_checkpoint_is_refused_and_the_flag_allows_it(place, tmp_path, option):
+    path, mark = tmp_path / 'malicious.pth', tmp_path / 'ran'
+    torch.save({'state_dict': {'backbone.conv1.weight': torch.zeros(1)}, 'note': Payload(mark)}, path)
+    done = train(place, tmp_path / 'work', option, path, ok=False)
+    assert 'refused' in done.stderr and '--trust-checkpoint' in done.stderr and 'Traceback' not in done.stderr
+    assert not mark.exists()
+    done = train(place, tmp_path / 'work', option, path, '--trust-checkpoint', ok=False)
+    assert mark.exists() and 'refused' not in done.stderr
+
+
+def test_config_of_2019_without_a_schedule_names_what_training_needs(place):
+    (place / 'small_cfg.py').write_text(SMALL_CFG)
+    done = run('train', 'small_cfg.py', cwd=place, ok=False)
+    assert 'schema of 2019' in done.stderr
+    assert 'it has no train_cfg (total_epochs' in done.stderr and 'optimizer' in done.stderr
+
+
+def test_print_config(place):
+    text = run('print_config', DEMO, '--cfg-options', 'train_cfg.max_epochs=7', cwd=place).stdout
+    assert 'max_epochs=7' in text and text.startswith("default_scope = 'mmdet'")
+    compile(text, 'printed', 'exec')
+    assert run('print_config', DEMO, '--key', 'train_cfg.max_epochs', cwd=place).stdout.strip().isdigit()
+    run('print_config', DEMO, '--out', 'printed.py', cwd=place)
+    assert 'MaskTrackRCNN' in (place / 'printed.py').read_text()
+
+
+def test_upgrade_config_writes_what_is_built_in_memory(place):
+    from mmdet.apis import load_config
+
+    (place / 'old.py').write_text(SMALL_CFG)
+    done = run('upgrade_config', 'old.py', 'new.py', cwd=place)
+    assert 'wrote new.py' in done.stdout
+    written = load_config(place / 'new.py')._cfg_dict.to_dict()
+    assert written == load_config(place / 'old.py', quiet=True)._cfg_dict.to_dict()
+    assert (place / 'new.py').read_text().startswith('# Upgraded from old.py')
+    assert 'exists; --force' in run('upgrade_config', 'old.py', 'new.py', cwd=place, ok=False).stderr
+    run('upgrade_config', 'old.py', 'new.py', '--force', cwd=place)
+    assert 'native schema already' in run('upgrade_config', 'new.py', 'x.py', cwd=place, ok=False).stderr
+    assert 'ends in .py' in run('upgrade_config', 'old.py', 'x.txt', cwd=place, ok=False).stderr
+
+
+def test_two_processes_on_cpu(place):
+    done = subprocess.run(
+        [
+            'bash',
+            ROOT / 'tools' / 'dist_train.sh',
+            DEMO,
+            '2',
+            '--work-dir',
+            'two',
+            '--seed',
+            '0',
+            '--validate',
+        ]
+        + ['--cfg-options', *SMALL, 'train_dataloader.batch_size=2'],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert 'segm: AP' in done.stdout
+    assert (place / 'two' / 'epoch_2.pth').is_file()
