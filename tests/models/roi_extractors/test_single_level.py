@@ -31,7 +31,7 @@ def test_level_boundaries(side, level, offset):
 
 
 def test_a_hair_below_a_boundary_still_counts_as_on_it():
-    rois = torch.tensor([[0.0, 0, 0, 111.99999, 111.99999], [0, 0, 0, 111.9, 111.9]])
+    rois = torch.tensor([[0.0, 0, 0, 111.99995, 111.99995], [0, 0, 0, 111.9, 111.9]])
     assert build(offset=0).map_roi_levels(rois).tolist() == [1, 0]
 
 
