@@ -1,6 +1,6 @@
 # A small MaskTrack R-CNN that trains from scratch on synthetic videos on a CPU; `make demo` runs it.
 #
-#   python tools/make_synthetic_dataset.py data/synthetic
+#   python tools/make_synthetic_dataset.py data/synthetic --train-videos 80 --val-videos 16 --difficulty 0.3
 #   python tools/train.py configs/masktrack_rcnn_demo_synthetic.py --validate --seed 0
 #
 # Nothing is pretrained: the norm is GroupNorm, which does not mind small batches, and no stage is frozen.

@@ -40,13 +40,13 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--work-dir', default='work_dirs/demo')
-    parser.add_argument('--train-videos', type=int, default=40)
-    parser.add_argument('--val-videos', type=int, default=8)
+    parser.add_argument('--train-videos', type=int, default=80)
+    parser.add_argument('--val-videos', type=int, default=16)
     parser.add_argument('--fresh', action='store_true', help='train from the beginning')
     args = parser.parse_args()
     work_dir = ROOT / args.work_dir
     data = ROOT / load_config(CONFIG).data_root
-    sizes = ('--train-videos', args.train_videos, '--val-videos', args.val_videos)
+    sizes = ('--train-videos', args.train_videos, '--val-videos', args.val_videos, '--difficulty', 0.3)
     step('make synthetic videos', 'tools/make_synthetic_dataset.py', data, *sizes)
     resume = () if args.fresh else ('--resume',)
     step('train', 'tools/train.py', CONFIG, '--work-dir', work_dir, '--validate', '--seed', 0, *resume)
