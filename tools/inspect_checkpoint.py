@@ -88,6 +88,7 @@ def as_text(name, found, fitted):
     lines += [f'  {key}: {value}' for key, value in found['meta'].items()]
     if found['conventions']:
         lines += ['conventions:'] + [f'  {key}: {value}' for key, value in found['conventions'].items()]
+    lines += [f'  note: {note}' for note in found.get('notes') or ()]
     if fitted is not None:
         lines.append('with the config' + (', after conversion:' if fitted.get('converted') else ':'))
         lines += [f'  {line}' for line in fitted['text'].splitlines()]

@@ -1,13 +1,13 @@
 """Format detection and the one call that converts."""
 
-from . import legacy2019, mmdet1, mmdet2, mmdet3, mmtracking, torchvision
+from . import legacy2019, mmdet1, mmdet2, mmdet3, mmtracking, pytorch_vision
 from .architecture import read_architecture
 from .common import ConversionRefused, Converted, Options, unwrap
 from .native import native_model
 from .openmmlab import class_names
 
 # The order matters: a later format is asked only when no earlier one matches.
-_MODULES = (torchvision, mmdet3, mmtracking, mmdet2, mmdet1, legacy2019)
+_MODULES = (pytorch_vision, mmdet3, mmtracking, mmdet2, mmdet1, legacy2019)
 FORMATS = {module.FORMAT: module for module in _MODULES}
 
 # Layouts that people will try, and what to tell them.

@@ -1,9 +1,8 @@
 """What a model config and a checkpoint say of themselves, in the same words, so that they can be compared."""
 
-from .api import detect_format, is_native
+from .api import convert_checkpoint, detect_format, is_native
 from .architecture import read_architecture
 from .common import ConversionRefused, unwrap
-from .config_text import parse_config_text
 
 _CODERS = {
     'LegacyDeltaXYWHBBoxCoder': 'inclusive pixels (+1)',
@@ -72,6 +71,24 @@ def _anchors(generator):
     return f'{rounded}, centred at 0{stride}'
 
 
+def _look_inside(checkpoint, source, result):
+    """Add ``architecture`` to ``result``; returns the model config, stored or by conversion, or None."""
+    if result['format'] in ('backbone', 'unknown'):
+        return None
+    try:
+        if result['format'] == 'native':
+            result['architecture'] = read_architecture(source.state_dict, 'native')
+            return source.config.get('model')
+        # A look only: what the weights cannot tell is assumed as the converter would assume it.
+        converted = convert_checkpoint(checkpoint, result['format'], name=source.name)
+        result['architecture'] = read_architecture(converted.state_dict, result['format'])
+        result['notes'] = converted.notes
+        return converted.model
+    except ConversionRefused as error:
+        result['why'] = str(error)
+        return None
+
+
 def describe_checkpoint(checkpoint, name=''):
     """Say what a checkpoint is without converting it.
 
@@ -82,8 +99,8 @@ def describe_checkpoint(checkpoint, name=''):
     Returns:
         dict: ``format`` (a key of FORMATS, ``'native'``, ``'backbone'`` or ``'unknown'``), ``why`` (for an
         unknown one), ``tensors``, ``parameters``, ``dtypes``, ``parts`` (tensors by first name), ``classes``,
-        ``architecture`` (of natively named weights), ``stored`` (what is there beside the weights),
-        ``conventions`` (phrases, where the file has a native config) and ``meta`` (short entries).
+        ``architecture``, ``notes`` (what converting it would assume), ``stored`` (what is there beside the
+        weights), ``conventions`` (phrases; of a native file those of its config), ``meta`` (short entries).
     """
     from .openmmlab import class_names
 
@@ -106,16 +123,10 @@ def describe_checkpoint(checkpoint, name=''):
         parts[part] = parts.get(part, 0) + 1
     result['parts'] = parts
     result['classes'] = class_names(meta)
-    if result['format'] in ('native', '2019', 'mmdet1'):
-        try:
-            result['architecture'] = read_architecture(state, result['format'])
-        except ConversionRefused as error:
-            result['why'] = str(error)
-    known = ('state_dict', 'model', 'meta')
-    result['stored'] = sorted(key for key in checkpoint if key not in known and key not in state)
-    config = source.config or parse_config_text(meta.get('cfg') if isinstance(meta.get('cfg'), str) else '')
-    native = config.get('model') if result['format'] == 'native' else None
-    result['conventions'] = describe_model(native) if isinstance(native, dict) else {}
+    model = _look_inside(checkpoint, source, result)
+    bare = not any(isinstance(checkpoint.get(key), dict) for key in ('state_dict', 'model'))
+    result['stored'] = [] if bare else sorted(set(checkpoint) - {'state_dict', 'model', 'meta'})
+    result['conventions'] = describe_model(model) if isinstance(model, dict) else {}
     result['meta'] = {
         key: value
         for key, value in meta.items()

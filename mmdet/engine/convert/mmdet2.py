@@ -34,9 +34,17 @@ def rpn_foreground(meta):
     return 0 if (int(match.group(1)), int(match.group(2))) >= (2, 5) else 1
 
 
+def has_layout(source, prefix=''):
+    """Whether there are an RPN and, under ``roi_head.``, box heads of one or more stages."""
+    keys = source.state_dict
+    return f'{prefix}rpn_head.rpn_conv.weight' in keys and any(
+        key.startswith(f'{prefix}roi_head.bbox_head.') for key in keys
+    )
+
+
 def matches(source):
     """Whether the second stage is under ``roi_head.`` and the file is not from 3.x."""
-    return 'roi_head.bbox_head.fc_cls.weight' in source.state_dict and major_version(source.meta) != 3
+    return has_layout(source) and major_version(source.meta) != 3
 
 
 def convert_names(source, options, notes, rules, source_format):

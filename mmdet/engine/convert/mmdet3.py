@@ -17,9 +17,7 @@ def matches(source):
     """Whether the file says 3.x (a ``dataset_meta``, an mmengine version) and has one of the two layouts."""
     if mmdet2.major_version(source.meta) != 3:
         return False
-    return 'roi_head.bbox_head.fc_cls.weight' in source.state_dict or (
-        mmtracking.matches(source) and 'mmtrack_version' not in source.meta
-    )
+    return mmdet2.has_layout(source) or (mmtracking.matches(source) and 'mmtrack_version' not in source.meta)
 
 
 def convert(source, options, notes):

@@ -19,7 +19,7 @@ det_label * [same label], where the column of "new" has IoU 0 and label term 1.
 from . import mmdet2
 from .common import ConversionRefused
 from .names import WB, mmdet_rules
-from .openmmlab import _roi_align, modern, source_model
+from .openmmlab import modern, roi_align_of, source_model, test_scale
 
 FORMAT = 'mmtracking'
 SUMMARY = 'MaskTrack R-CNN of mmtracking'
@@ -30,11 +30,8 @@ RULES = [
 
 
 def matches(source):
-    """Whether there is a detector under ``detector.`` beside an embedding head."""
-    keys = source.state_dict
-    return 'detector.roi_head.bbox_head.fc_cls.weight' in keys and any(
-        k.startswith('track_head.') for k in keys
-    )
+    """Whether there is a two-stage detector under ``detector.``."""
+    return mmdet2.has_layout(source, 'detector.')
 
 
 def _tracker(whole, notes):
@@ -72,6 +69,9 @@ def convert(source, options, notes, source_format=FORMAT):
     """Return native weights and conventions; see :func:`legacy2019.convert`."""
     state = mmdet2.convert_names(source, options, notes, RULES, source_format)
     conventions = modern(source, options, notes)
+    if 'track_head.fcs.0.weight' not in state:
+        notes.append('there is no track head: this is a detector alone')
+        return state, conventions
     _, whole = source_model(source.config)
     track_head = whole.get('track_head') or {}
     if not source.config:
@@ -79,7 +79,7 @@ def convert(source, options, notes, source_format=FORMAT):
             conventions.rpn_test[name] = value
         conventions.rcnn_test['score_thr'] = 0.01
     layer = (track_head.get('roi_extractor') or {}).get('roi_layer')
-    mode, ratio = _roi_align(layer, conventions.roi_align, 0, aligned_default=True)
+    mode, ratio = roi_align_of(layer, conventions.roi_align, 0, aligned_default=True)
     if mode != conventions.roi_align:
         raise ConversionRefused(
             f'the track head uses RoIAlign {mode!r}, the detector {conventions.roi_align!r}'
@@ -87,5 +87,5 @@ def convert(source, options, notes, source_format=FORMAT):
     conventions.track_sampling_ratio = ratio
     conventions.track_final_relu = True
     conventions.tracker = _tracker(whole, notes)
-    conventions.scale = (640, 360)
+    conventions.scale = test_scale(source.config) or (640, 360)
     return state, conventions

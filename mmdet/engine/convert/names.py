@@ -34,5 +34,6 @@ def mmdet_rules(detector='', heads=''):
     ]
 
 
-# Buffers that carry no weights: the normalisation of mmengine's preprocessor, when a file was saved with it.
-DROP = (r'(?:detector\.)?data_preprocessor\.(?:mean|std)',)
+# Buffers without weights of their own: the normalisation of mmengine's preprocessor, and the copies that the
+# EMA hook of mmcv leaves beside the averaged weights, which it saves under the ordinary names.
+DROP = (r'(?:detector\.)?data_preprocessor\.(?:mean|std)', r'ema_.*')

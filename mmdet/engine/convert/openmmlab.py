@@ -71,7 +71,7 @@ def backbone_style(config, options, notes):
     return style or 'pytorch'
 
 
-def _roi_align(layer, default_mode, default_ratio, aligned_default):
+def roi_align_of(layer, default_mode, default_ratio, aligned_default):
     """Mode and sampling ratio of a ``roi_layer`` dict."""
     if not isinstance(layer, dict):
         return default_mode, default_ratio
@@ -92,7 +92,7 @@ def apply_roi_layers(conventions, detector, aligned_default):
     found = set()
     for name in ('bbox_roi_extractor', 'mask_roi_extractor'):
         layer = _get(detector, 'roi_head', name, 'roi_layer') or _get(detector, name, 'roi_layer')
-        found.add(_roi_align(layer, conventions.roi_align, conventions.sampling_ratio, aligned_default))
+        found.add(roi_align_of(layer, conventions.roi_align, conventions.sampling_ratio, aligned_default))
     if len(found) > 1:
         raise ConversionRefused(f'box and mask features use different RoIAlign: {sorted(found)}')
     conventions.roi_align, conventions.sampling_ratio = found.pop()
@@ -161,6 +161,18 @@ def apply_test_cfg(conventions, config, detector):
         conventions.rcnn_test['nms'] = dict(rcnn['nms'])
 
 
+def test_scale(config):
+    """``(long, short)`` edge bounds of the test pipeline in the config text; None where it has none."""
+    steps = config.get('test_pipeline')
+    for step in steps if isinstance(steps, (list, tuple)) else ():
+        scale = _get(step, 'img_scale') or (
+            _get(step, 'scale') if 'Resize' in str(_get(step, 'type')) else None
+        )
+        if isinstance(scale, (list, tuple)) and len(scale) == 2 and all(isinstance(v, int) for v in scale):
+            return tuple(scale)
+    return None
+
+
 def modern(source, options, notes):
     """Conventions of mmdetection 2.x and 3.x (and of mmtracking's detector).
 
@@ -179,6 +191,7 @@ def modern(source, options, notes):
     conventions.mean, conventions.std, conventions.bgr_to_rgb = image_norm(
         source.config, options, 'caffe', notes
     )
+    conventions.scale = test_scale(source.config) or conventions.scale
     return conventions
 
 
@@ -201,6 +214,7 @@ def legacy(source, options, notes, **numbers):
     conventions.mean, conventions.std, conventions.bgr_to_rgb = image_norm(
         source.config, options, 'caffe1', notes
     )
+    conventions.scale = test_scale(source.config) or conventions.scale
     return conventions
 
 

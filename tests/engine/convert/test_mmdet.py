@@ -244,3 +244,39 @@ test_cfg = dict(rpn=dict(nms_pre=321, max_num=123, nms_thr=0.66, min_bbox_size=2
     )
     assert test['rcnn']['nms'] == dict(type='nms', iou_threshold=0.44)
     assert (test['rcnn']['score_thr'], test['rcnn']['max_per_img']) == (0.07, 7)
+
+
+def test_copies_of_an_ema_hook_are_left_out():
+    state = foreign.fill(foreign.mmdet_shapes(2))
+    extra = {f'ema_{key.replace(".", "_")}': value for key, value in list(state.items())[:5]}
+    converted = convert_checkpoint(dict(state_dict={**state, **extra}, meta=META2))
+    assert not any(key.startswith('ema') for key in converted.state_dict)
+
+
+def test_test_size_comes_from_the_config_text():
+    text = "test_pipeline = [dict(type='LoadImage'), dict(type='MultiScaleFlipAug', img_scale=(800, 500))]"
+    state = foreign.fill(foreign.mmdet_shapes(2))
+    converted = convert_checkpoint(dict(state_dict=state, meta=dict(META2, config=text)))
+    assert converted.conventions.scale == (800, 500)
+
+
+@pytest.mark.parametrize('prefix', ['', 'detector.'])
+def test_cascades_are_refused_as_such(prefix):
+    state = foreign.fill(foreign.mmdet_shapes(2, prefix=prefix))
+    cascade = {key.replace('bbox_head.', 'bbox_head.0.'): value for key, value in state.items()}
+    with pytest.raises(ConversionRefused, match='cascade of heads'):
+        convert_checkpoint(cascade)
+
+
+def test_detector_alone_of_mmtracking_is_a_mask_rcnn():
+    state = foreign.fill(foreign.mmdet_shapes(2, prefix='detector.'))
+    converted = convert_checkpoint(state)
+    assert converted.source_format == 'mmtracking' and converted.model['type'] == 'MaskRCNN'
+    assert any('detector alone' in note for note in converted.notes)
+
+
+def test_faster_rcnn_converts_without_a_mask_head():
+    state = foreign.fill(foreign.mmdet_shapes(2, mask=False))
+    converted = run(dict(state_dict=state, meta=META2), oracle.MMDet2)
+    assert converted.model['type'] == 'FasterRCNN'
+    assert converted.model['train_cfg']['rcnn']['assigner']['match_low_quality'] is False
