@@ -35,6 +35,12 @@ MASKTRACK_HD T intersection(T ax1, T ay1, T ax2, T ay2, T bx1, T by1, T bx2, T b
   return width * height;
 }
 
+// Scores are compared by this: NaN comes last.
+template <typename T>
+MASKTRACK_HD T soft_rank(T score) {
+  return score == score ? score : T(-INFINITY);
+}
+
 // Factor that the score of a box keeps after a better box overlaps it by `iou`.
 template <typename T>
 MASKTRACK_HD T soft_weight(T iou, T threshold, T sigma, int64_t method) {

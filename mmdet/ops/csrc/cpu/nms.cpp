@@ -159,7 +159,7 @@ void soft_group(const BoxTable<T>& table, int64_t begin, int64_t end, T* scores,
   for (int64_t row : race.row) race.score.push_back(scores[row]);
   for (int64_t n = end - begin; n > 0;) {
     int64_t best = 0;
-    for (int64_t j = 1; j < n; ++j) best = race.score[j] > race.score[best] ? j : best;
+    for (int64_t j = 1; j < n; ++j) best = soft_rank(race.score[j]) > soft_rank(race.score[best]) ? j : best;
     keep[race.row[best]] = true;
     scores[race.row[best]] = race.score[best];
     soft_overlaps(race, best, n, offset);
