@@ -2,7 +2,7 @@
 
     python -m tests.engine.convert.make_torchvision_golden tests/golden/torchvision_maskrcnn.json
 
-Images already have the size that its transform aims at, so its float resize is the identity.
+Images but for one already have the size that its transform aims at, so its float resize is the identity.
 """
 
 import json
@@ -15,8 +15,14 @@ from tests.engine.convert import foreign
 
 # name: image size (h, w), batch norm epsilon. 150 x 204 is padded to 160 x 224, whose coarsest level has a
 # stride of 53 x 56 in torchvision's anchors.
-CASES = {'plain': ((96, 128), 1e-5), 'padded': ((150, 204), 1e-5), 'eps0': ((96, 128), 0.0)}
-NUMBERS = dict(nms_pre=100, proposals=50, score_thr=0.3, max_per_img=30)
+RESIZED = dict(min_size=120, max_size=200)  # 90 x 130 becomes 120 x 173
+CASES = {
+    'resized': ((90, 130), 1e-5),
+    'plain': ((96, 128), 1e-5),
+    'padded': ((150, 204), 1e-5),
+    'eps0': ((96, 128), 0.0),
+}
+NUMBERS = dict(nms_pre=100, proposals=50, score_thr=0.1, max_per_img=50)
 
 
 def shapes():
@@ -43,8 +49,7 @@ def main(path):
             weights=None,
             weights_backbone=None,
             num_classes=6,
-            min_size=min(size),
-            max_size=max(size),
+            **(RESIZED if name == 'resized' else dict(min_size=min(size), max_size=max(size))),
             rpn_pre_nms_top_n_test=NUMBERS['nms_pre'],
             rpn_post_nms_top_n_test=NUMBERS['proposals'],
             box_score_thresh=NUMBERS['score_thr'],

@@ -26,10 +26,14 @@ def build(converted, **test):
 
 
 def predict(model, bgr, scale, ori_shape, frame_id=0, video_id=1, video_length=99):
-    """Run one resized image; returns the predictions with masks as an array (n, H, W)."""
+    """Run one resized image (uint8 BGR array, or float tensor (3, h, w)); returns predictions and masks."""
+    if isinstance(bgr, torch.Tensor):
+        inputs, size = bgr[None], tuple(bgr.shape[1:])
+    else:
+        inputs, size = torch.from_numpy(np.ascontiguousarray(bgr.transpose(2, 0, 1)))[None], bgr.shape[:2]
     sample = DetDataSample(
         metainfo=dict(
-            img_shape=bgr.shape[:2],
+            img_shape=size,
             ori_shape=tuple(ori_shape),
             scale_factor=scale,
             frame_id=frame_id,
@@ -37,7 +41,6 @@ def predict(model, bgr, scale, ori_shape, frame_id=0, video_id=1, video_length=9
             video_length=video_length,
         )
     )
-    inputs = torch.from_numpy(np.ascontiguousarray(bgr.transpose(2, 0, 1)))[None]
     data = model.data_preprocessor(dict(inputs=[inputs], data_samples=[sample]), training=False)
     found = model(**data, mode='predict')[0].pred_instances
     masks = [decode_rle(rle) for rle in found.masks] if 'masks' in found else []

@@ -47,6 +47,23 @@ def test_converted_r50_gives_what_torchvision_gave(name):
     native_run.assert_same(found, masks, expected(name, size))
 
 
+def test_rescaling_is_that_of_torchvision():
+    size, _ = make_torchvision_golden.CASES['resized']
+    picture = torch.from_numpy(foreign.picture('resized', *size)).permute(2, 0, 1).float()
+    # Its transform: scale to the shorter edge, sizes rounded down, plain bilinear interpolation of floats.
+    resized = torch.nn.functional.interpolate(
+        picture[None],
+        scale_factor=120 / 90,
+        mode='bilinear',
+        recompute_scale_factor=True,
+        align_corners=False,
+    )[0]
+    assert resized.shape == (3, 120, 173)
+    model = native_run.build(convert_checkpoint(r50()), **NUMBERS)
+    found, masks = native_run.predict(model, resized, (173 / 130, 120 / 90), size)
+    native_run.assert_same(found, masks, expected('resized', size))
+
+
 def test_plain_oracle_gives_what_torchvision_gave():
     size, eps = make_torchvision_golden.CASES['padded']
     found = oracle.Torchvision(r50(), **NUMBERS, eps=eps).detect(
