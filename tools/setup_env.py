@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -52,8 +53,8 @@ def missing_tools():
 
 def parse_version(text):
     """Return the first two numbers of a version such as ``2.13.0+cpu``."""
-    parts = text.split('+')[0].split('.')[:2]
-    return tuple(int(''.join(c for c in part if c.isdigit()) or 0) for part in parts)
+    found = re.match(r'(\d+)\.(\d+)', text)
+    return tuple(int(part) for part in found.groups()) if found else (0, 0)
 
 
 def torch_version(python):

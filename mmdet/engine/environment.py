@@ -5,7 +5,7 @@ from importlib import metadata
 
 import torch
 
-from ..version import __version__
+import mmdet
 
 # Distributions that install the same import package: (ours, clashing, what goes wrong).
 _CLASHES = (
@@ -55,4 +55,6 @@ def describe_machine():
         device = f'{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}'
     else:
         device = f'CPU, {torch.get_num_threads()} thread(s)'
-    return f'mmdet {__version__}, torch {torch.__version__}, Python {platform.python_version()}, {device}'
+    return (
+        f'mmdet {mmdet.__version__}, torch {torch.__version__}, Python {platform.python_version()}, {device}'
+    )

@@ -14,9 +14,10 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils.dl_utils import collect_env
 
+import mmdet
+
 from ..registry import RUNNERS
 from ..utils import UserError, atomic_write_text
-from ..version import __version__
 from .checkpoint import read_checkpoint, write_checkpoint
 from .environment import describe_machine
 from .plain import histories_from_plain, histories_to_plain, to_plain
@@ -32,14 +33,16 @@ _QUIET = (
     '"HardDiskBackend" is the alias',
     'Checkpoints will be saved to',
     'Loads checkpoint by',
-    'Epoch(val)',  # the metric has said the same in a line one can read
 )
 
 
 class _ConsoleFilter(logging.Filter):
     def filter(self, record):
         record.levelmark = '' if record.levelno <= logging.INFO else f'{record.levelname}: '
-        return not getattr(record, 'file_only', False) and not record.getMessage().startswith(_QUIET)
+        message = record.getMessage()
+        # The metrics of tracks, boxes and masks have said the same in a line one can read.
+        repeated = message.startswith('Epoch(val)') and ('ytvis/' in message or '_mAP' in message)
+        return not (getattr(record, 'file_only', False) or repeated or message.startswith(_QUIET))
 
 
 @RUNNERS.register_module()
@@ -357,7 +360,7 @@ class TrackRunner(Runner):
             'experiment_name': self.experiment_name,
             'time': time.strftime('%Y%m%d_%H%M%S', time.localtime()),
             'mmengine_version': mmengine.__version__,
-            'masktrack_version': __version__,
+            'masktrack_version': mmdet.__version__,
             'world_size': self.world_size,
         }
         dataset = self.train_dataloader.dataset

@@ -146,3 +146,39 @@ def test_group_sampler_takes_the_batch_size_of_the_loader(tmp_path):
     runner = toy_runner(tmp_path, batch_size=4)
     assert 'batch_size' not in config.train_dataloader.sampler
     assert runner.train_loop.dataloader.sampler.batch_size == 4
+
+
+def test_class_map_reaches_the_loading(tmp_path):
+    torch.save({'state_dict': {'body.weight': torch.ones(4, 4)}, 'meta': {}}, tmp_path / 'x.pth')
+    options = dict(load_from=str(tmp_path / 'x.pth'), load_options=dict(class_map='voc'))
+    with pytest.raises(UserError, match=r"class_map: expected 'coco' or None, got 'voc'"):
+        toy_runner(tmp_path / 'run', epochs=1, **options).train()
+    runner = toy_runner(tmp_path / 'run', epochs=1)
+    assert runner.train_loop is not None
+    assert runner._class_names() == ('a', 'b', 'c')
+
+
+def test_moving_average_of_the_weights_resumes(tmp_path):
+    hooks = [dict(type='EMAHook')]
+    whole = toy_runner(tmp_path / 'a', epochs=2, custom_hooks=hooks)
+    whole.train()
+    rest = toy_runner(
+        tmp_path / 'b',
+        epochs=2,
+        custom_hooks=hooks,
+        resume=True,
+        load_from=str(tmp_path / 'a' / 'epoch_1.pth'),
+    )
+    rest.train()
+    ends = [read_checkpoint(tmp_path / name / 'epoch_2.pth') for name in 'ab']
+    for part in ('state_dict', 'ema_state_dict'):
+        assert ends[0][part].keys() == ends[1][part].keys()
+        assert all(torch.equal(v, ends[1][part][k]) for k, v in ends[0][part].items()), part
+
+
+def test_resuming_needs_no_pretrained_weights(tmp_path):
+    toy_runner(tmp_path / 'a', epochs=1).train()
+    runner = toy_runner(tmp_path / 'b', epochs=2, resume=True, load_from=str(tmp_path / 'a' / 'epoch_1.pth'))
+    runner.model.init_cfg = dict(type='Pretrained', checkpoint='nothing.pth')
+    runner.train()
+    assert runner.epoch == 2

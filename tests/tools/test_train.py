@@ -3,9 +3,12 @@
 import contextlib
 import importlib.util
 import io
+import json
 import os
+import random
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -230,3 +233,96 @@ def test_two_processes_on_cpu(place):
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'segm: AP' in done.stdout
     assert (place / 'two' / 'epoch_2.pth').is_file()
+
+
+def coco_of(folder, ann_file, prefix):
+    """Write the frames of a synthetic video file as a COCO data set; returns its path."""
+    source = json.loads((folder / ann_file).read_text())
+    images, annotations = [], []
+    for video in source['videos']:
+        for frame, name in enumerate(video['file_names']):
+            images.append(
+                dict(id=len(images) + 1, file_name=name, width=video['width'], height=video['height'])
+            )
+            for track in source['annotations']:
+                if track['video_id'] == video['id'] and track['bboxes'][frame] is not None:
+                    annotations.append(
+                        dict(
+                            id=len(annotations) + 1,
+                            image_id=len(images),
+                            category_id=track['category_id'],
+                            bbox=track['bboxes'][frame],
+                            area=track['areas'][frame],
+                            segmentation=track['segmentations'][frame],
+                            iscrowd=0,
+                        )
+                    )
+    path = folder / f'coco_{prefix}.json'
+    path.write_text(json.dumps(dict(images=images, annotations=annotations, categories=source['categories'])))
+    return path
+
+
+@pytest.mark.parametrize(
+    ('name', 'score'), [('mask_rcnn', 'segm'), ('faster_rcnn', 'bbox'), ('rpn', 'proposal')]
+)
+def test_plain_detectors_train_and_validate_on_coco(place, name, score):
+    data = place / 'data' / 'synthetic'
+    coco_of(data, 'annotations/instances_train_sub.json', 'train')
+    coco_of(data, 'annotations/instances_val_sub.json', 'val')
+    options = [
+        'train_cfg.max_epochs=1',
+        'train_dataloader.num_workers=0',
+        'val_dataloader.num_workers=0',
+        'model.backbone.depth=18',
+        'model.backbone.init_cfg=None',
+        'model.backbone.base_channels=8',
+        'model.neck.in_channels=[8,16,32,64]',
+        'model.data_preprocessor.pad_size_divisor=32',
+    ]
+    for split, folder in (('train', 'train'), ('val', 'valid')):
+        options += [
+            f'{split}_dataloader.dataset.data_root={data}/',
+            f'{split}_dataloader.dataset.ann_file=coco_{split}.json',
+            f'{split}_dataloader.dataset.data_prefix.img={folder}/JPEGImages/',
+            f'{split}_dataloader.dataset.pipeline.{2 if split == "train" else 1}.scale=(96,64)',
+        ]
+    options.append(f'val_evaluator.ann_file={data}/coco_val.json')
+    if name != 'rpn':
+        options += ['model.bbox_head.num_classes=5', 'model.bbox_head.fc_out_channels=16']
+    if name == 'mask_rcnn':
+        options.append('model.mask_head.num_classes=5')
+    config = ROOT / 'configs' / f'{name}_r50_fpn_1x_coco.py'
+    done = run(
+        'train', config, '--work-dir', name, '--validate', '--seed', 0, '--cfg-options', *options, cwd=place
+    )
+    assert (place / name / 'epoch_1.pth').is_file()
+    assert score in done.stdout and 'loss_rpn_cls' in done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('attempt', range(3))
+def test_killed_at_any_moment_and_resumed_ends_as_the_whole_run(place, trained, attempt):
+    """SIGKILL while checkpoints are written after every iteration; what is left is always readable."""
+    hook = ['default_hooks.checkpoint.interval=1', 'default_hooks.checkpoint.by_epoch=False']
+    work_dir = f'killed{attempt}'
+    args = ['--work-dir', work_dir, '--seed', '3', '--resume', '--cfg-options', *SMALL, *hook]
+    command = [sys.executable, str(ROOT / 'tools' / 'train.py'), str(DEMO), *args]
+    # Two epochs have four iterations; each start but the last is killed at or soon after a checkpoint.
+    rng = random.Random(attempt)
+    for goal in (1, 2, 3, None):
+        process = subprocess.Popen(
+            command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        if goal is None:
+            errors = process.communicate(timeout=300)[1]
+            assert process.returncode == 0, errors[-2000:]
+            break
+        while process.poll() is None and not (place / work_dir / f'iter_{goal}.pth').is_file():
+            time.sleep(0.01)
+        time.sleep(0.3 * rng.random())
+        process.kill()
+        process.communicate()
+    last = torch.load((place / work_dir / 'last_checkpoint').read_text(), weights_only=True)
+    whole = torch.load(place / 'run' / 'epoch_2.pth', weights_only=True)
+    assert last['meta']['iter'] == whole['meta']['iter']
+    assert all(torch.equal(v, last['state_dict'][k]) for k, v in whole['state_dict'].items())
