@@ -54,7 +54,13 @@ def check_loads(converted):
 
     register_all_modules()
     model = MODELS.build(converted.model)
-    missing, unexpected = model.load_state_dict(converted.state_dict, strict=False)
+    try:
+        missing, unexpected = model.load_state_dict(converted.state_dict, strict=False)
+    except RuntimeError as error:
+        first = next(
+            (line.strip() for line in str(error).splitlines() if 'size mismatch' in line), str(error)
+        )
+        raise UserError(f'the checkpoint has tensors no model here has in this shape: {first}') from None
     missing = [key for key in missing if not key.endswith('num_batches_tracked')]
     if missing or unexpected:
         raise UserError(

@@ -153,6 +153,57 @@ def test_an_incomplete_checkpoint_is_refused(tmp_path, capsys):
     assert 'missing' in line and 'neck.fpn_convs.2.conv.bias' in line
 
 
+def test_a_shape_no_model_has_is_one_line(tmp_path, capsys):
+    state = foreign.fill(foreign.mmdet_shapes(2))
+    state['neck.fpn_convs.2.conv.weight'] = torch.zeros(16, 16, 1, 1)
+    torch.save(dict(state_dict=state, meta=dict(mmdet_version='2.1.0')), tmp_path / 'x.pth')
+    line = refused(capsys, main, tmp_path / 'x.pth', tmp_path / 'y.pth')
+    assert 'size mismatch for neck.fpn_convs.2.conv.weight' in line
+
+
+def test_converted_detector_gives_the_boxes_of_its_own_project(files, tmp_path, capsys):
+    """From file to file for images: test.py on a converted Mask R-CNN, its json against a plain forward."""
+    from tools.test import main as test_images
+
+    main([str(files / 'mmdet2.pth'), str(tmp_path / 'w.pth'), '--config-out', str(tmp_path / 'w.py')])
+    pictures = sorted((VIDEOS / 'images' / 'v000').glob('*.png'))[:2]
+    images = [dict(id=i + 7, file_name=path.name, width=256, height=160) for i, path in enumerate(pictures)]
+    categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
+    (tmp_path / 'ann.json').write_text(json.dumps(dict(images=images, annotations=[], categories=categories)))
+    options = {
+        'test_dataloader.num_workers': 0,
+        'test_dataloader.dataset.data_root': '',
+        'test_dataloader.dataset.ann_file': tmp_path / 'ann.json',
+        'test_dataloader.dataset.data_prefix.img': pictures[0].parent,
+        'test_dataloader.dataset.pipeline.1.scale': '(190,126)',
+        'model.test_cfg.rpn.nms_pre': 60,
+        'model.test_cfg.rpn.max_per_img': 30,
+        'model.test_cfg.rcnn.score_thr': 0.3,
+        'model.test_cfg.rcnn.max_per_img': 6,
+    }
+    flags = [f'{key}={value}' for key, value in options.items()]
+    arguments = ['--out', str(tmp_path / 'out'), '--cfg-options', *flags]
+    test_images([str(tmp_path / 'w.py'), str(tmp_path / 'w.pth'), *arguments])
+    results = json.loads((tmp_path / 'out.bbox.json').read_text())
+    detector = oracle.MMDet2(
+        foreign.fill(foreign.mmdet_shapes(2)), nms_pre=60, proposals=30, score_thr=0.3, max_per_img=6
+    )
+    expected = []
+    for image, path in zip(images, pictures):
+        small = cv2.resize(cv2.imread(str(path)), (190, 119), interpolation=cv2.INTER_LINEAR)
+        found = detector.detect(small, (190 / 256, 119 / 160), (160, 256))
+        for box, score, label in zip(
+            found['boxes'].tolist(), found['scores'].tolist(), found['labels'].tolist()
+        ):
+            xywh = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+            expected.append((image['id'], label + 1, score, xywh))
+    assert len(results) == len(expected) > 4
+    for entry, (image_id, category_id, score, xywh) in zip(results, expected):
+        assert (entry['image_id'], entry['category_id']) == (image_id, category_id)
+        assert entry['score'] == pytest.approx(score, abs=1e-4)
+        assert entry['bbox'] == pytest.approx(xywh, abs=2e-2)
+
+
 def expected_tracks(frames, scale):
     """Tracks of one video as mmtracking would hand them in: identity -> {frame: mask}."""
     numbers = dict(nms_pre=60, proposals=30, score_thr=0.5, max_per_img=5)

@@ -24,6 +24,8 @@ def full_config(converted, data_root=None, load_from=None):
     if not offset:
         flip['offset'] = 0
         train['box_offset'] = test['box_offset'] = 0
+        if not tracking:
+            evaluator['box_offset'] = 0
     if converted.classes:
         train['classes'] = test['classes'] = list(converted.classes)
     annotations = dict(type='LoadAnnotations', with_mask='mask_head' in converted.model)

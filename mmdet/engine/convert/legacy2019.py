@@ -6,7 +6,7 @@ still reads the architecture, writes the config that goes with it and records th
 
 from .common import rename
 from .names import DROP, WB, mmdet_rules
-from .openmmlab import legacy
+from .openmmlab import legacy, match_coefficients
 from .rows import fix_box_head, fix_mask_head
 
 FORMAT = '2019'
@@ -50,5 +50,5 @@ def convert(source, options, notes):
         scale=(640, 360) if tracking else (1333, 800),
     )
     if tracking:
-        conventions.tracker = dict(match_coeff=dict(det_score=1.0, iou=2.0, label=10.0))
+        conventions.tracker = dict(match_coeff=match_coefficients(source.config))
     return state, conventions

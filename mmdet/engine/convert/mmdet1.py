@@ -8,7 +8,7 @@ pixels. Names are those of 2019. A softmax RPN has its foreground in column 1.
 from .common import fold_softmax_rpn, rename
 from .legacy2019 import RULES
 from .names import DROP
-from .openmmlab import legacy
+from .openmmlab import legacy, match_coefficients
 from .rows import fix_box_head, fix_mask_head
 
 FORMAT = 'mmdet1'
@@ -43,5 +43,5 @@ def convert(source, options, notes):
         scale=(640, 360) if tracking else (1333, 800),
     )
     if tracking:
-        conventions.tracker = dict(match_coeff=dict(det_score=1.0, iou=2.0, label=10.0))
+        conventions.tracker = dict(match_coeff=match_coefficients(source.config))
     return state, conventions

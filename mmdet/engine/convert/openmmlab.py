@@ -161,6 +161,20 @@ def apply_test_cfg(conventions, config, detector):
         conventions.rcnn_test['nms'] = dict(rcnn['nms'])
 
 
+def match_coefficients(config):
+    """The tracker's coefficients of a 2019 config text; those of the release if there is no text.
+
+    A text with a track head but without ``match_coeff`` means, as in 2019, matching by similarity alone: None.
+    """
+    head = _get(config, 'model', 'track_head')
+    values = head.get('match_coeff') if isinstance(head, dict) else (1.0, 2.0, 10.0)
+    if values is None:
+        return None
+    if not isinstance(values, (list, tuple)) or len(values) != 3:
+        raise ConversionRefused(f'track_head.match_coeff needs three numbers, got {values!r}')
+    return dict(zip(('det_score', 'iou', 'label'), values))
+
+
 def test_scale(config):
     """``(long, short)`` edge bounds of the test pipeline in the config text; None where it has none."""
     steps = config.get('test_pipeline')

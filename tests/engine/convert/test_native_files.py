@@ -32,6 +32,22 @@ def test_2019_checkpoint_comes_out_as_it_went_in():
     assert describe(ours) == describe(theirs)
 
 
+@pytest.mark.parametrize(
+    ('head', 'expected'),
+    [
+        ('match_coeff=[0.5, 1.5, 5]', dict(det_score=0.5, iou=1.5, label=5)),
+        ('num_fcs=2', None),
+    ],
+)
+def test_coefficients_of_a_2019_config_text_are_kept(head, expected):
+    shapes = foreign.mmdet_shapes(1)
+    shapes.update({'track_head.fcs.0.weight': (8, 16 * 49), 'track_head.fcs.0.bias': (8,)})
+    text = f"model = dict(type='MaskRCNN', track_head=dict(type='TrackHead', {head}))"
+    converted = convert_checkpoint(dict(state_dict=foreign.fill(shapes), meta=dict(config=text)))
+    assert converted.model['tracker']['match_coeff'] == expected
+    assert native_run.build(converted).tracker.match_coeff == (expected and tuple(expected.values()))
+
+
 def describe(model):
     """Everything of a built model that decides what it computes, beside its weights."""
     extractors = [model.bbox_roi_extractor, model.mask_roi_extractor, model.track_roi_extractor]
