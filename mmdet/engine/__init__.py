@@ -3,7 +3,7 @@
 from . import checkpoint, hooks, loops, optim, runner
 from .checkpoint import load_weights, read_checkpoint, trusting, write_checkpoint
 from .hooks import CheckpointHook, ClassCountHook, NonFiniteLossHook, check_class_counts
-from .loops import ResumableEpochLoop
+from .loops import ResumableEpochLoop, ResumableIterLoop
 from .optim import AutocastOptimWrapper
 from .runner import TrackRunner
 
@@ -13,6 +13,7 @@ __all__ = [
     'ClassCountHook',
     'NonFiniteLossHook',
     'ResumableEpochLoop',
+    'ResumableIterLoop',
     'TrackRunner',
     'check_class_counts',
     'checkpoint',

@@ -102,9 +102,15 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self._random_state = None
         for index, batch in batches:
             self.run_iter(index, batch)
+            if self._after_iteration():
+                return
         self._set_offset(0)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def _after_iteration(self):
+        """Return whether to stop within the epoch."""
+        return False
 
     def _seed_data_loading(self):
         """Fix order and worker seeds of the epoch; draw nothing from the process's own generators."""
@@ -124,3 +130,38 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         if sampler is None:
             return
         sampler.set_offset(batches)
+
+
+@LOOPS.register_module()
+class ResumableIterLoop(ResumableEpochLoop):
+    """Train for a number of iterations, through as many epochs as that takes; continues as exactly.
+
+    Args:
+        runner (Runner): the runner.
+        dataloader (dict | DataLoader): training data.
+        max_iters (int): how many iterations to train.
+        val_begin (int): first iteration to validate after.
+        val_interval (int): iterations between validations.
+    """
+
+    def __init__(self, runner, dataloader, max_iters, val_begin=1, val_interval=1000):
+        super().__init__(runner, dataloader, max_epochs=1, val_begin=val_begin, val_interval=val_interval)
+        if max_iters < 1:
+            raise UserError(f'train_cfg.max_iters: expected at least 1, got {max_iters}')
+        self._max_iters = int(max_iters)
+        self._max_epochs = -(-self._max_iters // len(self.dataloader))
+
+    def run(self):
+        """Train, validate where it is due, and return the model."""
+        self.runner.call_hook('before_train')
+        while self._iter < self._max_iters and not self.stop_training:
+            self.run_epoch()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _after_iteration(self):
+        due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
+        if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
+            self._validate()
+            self.runner.model.train()
+        return self._iter >= self._max_iters or self.stop_training

@@ -116,10 +116,10 @@ class TrackRunner(Runner):
         return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
 
     def build_train_loop(self, loop):
-        """Build the training loop; epochs run in :class:`ResumableEpochLoop`."""
-        if isinstance(loop, dict) and 'type' not in loop and loop.get('by_epoch'):
-            loop = {k: v for k, v in loop.items() if k != 'by_epoch'}
-            loop['type'] = 'ResumableEpochLoop'
+        """Build the training loop: :class:`ResumableEpochLoop`, or the one that counts iterations."""
+        if isinstance(loop, dict) and 'type' not in loop:
+            kind = 'ResumableEpochLoop' if loop.get('by_epoch', True) else 'ResumableIterLoop'
+            loop = {'type': kind, **{k: v for k, v in loop.items() if k != 'by_epoch'}}
         return super().build_train_loop(loop)
 
     def train(self):

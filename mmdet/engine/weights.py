@@ -19,7 +19,7 @@ _CATEGORY_TENSORS = {
     'mask_head.conv_logits.bias': 1,
 }
 # Names of one thing in COCO (values) and in the video datasets (keys).
-_SAME_IN_COCO = {'motorbike': 'motorcycle', 'aeroplane': 'airplane'}
+_SAME_IN_COCO = {'motorbike': 'motorcycle', 'aeroplane': 'airplane', 'flying disc': 'frisbee'}
 # The mouse of COCO is a pointing device, that of YouTube-VIS an animal.
 _NOT_SHARED = {'mouse'}
 

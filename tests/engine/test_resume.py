@@ -152,3 +152,33 @@ def test_random_states_round_trip():
     drawn = random.random(), float(np.random.rand()), float(torch.rand(1)), float(np.random.randn())
     restore_random_state(state)
     assert drawn == (random.random(), float(np.random.rand()), float(torch.rand(1)), float(np.random.randn()))
+
+
+def iterations(path, **kwargs):
+    """Config of a run of 14 iterations that ends within its third epoch."""
+    scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=10)]
+    config = toy_config(path, interval=1, by_epoch=False, val=True, param_scheduler=scheduler, **kwargs)
+    config['train_cfg'] = dict(by_epoch=False, max_iters=14, val_interval=5)
+    config['log_processor'] = dict(by_epoch=False)
+    return config
+
+
+@pytest.mark.parametrize('cut', [3, 5, 6, 13])
+def test_loop_that_counts_iterations_resumes_as_exactly(tmp_path, cut):
+    whole = TrackRunner.from_cfg(iterations(tmp_path / 'a'))
+    whole.train()
+    assert whole.iter == len(whole.model.seen) == 14
+    metric = whole.val_loop.evaluator.metrics[0]
+    assert metric.count == 3  # after 5, 10 and 14 iterations
+    checkpoint = str(tmp_path / 'a' / f'iter_{cut}.pth')
+    rest = TrackRunner.from_cfg(iterations(tmp_path / 'b', resume=True, load_from=checkpoint))
+    rest.train()
+    assert_same_end(whole, rest)
+    assert rest.model.seen == whole.model.seen[cut:]
+
+
+def test_no_iterations_at_all_is_refused(tmp_path):
+    config = iterations(tmp_path)
+    config.train_cfg.max_iters = 0
+    with pytest.raises(UserError, match='max_iters: expected at least 1, got 0'):
+        TrackRunner.from_cfg(config).train()
