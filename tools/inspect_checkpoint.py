@@ -46,7 +46,8 @@ def fit(checkpoint, name, description, config):
             converted = convert_checkpoint(checkpoint, description['format'], name=name)
         except ConversionRefused as error:
             return dict(takes=0, text=f'the converter refuses it: {error}', differences={})
-        result['converted'] = True
+        # Files of the 2019 layout load as they are; for them the conversion only tells the conventions.
+        result['converted'] = description['format'] not in ('2019', 'mmdet1')
         content, conventions = converted.state_dict, describe_model(converted.model)
     model = MODELS.build(config.model)
     backbone = description['format'] == 'backbone'

@@ -30,6 +30,7 @@ class Architecture:
         roi_size (int): side of the box features.
         track_fcs (int): layers of the track head; 0 without one.
         track_channels (int): their width.
+        track_avg_pool (bool): the track head averages over the RoI first.
     """
 
     depth: int
@@ -48,6 +49,7 @@ class Architecture:
     roi_size: int
     track_fcs: int
     track_channels: int
+    track_avg_pool: bool
 
     @property
     def backbone_name(self):
@@ -106,8 +108,18 @@ def read_architecture(state, source_format):
         raise ConversionRefused(
             f'bbox_head.shared_fcs.0 takes {first_fc.shape[1]} inputs, which is no square of {width} channels'
         )
+    if roi_size == 1:
+        raise ConversionRefused(
+            'bbox_head.shared_fcs.0 takes one value a channel: averaging over the RoI is not supported'
+        )
     mask_convs = _count(state, r'mask_head\.convs\.(\d+)\.')
     track_fcs = _count(state, r'track_head\.fcs\.(\d+)\.')
+    track_inputs = state['track_head.fcs.0.weight'].shape[1] if track_fcs else 0
+    if track_fcs and track_inputs not in (lateral.shape[0], lateral.shape[0] * roi_size**2):
+        raise ConversionRefused(
+            f'track_head.fcs.0 takes {track_inputs} inputs; expected {lateral.shape[0] * roi_size**2} '
+            f'({roi_size}x{roi_size} RoI features) or {lateral.shape[0]} (their average)'
+        )
     return Architecture(
         depth=depth,
         groups=groups,
@@ -125,4 +137,5 @@ def read_architecture(state, source_format):
         roi_size=roi_size,
         track_fcs=track_fcs,
         track_channels=state['track_head.fcs.0.weight'].shape[0] if track_fcs else 0,
+        track_avg_pool=track_inputs == lateral.shape[0],
     )

@@ -165,6 +165,8 @@ def _tracking(arch, conv):
         ),
         tracker=dict(type='MaskTrackTracker', **conv.tracker),
     )
+    if arch.track_avg_pool:
+        parts['track_head']['with_avg_pool'] = True
     if conv.track_final_relu:
         parts['track_head']['relu_last'] = True
     if conv.track_sampling_ratio is not None and conv.track_sampling_ratio != conv.sampling_ratio:

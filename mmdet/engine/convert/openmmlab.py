@@ -1,5 +1,6 @@
 """Conventions of mmdetection and mmtracking, read from the config text where the file carries one."""
 
+from .checks import refuse_unusual
 from .common import ConversionRefused
 from .conventions import IMAGE_NORMS, Conventions, legacy_conventions
 
@@ -164,7 +165,7 @@ def apply_test_cfg(conventions, config, detector):
 def match_coefficients(config):
     """The tracker's coefficients of a 2019 config text; those of the release if there is no text.
 
-    A text with a track head but without ``match_coeff`` means, as in 2019, matching by similarity alone: None.
+    A text with a track head but no ``match_coeff`` means, as in 2019, matching by similarity alone: None.
     """
     head = _get(config, 'model', 'track_head')
     values = head.get('match_coeff') if isinstance(head, dict) else (1.0, 2.0, 10.0)
@@ -197,6 +198,7 @@ def modern(source, options, notes):
         rcnn_test=dict(score_thr=0.05, iou_threshold=0.5, max_per_img=100, mask_thr_binary=0.5),
     )
     detector, _ = source_model(source.config)
+    refuse_unusual(detector)
     apply_anchors(conventions, detector.get('rpn_head'))
     apply_coders(conventions, detector.get('rpn_head'), _get(detector, 'roi_head', 'bbox_head'))
     apply_roi_layers(conventions, detector, aligned_default=True)
@@ -220,6 +222,7 @@ def legacy(source, options, notes, **numbers):
     """
     conventions = legacy_conventions(**numbers)
     detector, _ = source_model(source.config)
+    refuse_unusual(detector)
     apply_anchors(conventions, detector.get('rpn_head'), legacy_names=True)
     apply_coders(conventions, None, detector.get('bbox_head'))
     apply_roi_layers(conventions, detector, aligned_default=False)

@@ -123,6 +123,9 @@ def convert(source, options, notes):
     if classes is not None:
         source.meta['CLASSES'] = classes
     notes.append(
+        "anchors, test numbers and image size are torchvision's own; a model built with others needs them set"
+    )
+    notes.append(
         "test images are resized by OpenCV to rounded sizes; torchvision's float resize to sizes "
         'rounded down '
         'differs by up to a pixel in size and a grey level in value'

@@ -280,3 +280,33 @@ def test_faster_rcnn_converts_without_a_mask_head():
     converted = run(dict(state_dict=state, meta=META2), oracle.MMDet2)
     assert converted.model['type'] == 'FasterRCNN'
     assert converted.model['train_cfg']['rcnn']['assigner']['match_low_quality'] is False
+
+
+@pytest.mark.parametrize(
+    ('text', 'reason'),
+    [
+        ('backbone=dict(dilations=(1, 1, 1, 2))', 'backbone.dilations'),
+        ("backbone=dict(conv_cfg=dict(type='ConvWS'))", 'backbone.conv_cfg.type'),
+        ("neck=dict(type='NASFPN')", 'neck.type'),
+        ('rpn_head=dict(anchor_generator=dict(octave_base_scale=4))', 'octave_base_scale'),
+        ('roi_head=dict(bbox_head=dict(with_avg_pool=True))', 'roi_head.bbox_head.with_avg_pool'),
+        ("roi_head=dict(bbox_head=dict(cls_predictor_cfg=dict(type='NormedLinear')))", 'cls_predictor_cfg'),
+        ('roi_head=dict(bbox_head=dict(loss_cls=dict(use_sigmoid=True)))', 'loss_cls.use_sigmoid'),
+        ('roi_head=dict(mask_roi_extractor=dict(finest_scale=112))', 'mask_roi_extractor.finest_scale'),
+        ("roi_head=dict(mask_head=dict(upsample_cfg=dict(type='carafe')))", 'upsample_cfg'),
+        ('test_cfg=dict(rcnn=dict(nms=dict(class_agnostic=True)))', 'class_agnostic'),
+    ],
+)
+def test_settings_that_show_in_no_name_are_refused(text, reason):
+    state = foreign.fill(foreign.mmdet_shapes(2))
+    with pytest.raises(ConversionRefused, match=f'{reason}.*supported is'):
+        convert_checkpoint(dict(state_dict=state, meta=dict(META2, config=f'model = dict({text})')))
+
+
+def test_the_usual_settings_pass():
+    text = """model = dict(
+    backbone=dict(strides=[1, 2, 2, 2], dilations=(1, 1, 1, 1), conv_cfg=None, out_indices=(0, 1, 2, 3)),
+    neck=dict(type='FPN', add_extra_convs=False),
+    roi_head=dict(bbox_roi_extractor=dict(type='SingleRoIExtractor'), mask_head=dict(type='FCNMaskHead')))"""
+    state = foreign.fill(foreign.mmdet_shapes(2))
+    assert convert_checkpoint(dict(state_dict=state, meta=dict(META2, config=text))).source_format == 'mmdet2'

@@ -140,3 +140,13 @@ def test_track_features_of_their_own_sampling_get_their_own_extractor():
     model = convert_checkpoint(dict(state_dict=weights(), meta=dict(config=text))).model
     assert model['track_roi_extractor']['roi_layer']['sampling_ratio'] == 2
     assert model['bbox_roi_extractor']['roi_layer']['sampling_ratio'] == 0
+
+
+def test_averaging_track_head_is_recognised():
+    shapes = foreign.mmtracking_shapes()
+    shapes['track_head.embed_head.fcs.0.weight'] = (48, 16)
+    model = native_run.build(convert_checkpoint(foreign.fill(shapes)))
+    assert model.track_head.with_avg_pool and model.track_head.embed(torch.ones(2, 16, 7, 7)).shape == (2, 48)
+    shapes['track_head.embed_head.fcs.0.weight'] = (48, 17)
+    with pytest.raises(ConversionRefused, match='takes 17 inputs'):
+        convert_checkpoint(foreign.fill(shapes))
