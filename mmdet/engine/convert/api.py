@@ -2,6 +2,7 @@
 
 from . import legacy2019, mmdet1, mmdet2, mmdet3, mmtracking, pytorch_vision
 from .architecture import read_architecture
+from .checks import check_types
 from .common import ConversionRefused, Converted, Options, unwrap
 from .native import native_model
 from .openmmlab import class_names
@@ -82,6 +83,7 @@ def convert_checkpoint(checkpoint, source_format='auto', options=None, name=''):
         source_format = detect_format(source)
     if source_format not in FORMATS:
         raise ValueError(f'format must be auto or one of {", ".join(FORMATS)}, got {source_format!r}')
+    check_types(source.config)
     notes = []
     state, conventions = FORMATS[source_format].convert(source, options, notes)
     architecture = read_architecture(state, source_format)

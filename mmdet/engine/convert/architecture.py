@@ -83,6 +83,49 @@ def _backbone(state, source_format):
     return depth, groups, middle.shape[0] // groups, channels
 
 
+def _box_head(state, source_format, channels):
+    """Side of the RoI features and counts of shared layers, as fields of :class:`Architecture`."""
+    first = require(state, 'bbox_head.shared_fcs.0.weight', source_format)
+    convs = _count(state, r'bbox_head\.shared_convs\.(\d+)\.')
+    if convs:
+        channels = require(state, f'bbox_head.shared_convs.{convs - 1}.conv.weight', source_format).shape[0]
+    roi_size = round((first.shape[1] / channels) ** 0.5)
+    if roi_size * roi_size * channels != first.shape[1]:
+        raise ConversionRefused(
+            f'bbox_head.shared_fcs.0 takes {first.shape[1]} inputs, which is no square of {channels} channels'
+        )
+    if roi_size == 1:
+        raise ConversionRefused(
+            'bbox_head.shared_fcs.0 takes one value a channel: averaging over the RoI is not supported'
+        )
+    return dict(
+        num_classes=require(state, 'bbox_head.fc_cls.weight', source_format).shape[0] - 1,
+        fc_channels=first.shape[0],
+        num_fcs=_count(state, r'bbox_head\.shared_fcs\.(\d+)\.'),
+        num_shared_convs=convs,
+        roi_size=roi_size,
+    )
+
+
+def _mask_head(state, source_format):
+    convs = _count(state, r'mask_head\.convs\.(\d+)\.')
+    width = require(state, 'mask_head.convs.0.conv.weight', source_format).shape[0] if convs else 0
+    return dict(mask_convs=convs, mask_channels=width)
+
+
+def _track_head(state, source_format, channels, roi_size):
+    count = _count(state, r'track_head\.fcs\.(\d+)\.')
+    if not count:
+        return dict(track_fcs=0, track_channels=0, track_avg_pool=False)
+    width, inputs = require(state, 'track_head.fcs.0.weight', source_format).shape
+    if inputs not in (channels, channels * roi_size**2):
+        raise ConversionRefused(
+            f'track_head.fcs.0 takes {inputs} inputs; expected {channels * roi_size**2} '
+            f'({roi_size}x{roi_size} RoI features) or {channels} (their average)'
+        )
+    return dict(track_fcs=count, track_channels=width, track_avg_pool=inputs == channels)
+
+
 def read_architecture(state, source_format):
     """Infer depths, widths and counts from natively named weights.
 
@@ -97,45 +140,17 @@ def read_architecture(state, source_format):
         ConversionRefused: a part that every detector here needs is missing, or has no counterpart.
     """
     depth, groups, base_width, stage_channels = _backbone(state, source_format)
-    lateral = require(state, 'neck.lateral_convs.0.conv.weight', source_format)
-    rpn = require(state, 'rpn_head.rpn_conv.weight', source_format)
-    num_fcs = _count(state, r'bbox_head\.shared_fcs\.(\d+)\.')
-    first_fc = require(state, 'bbox_head.shared_fcs.0.weight', source_format)
-    convs = _count(state, r'bbox_head\.shared_convs\.(\d+)\.')
-    width = state[f'bbox_head.shared_convs.{convs - 1}.conv.weight'].shape[0] if convs else lateral.shape[0]
-    roi_size = round((first_fc.shape[1] / width) ** 0.5)
-    if roi_size * roi_size * width != first_fc.shape[1]:
-        raise ConversionRefused(
-            f'bbox_head.shared_fcs.0 takes {first_fc.shape[1]} inputs, which is no square of {width} channels'
-        )
-    if roi_size == 1:
-        raise ConversionRefused(
-            'bbox_head.shared_fcs.0 takes one value a channel: averaging over the RoI is not supported'
-        )
-    mask_convs = _count(state, r'mask_head\.convs\.(\d+)\.')
-    track_fcs = _count(state, r'track_head\.fcs\.(\d+)\.')
-    track_inputs = state['track_head.fcs.0.weight'].shape[1] if track_fcs else 0
-    if track_fcs and track_inputs not in (lateral.shape[0], lateral.shape[0] * roi_size**2):
-        raise ConversionRefused(
-            f'track_head.fcs.0 takes {track_inputs} inputs; expected {lateral.shape[0] * roi_size**2} '
-            f'({roi_size}x{roi_size} RoI features) or {lateral.shape[0]} (their average)'
-        )
+    channels = require(state, 'neck.lateral_convs.0.conv.weight', source_format).shape[0]
+    box_head = _box_head(state, source_format, channels)
     return Architecture(
         depth=depth,
         groups=groups,
         base_width=base_width,
         stage_channels=stage_channels,
-        channels=lateral.shape[0],
-        rpn_channels=rpn.shape[0],
+        channels=channels,
+        rpn_channels=require(state, 'rpn_head.rpn_conv.weight', source_format).shape[0],
         num_anchors=require(state, 'rpn_head.rpn_reg.weight', source_format).shape[0] // 4,
-        num_classes=require(state, 'bbox_head.fc_cls.weight', source_format).shape[0] - 1,
-        fc_channels=first_fc.shape[0],
-        num_fcs=num_fcs,
-        num_shared_convs=convs,
-        mask_convs=mask_convs,
-        mask_channels=state['mask_head.convs.0.conv.weight'].shape[0] if mask_convs else 0,
-        roi_size=roi_size,
-        track_fcs=track_fcs,
-        track_channels=state['track_head.fcs.0.weight'].shape[0] if track_fcs else 0,
-        track_avg_pool=track_inputs == lateral.shape[0],
+        **box_head,
+        **_mask_head(state, source_format),
+        **_track_head(state, source_format, channels, box_head['roi_size']),
     )

@@ -72,3 +72,114 @@ def refuse_unusual(detector):
                 raise ConversionRefused(
                     f'the stored config sets {place} to {value!r}; supported is {usual!r}'
                 )
+
+
+def _number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _numbers(length=None):
+    def check(value):
+        fits = isinstance(value, (list, tuple)) and all(map(_number, value)) and len(value) > 0
+        return fits and (length is None or len(value) == length)
+
+    return check
+
+
+def _dict(value):
+    return isinstance(value, dict)
+
+
+def _text(value):
+    return isinstance(value, str)
+
+
+_WORDS = {
+    _number: 'a number',
+    _count: 'a whole number from 0 on',
+    _dict: 'a dict',
+    _text: 'a text',
+}
+_HEAD = {'': _dict, '.type': _text, '.bbox_coder': _dict, '.bbox_coder.type': _text}
+_HEAD.update(
+    {f'{place}.target_{name}': _numbers(4) for place in ('', '.bbox_coder') for name in ('means', 'stds')}
+)
+_LAYER = {
+    '': _dict,
+    '.roi_layer': _dict,
+    '.roi_layer.sampling_ratio': _count,
+    '.roi_layer.sample_num': _count,
+}
+_IMAGES = {'': _dict, '.mean': _numbers(3), '.std': _numbers(3)}
+_TEST = {
+    '': _dict,
+    **dict.fromkeys(('.rpn', '.rpn.nms', '.rcnn', '.rcnn.nms'), _dict),
+    **dict.fromkeys(('.rpn.nms_pre', '.rpn.nms_post', '.rpn.max_num', '.rpn.max_per_img'), _count),
+    **dict.fromkeys(
+        ('.rpn.nms_thr', '.rpn.min_bbox_size', '.rcnn.score_thr', '.rcnn.mask_thr_binary'), _number
+    ),
+    **{f'.{part}.nms.{name}': _number for part in ('rpn', 'rcnn') for name in ('iou_thr', 'iou_threshold')},
+}
+
+
+def _under(prefix, table):
+    return {f'{prefix}{path}': check for path, check in table.items()}
+
+
+_DETECTOR = {
+    '': _dict,
+    '.backbone': _dict,
+    '.backbone.style': lambda value: value in ('pytorch', 'caffe'),
+    '.roi_head': _dict,
+    '.rpn_head.anchor_generator': _dict,
+    **{f'.rpn_head.anchor_generator.{name}': _numbers() for name in ('scales', 'ratios', 'strides')},
+    **{f'.rpn_head.anchor_{name}': _numbers() for name in ('scales', 'ratios', 'strides')},
+    **_under('.rpn_head', _HEAD),
+    **{
+        f'{place}{key}': check
+        for place in ('.bbox_head', '.roi_head.bbox_head')
+        for key, check in _HEAD.items()
+    },
+    **{
+        f'{place}.{name}_roi_extractor{key}': check
+        for place in ('', '.roi_head')
+        for name in ('bbox', 'mask')
+        for key, check in _LAYER.items()
+    },
+    **_under('.data_preprocessor', _IMAGES),
+    **_under('.test_cfg', _TEST),
+    '.track_head': _dict,
+    **_under('.track_head.roi_extractor', _LAYER),
+    '.tracker': _dict,
+    '.tracker.type': _text,
+    '.tracker.match_weights': _dict,
+    '.tracker.num_frames_retain': lambda value: _count(value) and value > 0,
+    **{f'.tracker.match_weights.{name}': _number for name in ('det_score', 'iou', 'det_label')},
+    **{f'.tracker.{name}_coefficient': _number for name in ('det_score', 'iou', 'label')},
+}
+_TYPES = {
+    **_under('model', _DETECTOR),
+    **_under('model.detector', _DETECTOR),
+    **_under('test_cfg', _TEST),
+    **_under('img_norm_cfg', _IMAGES),
+}
+
+
+def check_types(config):
+    """Refuse a stored config in which something this package reads has another type than it should.
+
+    Args:
+        config (dict): parsed config text.
+
+    Raises:
+        ConversionRefused: names the setting and its value.
+    """
+    for path, check in _TYPES.items():
+        found, value = _lookup(config, path)
+        if found and value is not None and not check(value):
+            expected = f', expected {_WORDS[check]}' if check in _WORDS else ''
+            raise ConversionRefused(f'the stored config sets {path} to {value!r}{expected}')

@@ -175,7 +175,31 @@ def rename(state, rules, source_format, drop=()):
             unknown.append(key)
     if unknown:
         raise explain_unknown(unknown, source_format)
+    check_ranks(result)
     return result
+
+
+def check_ranks(state):
+    """Refuse tensors whose number of dimensions is not that of their layer, or that are empty.
+
+    Args:
+        state (dict[str, Tensor]): native names.
+
+    Raises:
+        ConversionRefused: names key and shape.
+    """
+    for key, value in state.items():
+        layer, part = key.rsplit('.', 2)[-2:]
+        if part == 'num_batches_tracked':
+            rank = 0
+        elif part != 'weight' or layer.startswith('bn') or '.downsample.1.' in key:
+            rank = 1
+        else:
+            rank = 2 if re.search(r'(^|\.)(fcs|shared_fcs|fc_cls|fc_reg)\.', key) else 4
+        if value.dim() != rank or (rank and not value.numel()):
+            raise ConversionRefused(
+                f'{key} has shape {tuple(value.shape)}, expected {rank} dimensions, none empty'
+            )
 
 
 def background_to_front(rows):

@@ -79,7 +79,7 @@ def roi_align_of(layer, default_mode, default_ratio, aligned_default):
     kind = layer.get('type', 'RoIAlign')
     if kind not in ('RoIAlign', 'ROIAlign'):
         raise ConversionRefused(f'roi_layer type {kind!r} is not supported, only RoIAlign')
-    ratio = layer.get('sampling_ratio', layer.get('sample_num', 0))
+    ratio = layer.get('sampling_ratio') or layer.get('sample_num') or 0
     if layer.get('aligned', aligned_default):
         return 'aligned', ratio
     # Version 1.x has its own kernel (+1, no minimal size) unless torchvision's was asked for; mmcv's is
