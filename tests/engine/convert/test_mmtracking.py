@@ -150,3 +150,34 @@ def test_averaging_track_head_is_recognised():
     shapes['track_head.embed_head.fcs.0.weight'] = (48, 17)
     with pytest.raises(ConversionRefused, match='takes 17 inputs'):
         convert_checkpoint(foreign.fill(shapes))
+
+
+class ClassByClass(oracle.MMTracking):
+    """mmtracking 0.x: detections reach the tracker class by class, by score within a class."""
+
+    def detect(self, bgr, scale, ori_shape):
+        found = super().detect(bgr, scale, ori_shape)
+        order = (
+            found['labels'].argsort(stable=True) if len(found['boxes']) else torch.zeros(0, dtype=torch.int64)
+        )
+        lists = {key: found[key][order] for key in ('boxes', 'scores', 'labels')}
+        return {**found, **lists, 'masks': [found['masks'][i] for i in order.tolist()]}
+
+
+def kept(found):
+    """Box -> identity of the detections that stay in memory."""
+    last = {identity: i for i, identity in enumerate(found['ids']) if identity >= 0}
+    return {tuple(found['boxes'][i].tolist()): identity for identity, i in last.items()}
+
+
+def test_order_of_detections_changes_numbers_but_no_track():
+    by_score, by_class = (kind(weights(), 20, **SMALL) for kind in (oracle.MMTracking, ClassByClass))
+    renumbered, orders = {}, set()
+    for frame_id, frame in enumerate(clip()):
+        one, two = (model.step(frame, SCALE, ORI, frame_id) for model in (by_score, by_class))
+        mine, other = kept(one), kept(two)
+        assert mine.keys() == other.keys()
+        for box, identity in mine.items():
+            assert renumbered.setdefault(identity, other[box]) == other[box]
+        orders.add(one['labels'].tolist() == two['labels'].tolist())
+    assert False in orders and len(set(renumbered.values())) == len(renumbered)
