@@ -169,7 +169,7 @@ class CocoMetric(BaseMetric):
             print_log(
                 f'{self.ann_file} has no ground truth: the results cannot be scored here',
                 'current',
-                'WARNING',
+                logging.WARNING,
             )
             return {}
         names = [f'AR@{count}' for count in self.proposal_nums] if kind == 'proposal' else list(STATS)
