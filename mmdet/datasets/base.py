@@ -83,17 +83,17 @@ class DetDataset(Dataset):
 
     ``dataset[i]`` or ``dataset[SampleIndex(i, epoch, seed)]`` runs the pipeline on
     ``dict(frames=[frame, ...], rng=..., sample_seed=...)``, see :mod:`mmdet.datasets.transforms.base`. All
-    its
-    randomness comes from (seed, epoch, index): worker processes, ranks and where a run was cut have no say
-        in it.
+    its randomness comes from (seed, epoch, index): worker processes, ranks and where a run was cut have no
+    say in it. A sampler that gives plain numbers means epoch 0 every time, so train with one that names the
+    epoch, such as ``GroupSampler``.
 
     Args:
         ann_file (str): annotation file, relative to ``data_root``.
         pipeline (Sequence[dict | Callable]): the transforms.
         data_root (str): put before relative paths.
         data_prefix (dict): ``img``: folder of the pictures, relative to ``data_root``.
-        classes (Sequence[str] | None): names in the order of the labels; None takes all of
-            the file in the order of their ids.
+        classes (Sequence[str] | None): names in the order of the labels; None takes all of the file,
+            in the order of their ids.
         metainfo (dict | None): another way to give ``classes``, as configs of mmdetection do.
         filter_classes (bool): drop objects of other categories instead of refusing them.
         test_mode (bool): no filtering, no randomness.
