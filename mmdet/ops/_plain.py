@@ -61,13 +61,13 @@ def _taps(axis, pooled, size):
         tuple: ``inside`` bool, ``low`` and ``high`` int64, ``w_low`` and ``w_high``; each (K, pooled).
     """
     bins = torch.arange(pooled, dtype=axis[0].dtype, device=axis[0].device)[None]
-    # A reversed region (negative size) has a fixed, hence short, grid.
-    if not axis[2].numel() or axis[2].max() <= 32 or (axis[1] < 0).any():
-        first = torch.zeros_like(axis[0])[:, None] + torch.zeros_like(bins)
-        last = axis[2][:, None]
-    else:
-        first = _first_cell(axis, bins, lambda v: ~(v >= -1))
-        last = _first_cell(axis, bins, lambda v: ~(v > size))
+    first = torch.zeros_like(axis[0])[:, None] + torch.zeros_like(bins)
+    last = axis[2][:, None]
+    if axis[2].numel() and axis[2].max() > 32:
+        # A reversed region (negative size) has a fixed, hence short, grid; its coordinates fall.
+        rising = axis[1][:, None] >= 0
+        first = torch.where(rising, _first_cell(axis, bins, lambda v: ~(v >= -1)), first)
+        last = torch.where(rising, _first_cell(axis, bins, lambda v: ~(v > size)), last)
     rounds = int((last - first).max()) if first.numel() else 0
     for i in range(rounds):
         cell = first + i
