@@ -109,7 +109,8 @@ def mutate(draw, value):
     elif kind == 3 and type(holder[key]) in (int, float):
         holder[key] += draw(st.sampled_from([-1, 1, 0.5, 100]))
     else:
-        holder[key] = draw(JUNK)
+        # A copy: the same list drawn twice would be put into itself.
+        holder[key] = copy.deepcopy(draw(JUNK))
 
 
 def check_good_files(pair):
