@@ -62,9 +62,9 @@ def run(tool, *args, cwd, ok=True, process=False):
     return done
 
 
-def call(tool, args, cwd):
+def call(tool, args, cwd, folder='tools'):
     """Call the tool's ``main``; an unexpected exception counts as exit status 1, as it would outside."""
-    spec = importlib.util.spec_from_file_location(f'tool_{tool}', ROOT / 'tools' / f'{tool}.py')
+    spec = importlib.util.spec_from_file_location(f'tool_{tool}', ROOT / folder / f'{tool}.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     out, err, status = io.StringIO(), io.StringIO(), 0
