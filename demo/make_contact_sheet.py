@@ -19,8 +19,8 @@ def main(argv=None):
     parser.add_argument('folder', metavar='SHOW_DIR', help='as tools/test_video.py --show-dir leaves it')
     parser.add_argument('--out', help='default: SHOW_DIR/contact_sheet.jpg')
     parser.add_argument('--rows', type=int, default=6, help='number of videos')
-    parser.add_argument('--columns', type=int, default=5, help='frames of each')
-    parser.add_argument('--cell-width', type=int, default=320, help='pixels of a frame')
+    parser.add_argument('--columns', type=int, help='frames of each; default: 5, or 3 of wide pictures')
+    parser.add_argument('--cell-width', type=int, help='pixels of a frame; default: by its shape')
     args = parser.parse_args(argv)
     from mmdet.visualization import sheet_of_folder, write_picture
 

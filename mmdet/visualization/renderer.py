@@ -111,7 +111,11 @@ def enlarge(image, instances, factor, image_done=False):
             fields[name] = value
     if 'masks' in fields:
         masks = [decode_rle(mask) if isinstance(mask, dict) else as_array(mask) for mask in fields['masks']]
-        fields['masks'] = [mask.repeat(factor, 0).repeat(factor, 1) for mask in masks]
+        # Smooth outlines: repeated pixels would draw stairs that the mask does not mean.
+        fields['masks'] = [
+            (cv2.resize(np.float32(mask), None, fx=factor, fy=factor) > 0.5).astype(np.uint8)
+            for mask in masks
+        ]
     if 'bboxes' in fields:
         # Inclusive pixels: the last pixel of the box becomes `factor` of them.
         fields['bboxes'] = as_array(fields['bboxes'])[:, :4] * factor + np.array(

@@ -30,13 +30,14 @@ def _fit(image, width, height):
     return cell
 
 
-def contact_sheet(rows, titles=None, cell_width=320, gap=6, title_size=14):
+def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
     """Lay pictures out in rows.
 
     Args:
         rows (Sequence[Sequence[np.ndarray]]): uint8 BGR pictures; rows may have different lengths.
         titles (Sequence[str] | None): a line above each row.
-        cell_width (int): width of a picture in pixels; the height of a row follows its first picture.
+        cell_width (int | None): width of a picture in pixels; the height of a row follows its first picture.
+            None: so that pictures become about 180 pixels high, 240 to 640 wide.
         gap (int): pixels between pictures.
         title_size (int): font size in pixels.
 
@@ -52,6 +53,9 @@ def contact_sheet(rows, titles=None, cell_width=320, gap=6, title_size=14):
     if titles is not None and len(titles) != len(rows):
         raise ValueError(f'expected a title for each of {len(rows)} rows, got {len(titles)}')
     columns = max(len(row) for row in rows)
+    if cell_width is None:
+        aspect = max(image.shape[1] / image.shape[0] for row in rows for image in row)
+        cell_width = int(np.clip(round(180 * aspect), 240, 640))
     width = columns * cell_width + (columns + 1) * gap
     strips = []
     for number, row in enumerate(rows):
@@ -100,13 +104,13 @@ def side_by_side(pictures, titles=None, gap=4):
     return np.concatenate(parts, axis=1)
 
 
-def sheet_of_folder(folder, rows=6, columns=5, **layout):
+def sheet_of_folder(folder, rows=6, columns=None, **layout):
     """Contact sheet of rendered videos: a row a video, frames spread evenly over it.
 
     Args:
         folder (str | Path): holds a folder of ``.jpg`` frames a video, as ``--show-dir`` leaves it.
         rows (int): number of videos, spread evenly over all of them.
-        columns (int): frames of each.
+        columns (int | None): frames of each; None: 5, or 3 of wide pictures such as pairs.
         **layout: passed to :func:`contact_sheet`.
 
     Returns:
@@ -123,6 +127,9 @@ def sheet_of_folder(folder, rows=6, columns=5, **layout):
     names = list(videos)
     names = [names[i] for i in pick_frames(len(names), rows)]
     pictures = []
+    if columns is None:
+        first = cv2.imread(str(videos[names[0]][0]), cv2.IMREAD_COLOR)
+        columns = 3 if first is not None and first.shape[1] > 2.5 * first.shape[0] else 5
     for name in names:
         chosen = [videos[name][i] for i in pick_frames(len(videos[name]), columns)]
         row = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in chosen]

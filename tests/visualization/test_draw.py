@@ -141,6 +141,8 @@ def test_contact_sheet_keeps_shapes_and_fills_rows():
     assert sheet.shape[1] == 2 * 80 + 3 * 4
     assert (sheet == 50).all(2).sum() == 2 * 40 * 80
     assert 0 < (sheet[30:60] == 100).all(2).sum() <= 40 * 20
+    assert contact_sheet([[wide]]).shape[1] == 360 + 2 * 6  # twice as wide as high
+    assert contact_sheet([[tall]]).shape[1] == 240 + 2 * 6
     with pytest.raises(ValueError, match='at least one picture'):
         contact_sheet([[], []])
     with pytest.raises(ValueError, match='each of 1 rows, got 2'):

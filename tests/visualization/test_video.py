@@ -174,7 +174,8 @@ def test_small_pictures_are_enlarged_with_what_is_drawn_on_them(tmp_path):
     fields = {'masks': [encode_mask(mask)], 'bboxes': [[10, 10, 29, 29]], 'labels': [0], 'scores': [0.9]}
     image, large = enlarge(frame(40), fields, 3)
     assert image.shape == (144, 192, 3)
-    assert large['masks'][0].shape == (144, 192) and large['masks'][0].sum() == 9 * 400
+    assert large['masks'][0].shape == (144, 192)
+    assert 9 * 400 - 8 <= large['masks'][0].sum() <= 9 * 400  # corners are rounded
     assert large['bboxes'].tolist() == [[30, 30, 89, 89]]
     assert enlarge(frame(40), fields, 1)[1] is fields
     renderer = TrackRenderer(tmp_path, ['a'], min_side=100, frames=False, video=False)
