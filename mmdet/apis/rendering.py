@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from mmdet.datasets.transforms.load import read_image
-from mmdet.visualization import TrackRenderer, frames_of_tracks, video_names
+from mmdet.structures.rle import segm_to_rle
+from mmdet.utils import UserError
+from mmdet.visualization import TrackRenderer, frames_of_tracks, match_colors, video_names
 
 
 class ResultRenderer:
@@ -14,7 +16,8 @@ class ResultRenderer:
         videos (Sequence[dict]): the videos of the annotation file.
         categories (dict[int, str]): category id -> name.
         img_prefix (str | Path): folder that the file names are relative to.
-        truth (dict | None): video id -> annotations, drawn to the left of the predictions.
+        truth (dict | None): video id -> annotations, drawn to the left of the predictions,
+            which take the colours of the objects they cover.
         score_thr (float): tracks below this score are not drawn.
         fps (float): frames a second of the videos.
         **style: see :func:`~mmdet.visualization.draw_instances`.
@@ -30,15 +33,6 @@ class ResultRenderer:
         self.truth = truth
         self.renderer = TrackRenderer(out_dir, list(categories.values()), fps, score_thr, **style)
 
-    def path_of(self, video):
-        """Where the video is, or is to be."""
-        return self.out_dir / f'{self.names[video["id"]]}.mp4'
-
-    def done(self, video):
-        """Whether a video has been rendered."""
-        path = self.path_of(video)
-        return path.exists() or path.with_suffix('.avi').exists()
-
     def __call__(self, video, tracks):
         """Render one video.
 
@@ -50,23 +44,43 @@ class ResultRenderer:
             Path: the video file.
 
         Raises:
-            UserError: if a frame cannot be read.
+            UserError: if a frame cannot be read, or a mask or category does not fit.
         """
         name, length = self.names[video['id']], len(video['file_names'])
         size = (video['height'], video['width'])
-        frames = frames_of_tracks(tracks, length, self.labels, size)
-        truth = [None] * length
-        if self.truth is not None:
-            expected = [track for track in self.truth.get(video['id'], []) if not track.get('iscrowd')]
-            truth = frames_of_tracks(expected, length, self.labels, size)
+        truth, colors = [None] * length, None
         try:
-            for index, (fields, expected) in enumerate(zip(frames, truth)):
+            if self.truth is not None:
+                expected = [track for track in self.truth.get(video['id'], []) if not track.get('iscrowd')]
+                truth = frames_of_tracks(expected, length, self.labels, size)
+                colors = self._colors(tracks, expected, size)
+            frames = frames_of_tracks(tracks, length, self.labels, size, colors)
+            for index, (fields, wanted) in enumerate(zip(frames, truth)):
                 image = read_image(str(self.img_prefix / video['file_names'][index]))
-                self.renderer.add(name, index, image, fields, expected)
+                self.renderer.add(name, index, image, fields, wanted)
+        except UserError:
+            self.renderer.finish(name, keep=False)
+            raise
+        except ValueError as error:  # masks that are damaged, or of another size than the frames
+            self.renderer.finish(name, keep=False)
+            raise UserError(f'video {video["id"]!r} cannot be drawn: {error}') from None
         except BaseException:
             self.renderer.finish(name, keep=False)
             raise
         return self.renderer.finish(name)
+
+    @staticmethod
+    def _colors(tracks, expected, size):
+        """Colours by which predictions go with the ground truth beside them."""
+        order = sorted(range(len(tracks)), key=lambda index: -tracks[index].get('score', 1.0))
+        masks = [_rles(tracks[index]['segmentations'], size) for index in order]
+        matched = match_colors(masks, [_rles(track['segmentations'], size) for track in expected])
+        colors = dict(zip(order, matched))
+        return [colors[index] for index in range(len(tracks))]
+
+
+def _rles(segmentations, size):
+    return [None if mask is None else segm_to_rle(mask, *size) for mask in segmentations]
 
 
 def tracks_by_video(entries):

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = attach(
         'colors': ('readable_on', 'track_color'),
         'sheet': ('contact_sheet', 'pick_frames', 'sheet_of_folder', 'side_by_side'),
         'draw': ('draw_instances',),
+        'matching': ('match_colors', 'track_iou'),
         'renderer': ('TrackRenderer', 'frames_of_tracks', 'video_names', 'write_picture'),
         'text': ('draw_label', 'text_size'),
         'video': ('VideoReader', 'VideoWriter'),

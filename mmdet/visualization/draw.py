@@ -127,8 +127,8 @@ def draw_instances(
     Args:
         image (np.ndarray): uint8 (H, W, 3) BGR; it is not changed.
         instances (InstanceData | Mapping): any of masks (n RLEs or (n, H, W)), bboxes (n, 4) xyxy, labels
-            (n,), scores (n,), instance_ids (n,). Colours follow the identities, or the labels where there
-            are none.
+            (n,), scores (n,), instance_ids (n,). Colours follow color_ids (n,) if
+            given, else the identities, else the labels.
         classes (Sequence[str] | None): class names.
         score_thr (float): objects below this score are left out.
         mask_alpha (float): strength of the tint, 0..1.
@@ -150,11 +150,12 @@ def draw_instances(
     masks, boxes = field_of(instances, 'masks'), as_array(field_of(instances, 'bboxes'))
     labels, scores, ids = (as_array(field_of(instances, key)) for key in ('labels', 'scores', 'instance_ids'))
     count = max((len(values) for values in (masks, boxes, labels) if values is not None), default=0)
+    hues = as_array(field_of(instances, 'color_ids'))
     kept = [i for i in range(count) if scores is None or scores[i] >= score_thr]
     kept = [i for i in kept if ids is None or ids[i] >= 0]
     decoded = {i: _decode(masks, i, canvas.shape[:2]) for i in kept} if masks is not None else {}
     colors = {
-        i: track_color(ids[i] if ids is not None else labels[i] if labels is not None else i) for i in kept
+        i: track_color(next((part[i] for part in (hues, ids, labels) if part is not None), i)) for i in kept
     }
     # Large objects first, so that small ones in front of them stay visible.
     for i in sorted(decoded, key=lambda i: -int(decoded[i].sum())):

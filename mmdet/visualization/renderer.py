@@ -60,7 +60,7 @@ def _as_rle(segmentation, size):
     return segm_to_rle(segmentation, *size)
 
 
-def frames_of_tracks(tracks, length, labels_of=None, size=None):
+def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
     """Turn tracks of a results or annotation json back into frames.
 
     Args:
@@ -68,10 +68,21 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None):
         length (int): number of frames of the video.
         labels_of (dict | None): category id -> label; None keeps the category ids as labels.
         size (tuple[int, int] | None): (height, width) of the video; needed where masks are polygons.
+        colors (Sequence[int] | None): what :func:`match_colors` gave.
 
     Yields:
-        dict: masks, labels, instance_ids (index of the track) and, where known, scores of one frame.
+        dict: masks, labels, instance_ids (index of the track) and, where known, scores and color_ids of one
+        frame.
+
+    Raises:
+        UserError: for a category that is not among ``labels_of``.
     """
+    for track in tracks if labels_of else ():
+        if track['category_id'] not in labels_of:
+            known = ', '.join(str(cat_id) for cat_id in list(labels_of)[:20])
+            raise UserError(
+                f'category {track["category_id"]!r} of a track is not among the categories {known}'
+            )
     for frame in range(length):
         here = [
             (index, track)
@@ -87,6 +98,8 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None):
         }
         if all('score' in track for _, track in here) and here:
             fields['scores'] = [track['score'] for _, track in here]
+        if colors is not None:
+            fields['color_ids'] = [colors[index] for index, _ in here]
         yield fields
 
 
@@ -100,12 +113,12 @@ def enlarge(image, instances, factor, image_done=False):
         image_done (bool): the picture is enlarged already.
 
     Returns:
-        tuple: picture and a dict of masks, bboxes, labels, scores, instance_ids (those that are there).
+        tuple: picture and a dict of those fields that are there.
     """
     if factor <= 1:
         return image, instances
     fields = {}
-    for name in ('masks', 'bboxes', 'labels', 'scores', 'instance_ids'):
+    for name in ('masks', 'bboxes', 'labels', 'scores', 'instance_ids', 'color_ids'):
         value = field_of(instances, name)
         if value is not None:
             fields[name] = value

@@ -145,6 +145,12 @@ def test_results_are_drawn_beside_annotations(tiny, tmp_path, capsys):
     reader = VideoReader(tmp_path / 'v/clip1.mp4')
     assert next(iter(reader)).shape == (336, 2 * 504 + 4, 3) and reader.fps == 3
     assert 'no video has the id 8' in fails(capsys, visualize, *args, '--out', tmp_path / 'v', '--videos', 8)
+    bad = {**results[0], 'category_id': 77}
+    (tmp_path / 'r.json').write_text(json.dumps([bad]))
+    assert 'category 77 of a track' in fails(capsys, visualize, *args, '--out', tmp_path / 'w')
+    bad = {**results[0], 'segmentations': [{'size': [4, 4], 'counts': '0:0'}] * 4}
+    (tmp_path / 'r.json').write_text(json.dumps([bad]))
+    assert 'video 31 cannot be drawn' in fails(capsys, visualize, *args, '--out', tmp_path / 'w')
     (tmp_path / 'r.json').write_text('{"a": 1}')
     assert 'expected a list' in fails(capsys, visualize, *args, '--out', tmp_path / 'v')
     args = (tiny.data / 'ann.json', '--images', tmp_path / 'gone', '--out', tmp_path / 'v')

@@ -1,0 +1,42 @@
+"""Colours that go with the ground truth."""
+
+import numpy as np
+import pytest
+
+from mmdet.structures.rle import encode_mask
+from mmdet.visualization import draw_instances, frames_of_tracks, match_colors, track_color, track_iou
+
+
+def square(x, size=10):
+    mask = np.zeros((20, 60), np.uint8)
+    mask[5 : 5 + size, x : x + size] = 1
+    return encode_mask(mask)
+
+
+def test_overlap_is_summed_over_the_frames_before_it_is_divided():
+    # 100 of 100, 50 of 150, nothing of 100: 150 / 350.
+    first, second = [square(0), square(0), square(0), None], [square(0), square(5), None, None]
+    assert track_iou(first, second) == pytest.approx(150 / 350)
+    assert track_iou([None], [None]) == 0.0
+
+
+def test_tracks_take_the_colors_of_what_they_cover():
+    objects = [[square(0)], [square(20)], [square(40)]]
+    assert match_colors([[square(41)], [square(1)]], objects) == [2, 0]
+    assert match_colors([], objects) == []
+    assert match_colors([[square(0)]], []) == [0]
+
+
+def test_second_track_on_an_object_and_one_on_nothing_get_new_colors():
+    objects = [[square(0)], [square(20)]]
+    assert match_colors([[square(2)], [square(0)], [square(45)]], objects) == [2, 0, 3]
+
+
+def test_colors_reach_the_picture():
+    tracks = [
+        {'category_id': 1, 'segmentations': [square(0)]},
+        {'category_id': 1, 'segmentations': [square(30)]},
+    ]
+    (fields,) = frames_of_tracks(tracks, 1, colors=[7, 3])
+    picture = draw_instances(np.zeros((20, 60, 3), np.uint8), fields, draw_labels=False, mask_alpha=1.0)
+    assert tuple(picture[10, 5]) == track_color(7) and tuple(picture[10, 35]) == track_color(3)
