@@ -36,6 +36,9 @@ def parse_args(argv=None):
         '--analyze', action='store_true', help='also print why: lost to detection, masks, identities'
     )
     parser.add_argument('--plot', metavar='DIR', help='draw curves, histograms and the worst videos')
+    parser.add_argument(
+        '--score-thr', type=float, default=0.5, metavar='S', help='for HOTA and its like (0.5)'
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument('--strict', action='store_true', help='stop at the first kind of defect (default)')
     mode.add_argument(
@@ -73,10 +76,12 @@ def main(argv=None):
     summary = summarize(evaluation)
     for warning in summary['warnings']:
         print(f'warning: {warning}', file=sys.stderr)
-    if args.analyze or args.plot:
+    if args.analyze or (args.plot and args.iou_type == 'segm'):
         from mmdet.evaluation.analysis import analyze
 
-        summary['analysis'] = analyze(evaluation)
+        summary['analysis'] = analyze(evaluation, args.score_thr, args.backend)
+        for note in summary['analysis']['notes']:
+            print(f'note: {note}', file=sys.stderr)
     if args.plot:
         from mmdet.evaluation.plots import plot_evaluation
 

@@ -274,6 +274,31 @@ def measure(
                 union[p] += <double>joint
 
 
+def frame_overlaps(gt_masks, gt_tracks, dt_masks, dt_tracks, const int64_t[::1] gts, const int64_t[::1] dts,
+                   double[:, :, ::1] common, double[:, ::1] area):
+    """Twin of ``analysis._frame_overlaps`` for the masks of one video."""
+    cdef View gt = View(gt_masks, gt_tracks), dt = View(dt_masks, dt_tracks)
+    cdef Bench bench = Bench()
+    cdef Py_ssize_t n_gt = gts.shape[0], n_dt = dts.shape[0], t, i, g, n
+    cdef int64_t inter = 0, joint = 0
+    bench.want_frames(n_gt + n_dt + 1)
+    for t in range(area.shape[1]):
+        n = load_frame(gt, gts, 0, n_gt, t, bench.frames + n_dt, NULL, 0)
+        n = load_frame(dt, dts, 0, n_dt, t, bench.frames, NULL, n)
+        bench.want_edges(n + 1)
+        n = load_frame(gt, gts, 0, n_gt, t, bench.frames + n_dt, bench.edges, 0)
+        load_frame(dt, dts, 0, n_dt, t, bench.frames, bench.edges, n)
+        for i in range(n_dt + n_gt):
+            if bench.frames[i].mask < 0:
+                continue
+            area[i, t] = bench.frames[i].area
+            for g in range(n_gt):
+                if bench.frames[n_dt + g].mask >= 0:
+                    other = dt if i < n_dt else gt
+                    compare(gt, bench.frames + n_dt + g, other, bench.frames + i, bench, &inter, &joint)
+                    common[i, g, t] = inter
+
+
 def match(groups, const double[::1] thresholds, const uint8_t[::1] crowd, const uint8_t[::1] zero,
           const uint8_t[:, ::1] dt_outside, matches):
     """Twin of ``matching._match``."""

@@ -42,7 +42,8 @@ def table(rows, title=None, style='table'):
         return '\n'.join(([title] if title else []) + lines) + '\n'
     made = AsciiTable(rows, title)
     for column in range(1, len(rows[0])):
-        made.justify_columns[column] = 'right'
+        if all(row[column].lstrip('-').replace('.', '').isdigit() or row[column] == '-' for row in rows[1:]):
+            made.justify_columns[column] = 'right'
     return made.table + '\n'
 
 

@@ -65,10 +65,10 @@ def test_walk_does_what_the_official_code_does(a, b):
     assert intersect_walk(np.array(a), np.array(b))[:2] == (common, joint)
 
 
-@given(st.lists(st.integers(0, 2**28 - 1), max_size=20))
+@given(st.lists(st.integers(0, 2**23 - 1), max_size=20))
 @settings(max_examples=200, deadline=None)
 def test_strings_of_any_counts(counts):
-    # pycocotools writes beyond its memory for larger counts.
+    # pycocotools reserves six characters a count and forgets the end mark: larger counts break its memory.
     decoded, flag = decode_text(np.frombuffer(encode(counts), np.uint8))
     assert decoded.tolist() == counts and flag == 0
 
