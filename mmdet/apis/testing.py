@@ -1,5 +1,6 @@
 """Testing on videos: frames in, results json out, resumable and on any number of processes."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, broadcast_object_list, get_rank, get_world_size, is_main_process
 from torch.utils.data import DataLoader
 
+from mmdet.engine.environment import join_gloo
 from mmdet.evaluation.results import (
     VideoResultWriter,
     merge_results,
@@ -41,7 +43,7 @@ def init_processes(launcher):
         if launcher == 'pytorch':
             if 'RANK' not in os.environ:
                 raise UserError('--launcher pytorch: start this through torchrun (tools/dist_test_video.sh)')
-            torch.distributed.init_process_group('gloo')
+            join_gloo()
         else:
             from mmengine.dist import init_dist
 
@@ -165,6 +167,19 @@ def _on_main(function, *args, **kwargs):
     return value
 
 
+@contextlib.contextmanager
+def _interruptible(json_path):
+    """Say how to go on when a person stops the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if is_main_process():
+            print(
+                f'\nfinished videos are in {json_path}.partial: --resume goes on from there', file=sys.stderr
+            )
+        raise
+
+
 def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_video=None):
     """Run a model over the videos of a dataset and write the results json.
 
@@ -189,6 +204,8 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
     """
     check_classes(model, dataset)
     signature = _on_main(run_signature, config, checkpoint, dataset)
+    if not resume and is_main_process() and os.path.exists(f'{json_path}.partial'):
+        print(f'note: starting anew; --resume would go on from {json_path}.partial', file=sys.stderr)
     done = _on_main(prepare_results, json_path, signature, resume)
     loader, frames = _loader(config, dataset, set(done))
     if done and is_main_process():
@@ -196,7 +213,8 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
     by_id = {video['id']: video for video in dataset.videos}
     label = 'frames' if get_world_size() == 1 else f'frames of process 0 of {get_world_size()}'
     progress = Progress(frames, label) if is_main_process() else None
-    with VideoResultWriter(json_path, dataset.metainfo['cat_ids'], rank=get_rank()) as writer:
+    writer = VideoResultWriter(json_path, dataset.metainfo['cat_ids'], rank=get_rank())
+    with _interruptible(json_path), writer:
         for batch in loader:
             with torch.inference_mode():
                 samples = model.test_step(batch)

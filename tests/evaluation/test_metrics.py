@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 
 import numpy as np
 import pytest
@@ -212,3 +213,33 @@ def test_coco_without_detections_or_truth_or_masks(coco_file):
         coco_score(CocoMetric(str(path), 'segm'), coco_samples(masks, with_masks=False))
     with pytest.raises(UserError, match='box_offset'):
         CocoMetric(str(path), box_offset=2)
+
+
+def _evaluate_share(rank, videos, results, port):
+    """One of two processes, with a share of the videos of its own; the second has nothing in one round."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'tcp://127.0.0.1:{port}', rank=rank, world_size=2
+    )
+    samples = list(samples_like_truth(videos))
+    metric = YTVISMetric(str(videos / 'ann.json'), outfile_prefix=str(results / 'all'))
+    shares = [[s for s in samples if (s.video_id == parts.VIDEO_IDS[1]) == bool(rank)], samples * (1 - rank)]
+    found = [score(metric, share) for share in shares]
+    try:
+        score(metric, samples[:1])
+        failed = None
+    except ValueError as error:
+        failed = str(error)
+    (results / f'{rank}.json').write_text(json.dumps([*found, failed]))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_score_all_videos_together(videos, tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_evaluate_share, (videos, tmp_path, port), nprocs=2)
+    for rank in (0, 1):
+        first, second, failed = json.loads((tmp_path / f'{rank}.json').read_text())
+        assert first == second and first['ytvis/segm_AP'] == pytest.approx(1.0)
+        assert 'are not complete' in failed  # on both, so that none waits for the other
+    assert len(json.loads((tmp_path / 'all.json').read_text())) == 6

@@ -142,6 +142,7 @@ def test_run_that_is_cut_off_goes_on(tiny, results, tmp_path, monkeypatch, capsy
     with pytest.raises(SystemExit) as caught:
         run(tiny.config, tiny.checkpoint, '--out', tmp_path / 'x')
     assert caught.value.code == 130
+    assert 'x.json.partial: --resume goes on from there' in capsys.readouterr().err
     assert not (tmp_path / 'x.json').exists() and (tmp_path / 'x.json.partial').exists()
 
     seen.clear()
