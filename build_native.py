@@ -255,7 +255,8 @@ def build_evaluator(out_root, force=False):
     target = Path('mmdet') / 'evaluation' / (PYX.stem + suffix)
     compiler = find_compiler()
     headers = [sysconfig.get_path('include'), sysconfig.get_path('platinclude')]
-    stamp = fingerprint(PYX, Path(__file__), compiler, sys.version)
+    parts = sorted(PYX.parent.glob('*.pxi'))
+    stamp = fingerprint(PYX, *parts, Path(__file__), compiler, sys.version)
     if not force and reuse(target, out_root, stamp):
         return 'evaluator core up to date'
     if not any((Path(folder) / 'Python.h').is_file() for folder in headers):
