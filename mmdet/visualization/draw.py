@@ -42,7 +42,7 @@ def line_width_for(shape):
 
 def font_size_for(shape):
     """Font size in pixels that suits a picture of shape (H, W, ...)."""
-    return int(np.clip(round(min(shape[:2]) / 33), 10, 40))
+    return int(np.clip(round(min(shape[:2]) / 30), 10, 40))
 
 
 def _paint_mask(image, mask, color, alpha, width):

@@ -1,6 +1,8 @@
 """Reading and writing videos, rendering tracks."""
 
+import os
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -117,6 +119,19 @@ def test_truncated_mp4_is_refused_and_short_avi_is_noticed(tmp_path):
     if reader.count and reader.count > len(frames):
         assert reader.missing() == reader.count - len(frames)
     assert 0 < len(frames) < 40
+
+
+def test_real_video_that_was_cut_off(tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    video = Path(os.environ.get('MASKTRACK_CLIPS', root.parent / 'shared/clips')) / 'videos/juggle.mp4'
+    if not video.is_file():
+        pytest.skip(f'{video} is not here')
+    (tmp_path / 'cut.mp4').write_bytes(video.read_bytes()[:300_000])
+    reader = VideoReader(tmp_path / 'cut.mp4')
+    read = sum(1 for _ in reader)
+    assert 0 < read < 100 and reader.missing() == 247 - read
+    whole = VideoReader(video)
+    assert (whole.count, next(iter(whole)).shape) == (247, (720, 1280, 3))
 
 
 def test_missing_frames_are_counted_beyond_the_tolerance(tmp_path):
