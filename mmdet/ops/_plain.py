@@ -7,7 +7,7 @@ give the same numbers.
 import numpy as np
 import torch
 
-from .constants import ALIGNED, GAUSSIAN, LEGACY, UNALIGNED
+from .constants import ALIGNED, GAUSSIAN, LEGACY, MAX_GRID, UNALIGNED
 
 
 def is_channels_last(feat):
@@ -32,7 +32,7 @@ def _axis(low, high, scale, pooled, sampling_ratio, mode):
         return start, size, torch.full_like(start, sampling_ratio)
     cells = size.ceil()
     cells = torch.where(torch.isfinite(cells) & (cells > 0), cells, torch.zeros_like(cells))
-    return start, size, cells.clamp(max=float(1 << 40))
+    return start, size, cells.clamp(max=float(MAX_GRID))
 
 
 def _coordinates(axis, bins, cell):
@@ -45,7 +45,7 @@ def _first_cell(axis, bins, below):
     """First cell of each bin whose coordinate is not ``below``: (K, bins); they never decrease, so bisect."""
     low = torch.zeros_like(axis[0])[:, None] + torch.zeros_like(bins)
     high = torch.zeros_like(low) + axis[2][:, None]
-    for _ in range(41):
+    for _ in range(MAX_GRID.bit_length()):
         middle = torch.floor((low + high) / 2)
         open_ = low < high
         smaller = below(_coordinates(axis, bins, middle))

@@ -7,3 +7,4 @@ LINEAR, GAUSSIAN = 0, 1
 SOFT_METHODS = {'linear': LINEAR, 'gaussian': GAUSSIAN}
 
 MAX_LEVELS = 8
+MAX_GRID = 1 << 20

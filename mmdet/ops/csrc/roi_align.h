@@ -20,6 +20,10 @@ enum RoIMode : int64_t {
   kUnaligned = 2,  // no shift, extent at least one cell
 };
 
+// Most cells per bin and axis under adaptive sampling: far beyond any map, and few enough that single precision tells
+// the cells of a bin apart.
+constexpr int64_t kMaxGrid = int64_t(1) << 20;
+
 // One axis of a region in units of feature cells.
 template <typename T>
 struct RoIAxis {
@@ -54,9 +58,9 @@ MASKTRACK_HD RoIAxis<T> roi_axis(T low, T high, T scale, int64_t pooled, int64_t
   axis.bin = extent / T(pooled);
   axis.grid = sampling_ratio;
   if (sampling_ratio <= 0) {
-    // Comparisons are false for NaN: such a region has no cells. The upper bound keeps the conversion defined.
+    // Comparisons are false for NaN: such a region has no cells.
     const T cells = std::ceil(axis.bin);
-    axis.grid = cells > T(0) ? (cells < T(1LL << 40) ? int64_t(cells) : (1LL << 40)) : 0;
+    axis.grid = cells > T(0) ? (cells < T(kMaxGrid) ? int64_t(cells) : kMaxGrid) : 0;
     if (!(cells - cells == T(0))) axis.grid = 0;
   }
   return axis;
@@ -98,7 +102,7 @@ MASKTRACK_HD Tap<T> make_tap(T v, int64_t size) {
 }
 
 // Cells of bin `p` whose coordinate can be inside the map, as [first, last). An adaptive grid over a region far larger
-// than the map has up to 2^40 cells of which few are inside; as coordinates never decrease, bisection finds them.
+// than the map has up to kMaxGrid cells of which few are inside; as coordinates never decrease, bisection finds them.
 template <typename T>
 MASKTRACK_HD void inside_range(const RoIAxis<T>& axis, int64_t p, int64_t size, int64_t* first, int64_t* last) {
   *first = 0;
