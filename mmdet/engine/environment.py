@@ -1,5 +1,6 @@
 """What is installed: distributions that overwrite each other's files, and a one-line description."""
 
+import atexit
 import platform
 from importlib import metadata
 
@@ -47,6 +48,20 @@ def find_clashes(installed=_installed):
                 f'project: run  pip uninstall -y {other}'
             )
     return found
+
+
+def _leave_processes():
+    if torch.distributed.is_initialized() and torch.distributed.get_backend() == 'gloo':
+        torch.distributed.destroy_process_group()
+
+
+def join_gloo():
+    """Join the process group that torchrun describes, over gloo, and leave it in good order at exit.
+
+    Without leaving, gloo's threads may outlive the interpreter, and the process then ends by ``abort()``.
+    """
+    torch.distributed.init_process_group('gloo')
+    atexit.register(_leave_processes)
 
 
 def describe_machine():

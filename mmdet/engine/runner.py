@@ -1,6 +1,7 @@
 """mmengine's runner with safe checkpoints, exact resuming, processes on CPUs and a quiet start."""
 
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import mmdet
 from ..registry import RUNNERS
 from ..utils import UserError, atomic_write_text
 from .checkpoint import read_checkpoint, write_checkpoint
-from .environment import describe_machine
+from .environment import describe_machine, join_gloo
 from .plain import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
 from .weights import load_weights
@@ -56,12 +57,14 @@ class TrackRunner(Runner):
 
     def setup_env(self, env_cfg):
         """Start the processes' group, with gloo where there is no GPU."""
+        if self._launcher == 'pytorch' and 'RANK' not in os.environ:
+            raise UserError('--launcher pytorch: start this through torchrun (tools/dist_train.sh)')
         if self.distributed and not torch.cuda.is_available() and not is_distributed():
             if self._launcher != 'pytorch':
                 raise UserError(
                     f'--launcher {self._launcher} needs GPUs; on CPUs use --launcher pytorch (torchrun)'
                 )
-            torch.distributed.init_process_group('gloo')
+            join_gloo()
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg, model):

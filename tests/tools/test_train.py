@@ -131,6 +131,7 @@ def test_mixed_precision_on_cpu(place):
     [
         (['--gpus', 2], 'dist_train.sh'),
         (['--resume', 'nothing.pth'], 'nothing.pth does not exist'),
+        (['--launcher', 'pytorch'], 'dist_train.sh'),
         (['--load-from', 'a.pth', '--resume', 'b.pth'], 'exclude each other'),
     ],
 )
