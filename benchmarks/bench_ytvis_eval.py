@@ -8,6 +8,7 @@ needs to read every mask once and intersect the pairs, without json, matching an
 
 import argparse
 import json
+import platform
 import resource
 import subprocess
 import sys
@@ -95,6 +96,15 @@ RUNS = {
 }
 
 
+def cpu_name():
+    """Model of the processor, for the record."""
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+        return next(line.split(':')[1].strip() for line in lines if line.startswith('model name'))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
 def child(name, ann, results):
     """Run one measurement and print it as json."""
     times, stats = RUNS[name](ann, results)
@@ -138,6 +148,7 @@ def main():
         print(f'{name:12}{shown}')
     print(f'evaluate: {best["cython"]["evaluate"] / best["floor"]["evaluate"]:.2f} times the floor')
     if args.out:
+        best['machine'] = {'cpu': cpu_name(), 'python': platform.python_version(), 'repeat': args.repeat}
         Path(args.out).write_text(json.dumps(best, indent=1) + '\n')
 
 

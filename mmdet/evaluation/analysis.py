@@ -75,37 +75,17 @@ def analyze(evaluation, score_thr=0.5, backend='auto'):
     Raises:
         UserError: for boxes, or without categories.
     """
-    params, truth, predictions = evaluation.params, evaluation.truth, evaluation.predictions
+    params = evaluation.params
     if params.iouType != 'segm' or not params.useCats:
         raise UserError('analyze needs an evaluation of masks (iou_type segm) that uses categories')
     core, library = get_core(backend), tracking_library()
-    variants = {name: _Variant() for name in ('as predicted', *ORACLES)}
-    index = {c: k for k, c in enumerate(params.catIds)}
-    gts, dts = _by_video(truth, params), _by_video(predictions, params)
-    videos, sequences, ious, hits = {}, {}, [], ([], [])
-    for v in params.vidIds:
-        video = load_video(evaluation, gts[v], dts[v], core)
-        category = np.array([index[predictions.category[i]] for i in dts[v].tolist()], np.int64)
-        real = as_predicted(video, category, predictions.score[dts[v]])
-        variants['as predicted'].add(v, params.catIds, video, real)
-        for name, (_, steps) in ORACLES.items():
-            improved = real
-            for step in steps:
-                improved = step(video, improved)
-            variants[name].add(v, params.catIds, video, improved)
-        videos[v], best = _video_row(video, real)
-        ious += best
-        first = found_first(video, real)
-        for target, chosen in zip(hits, (first, ~first)):
-            target += real.score[chosen].tolist()
-        if library is not None:
-            for k, numbers in identity_numbers(video, real, score_thr, library).items():
-                sequences[v, params.catIds[k]] = numbers
-    results = {name: variant.evaluate(truth, params, core) for name, variant in variants.items()}
-    found = {'score_thr': score_thr, 'oracles': _gains(results, params), 'notes': []}
+    variants, sequences, found = _walk_videos(evaluation, score_thr, core, library)
+    results = {name: variant.evaluate(evaluation.truth, params, core) for name, variant in variants.items()}
+    found |= {'score_thr': score_thr, 'oracles': _gains(results, params), 'notes': []}
     if library is None:
         found['notes'].append('HOTA and identity switches need the package trackeval: pip install trackeval')
     found['tracking'] = combine(sequences.values(), library)
+    videos = found['per_video']
     for v in videos:
         videos[v]['tracking'] = combine([n for (w, _), n in sequences.items() if w == v], library)
     ap = category_ap(results['as predicted'], params)
@@ -119,8 +99,41 @@ def analyze(evaluation, score_thr=0.5, backend='auto'):
     }
     worst = sorted(videos, key=lambda v: (not videos[v]['objects'], videos[v]['mean_iou'] or 0.0))
     found['per_video'] = {str(v): videos[v] for v in worst}
-    found['ious'], found['scores'] = ious, {'found': hits[0], 'false': hits[1]}
     return found
+
+
+def _walk_videos(evaluation, score_thr, core, library):
+    """Measure the videos one after the other.
+
+    Returns:
+        tuple: oracle name -> _Variant; (video, category) -> numbers of the library; and the beginning of the
+        analysis: ``per_video``, ``ious`` and ``scores``.
+    """
+    params, truth, predictions = evaluation.params, evaluation.truth, evaluation.predictions
+    variants = {name: _Variant() for name in ('as predicted', *ORACLES)}
+    index = {c: k for k, c in enumerate(params.catIds)}
+    gts, dts = _by_video(truth, params), _by_video(predictions, params)
+    found = {'per_video': {}, 'ious': [], 'scores': {'found': [], 'false': []}}
+    sequences = {}
+    for v in params.vidIds:
+        video = load_video(evaluation, gts[v], dts[v], core)
+        category = np.array([index[predictions.category[i]] for i in dts[v].tolist()], np.int64)
+        real = as_predicted(video, category, predictions.score[dts[v]])
+        variants['as predicted'].add(v, params.catIds, video, real)
+        for name, (_, steps) in ORACLES.items():
+            improved = real
+            for step in steps:
+                improved = step(video, improved)
+            variants[name].add(v, params.catIds, video, improved)
+        found['per_video'][v], best = _video_row(video, real)
+        found['ious'] += best
+        first = found_first(video, real)
+        found['scores']['found'] += real.score[first].tolist()
+        found['scores']['false'] += real.score[~first].tolist()
+        if library is not None:
+            for k, numbers in identity_numbers(video, real, score_thr, library).items():
+                sequences[v, params.catIds[k]] = numbers
+    return variants, sequences, found
 
 
 def _by_video(tracks, params):
