@@ -90,6 +90,10 @@ def make_environment(venv):
         print(f'using torch {version} of {sys.executable}')
         command.insert(3, '--system-site-packages')
     run(command)
+    if '--system-site-packages' in command and sys.prefix != sys.base_prefix:
+        # Made from within another environment, venv looks at the Python below both; show it that one too.
+        site = Path(sysconfig.get_path('purelib', vars={'base': str(venv), 'platbase': str(venv)}))
+        (site / 'parent_environment.pth').write_text(sysconfig.get_path('purelib') + '\n')
     return python
 
 
