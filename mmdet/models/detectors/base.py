@@ -4,6 +4,7 @@ import torch
 from mmengine.model import BaseModel
 
 from ...registry import MODELS
+from ..fit import check_channels
 
 MODES = ('loss', 'predict', 'tensor')
 
@@ -41,6 +42,18 @@ class BaseDetector(BaseModel):
         self.backbone = MODELS.build(backbone)
         self.neck = None if neck is None else MODELS.build(neck)
         self.rpn_head = MODELS.build(rpn_head)
+        check_channels(self.backbone, self.neck, ('backbone', 'neck'))
+        check_channels(self.pyramid, self.rpn_head, (self.pyramid_name, 'rpn_head'))
+
+    @property
+    def pyramid(self):
+        """The module whose output the heads read."""
+        return self.backbone if self.neck is None else self.neck
+
+    @property
+    def pyramid_name(self):
+        """What the config calls it."""
+        return 'backbone' if self.neck is None else 'neck'
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         """Dispatch to :meth:`loss`, :meth:`predict` or :meth:`tensor`.

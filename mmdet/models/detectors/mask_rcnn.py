@@ -23,6 +23,11 @@ class MaskRCNN(TwoStageDetector):
         own = None if mask_roi_extractor is None else MODELS.build(mask_roi_extractor)
         self.mask_roi_extractor = self.bbox_roi_extractor if own is None else own
         self.mask_head = MODELS.build(mask_head)
+        name = 'bbox_roi_extractor' if own is None else 'mask_roi_extractor'
+        boxes, masks = (getattr(head, 'num_classes', None) for head in (self.bbox_head, self.mask_head))
+        if boxes is not None and masks is not None and boxes != masks:
+            raise ValueError(f'mask_head: num_classes={masks}, but bbox_head has num_classes={boxes}')
+        self.check_roi_head(self.mask_roi_extractor, self.mask_head, name, 'mask_head')
 
     def loss(self, inputs, data_samples):
         """Losses of the first frame of every sample.

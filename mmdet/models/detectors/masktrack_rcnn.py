@@ -30,6 +30,8 @@ class MaskTrackRCNN(MaskRCNN):
         own = MODELS.build(track_roi_extractor) if self.own_track_features else None
         self.track_roi_extractor = self.bbox_roi_extractor if own is None else own
         self.track_head = MODELS.build(track_head)
+        name = 'bbox_roi_extractor' if own is None else 'track_roi_extractor'
+        self.check_roi_head(self.track_roi_extractor, self.track_head, name, 'track_head')
         self.tracker = TASK_UTILS.build(tracker or dict(type='MaskTrackTracker'))
 
     def loss(self, inputs, data_samples):

@@ -4,6 +4,7 @@ import torch
 
 from ...registry import MODELS, TASK_UTILS
 from ...structures.bbox import bboxes_to_rois, scale_bboxes
+from ..fit import check_roi_features
 from ..task_modules.samplers import image_generator
 from .base import BaseDetector
 
@@ -23,9 +24,20 @@ class TwoStageDetector(BaseDetector):
         super().__init__(backbone, neck, rpn_head, **kwargs)
         self.bbox_roi_extractor = MODELS.build(bbox_roi_extractor)
         self.bbox_head = MODELS.build(bbox_head)
+        self.check_roi_head(self.bbox_roi_extractor, self.bbox_head, 'bbox_roi_extractor', 'bbox_head')
         rcnn = self.train_cfg.get('rcnn')
         self.assigner = TASK_UTILS.build(rcnn['assigner']) if rcnn else None
         self.sampler = TASK_UTILS.build(rcnn['sampler']) if rcnn else None
+
+    def check_roi_head(self, extractor, head, extractor_name, head_name):
+        """Raise a ValueError unless pyramid, extractor and head fit each other."""
+        wanted, given = getattr(extractor, 'out_channels', None), getattr(self.pyramid, 'out_channels', None)
+        if isinstance(wanted, int) and isinstance(given, int) and wanted != given:
+            raise ValueError(
+                f'{extractor_name}: out_channels={wanted} does not fit the output of {self.pyramid_name}, '
+                f'which has {given} channels'
+            )
+        check_roi_features(extractor, head, (extractor_name, head_name))
 
     # ------------------------------------------------------------------------------------- steps of training
 

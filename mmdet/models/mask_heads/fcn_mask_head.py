@@ -64,6 +64,7 @@ class FCNMaskHead(BaseModule):
                 f'FCNMaskHead: mask_convention {mask_convention!r} is none of {MASK_CONVENTIONS}'
             )
         self.num_classes = num_classes
+        self.in_channels = in_channels
         self.class_agnostic = class_agnostic
         self.mask_convention = mask_convention
         self.convs = nn.ModuleList(

@@ -42,6 +42,7 @@ class TrackHead(BaseModule):
         super().__init__(init_cfg or dict(type='Normal', layer='Linear', std=0.01))
         if num_fcs < 1:
             raise ValueError(f'TrackHead: num_fcs must be at least 1, got {num_fcs}')
+        self.in_channels = in_channels
         self.with_avg_pool = with_avg_pool
         self.relu_last = relu_last
         self.roi_feat_size = roi_feat_size
