@@ -88,7 +88,10 @@ def main(argv=None):
         for path in plot_evaluation(evaluation, summary, args.plot):
             print(f'drew {path}', file=sys.stderr)
     if args.out:
-        atomic_write_text(args.out, json.dumps(summary, indent=1) + '\n')
+        try:
+            atomic_write_text(args.out, json.dumps(summary, indent=1) + '\n')
+        except OSError as error:
+            raise UserError(f'--out {args.out}: {error.strerror or error}') from None
     names = {str(c): name for c, name in evaluation.dataset.categories.items()}
     print(stats_report(summary, names, args.format, args.per_category))
 

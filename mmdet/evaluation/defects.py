@@ -31,6 +31,10 @@ KINDS = {
         'annotations without a usable list "areas"',
         'the areas of the masks (of the boxes, where there are no masks) are taken',
     ),
+    'bad_areas': (
+        'annotations with areas that are negative or not finite',
+        'they are averaged as they are, as in the official code',
+    ),
     'empty_results': ('the result list is empty', 'the score is 0 wherever there is ground truth'),
     'prediction_of_unknown_video': (
         'predictions for a video that the annotation file does not list',

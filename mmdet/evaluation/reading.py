@@ -24,15 +24,18 @@ def read_bytes(path):
         raise FileNotFoundError(f'{path}: no such file')
     if path.is_dir():
         raise UserError(f'{path} is a folder; a json or zip file is expected')
-    with open(path, 'rb') as file:
-        start = file.read(4)
-        if start == b'PK\x03\x04' or start == b'PK\x05\x06':
-            return _read_zip(path)
-        file.seek(0)
-        data = bytearray(path.stat().st_size)
-        n = file.readinto(data)
-    del data[n:]
-    return data
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(4)
+            if start not in (b'PK\x03\x04', b'PK\x05\x06'):
+                file.seek(0)
+                data = bytearray(path.stat().st_size)
+                n = file.readinto(data)
+                del data[n:]
+                return data
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror or error}') from None
+    return _read_zip(path)
 
 
 def _read_zip(path):

@@ -208,6 +208,8 @@ def read_truth(root, masks, dataset, source, report, iou_type='segm'):
         area = mean_area(entry.get('areas'))
         if area is None:
             report.add('missing_areas', source, place)
+        elif not all(a is None or 0 <= a < math.inf for a in entry['areas']):
+            report.add('bad_areas', source, place)
         seen.add(entry['id'])
         areas.append(math.nan if area is None else area)
         tracks.no_area.append(area is None)

@@ -22,6 +22,22 @@ def _listed(value):
     return list(value) if hasattr(value, '__iter__') and not isinstance(value, str) else [value]
 
 
+def _by_id(root, name, *more):
+    """Entries of a list by id; each must be an object with an id and the keys ``more``."""
+    entries = root.get(name) or []
+    _check_keys(entries, name, 'id', *more)
+    return {entry['id']: entry for entry in entries}
+
+
+def _check_keys(entries, name, *keys):
+    if not isinstance(entries, list):
+        raise UserError(f'"{name}" must be a list, got {type(entries).__name__}')
+    for i, entry in enumerate(entries):
+        for key in keys:
+            if not isinstance(entry, dict) or key not in entry or isinstance(entry[key], (list, dict)):
+                raise UserError(f'{name}[{i}] has no usable "{key}"')
+
+
 def _unpack_entry(entry, masks):
     if isinstance(entry, dict) and isinstance(entry.get('segmentations'), tuple):
         return {**entry, 'segmentations': masks.unpack(*entry['segmentations'])}
@@ -111,14 +127,14 @@ class YTVOS:
     _is_result = False
 
     def _index_videos(self, root):
-        self.vids = {v['id']: v for v in root.get('videos') or []}
-        self.cats = {c['id']: c for c in root.get('categories') or []}
+        self.vids = _by_id(root, 'videos')
+        self.cats = _by_id(root, 'categories')
 
     def createIndex(self):
         """Index ``dataset``; of entries that share an id the last one is found by it."""
         annotations = self.dataset.get('annotations') or []
         self._index_videos(self._dataset)
-        self._anns = {a['id']: a for a in annotations}
+        self._anns = _by_id(self._dataset, 'annotations', 'video_id', 'category_id')
         self._by_video, self._by_category = defaultdict(list), defaultdict(list)
         for annotation in annotations:
             self._by_video[annotation['video_id']].append(annotation)
@@ -202,6 +218,7 @@ class YTVOS:
             entries, masks = take_masks(list(resFile), get_core())
         if not isinstance(entries, list):
             raise UserError(f'{source}: a list of predictions is expected, got {type(entries).__name__}')
+        _check_keys(entries, 'results', 'video_id', 'category_id')
         unknown = [i for i, e in enumerate(entries) if e['video_id'] not in self.vids]
         if unknown:
             places = ', '.join(f'results[{i}] (video {entries[i]["video_id"]!r})' for i in unknown[:20])

@@ -9,12 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from mmdet.evaluation import evaluate_tables
+from mmdet.evaluation import YTVOS, YTVOSeval, evaluate_tables
+from mmdet.evaluation.analysis import analyze
+from mmdet.evaluation.checks import check_annotations, check_predictions
 from mmdet.evaluation.defects import InputDefect
 from mmdet.evaluation.evaluate import summarize
 from mmdet.utils import UserError
 
-from .helpers import BACKENDS, annotation, dataset, plain, prediction, same_on_both, simple
+from .helpers import BACKENDS, annotation, dataset, outcome, plain, prediction, same_on_both, simple, write
 
 QUICK, LONG = 300, 10_000
 RELAXED = {'deadline': None, 'suppress_health_check': list(HealthCheck), 'print_blob': True}
@@ -146,6 +148,36 @@ def check_bad_files(pair, draw):
         assert lenient['warnings'], strict
 
 
+def check_classes_and_tools(pair, draw, folder):
+    """The other ways in: the classes, the checks and the analysis."""
+    pair = copy.deepcopy(pair)
+    for _ in range(draw(st.integers(1, 3))):
+        mutate(draw, pair[draw(st.integers(0, 1))])
+    paths = write(folder, *pair)
+    strict, lenient = outcome(*pair, 'python', True), outcome(*pair, 'python', False)
+    try:
+        problems = check_annotations(paths[0])[0].problems
+        problems = {**problems, **check_predictions(*paths).problems}
+        if isinstance(strict, str) and isinstance(lenient, dict):
+            assert problems or 'zero_runs' in strict, strict
+    except UserError as error:
+        assert isinstance(strict, str), error
+    if isinstance(lenient, dict):
+        json.dumps(analyze(evaluate_tables(*pair, strict=False)), allow_nan=False)
+    try:
+        truth = YTVOS(str(paths[0]))
+        evaluation = YTVOSeval(truth, truth.loadRes(str(paths[1])))
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        assert len(evaluation.evalImgs) == 4 * len(truth.vids) * len(truth.cats)
+        if isinstance(lenient, dict):
+            assert list(lenient['stats'].values()) == evaluation.stats.tolist()
+        truth.getAnnIds(vidIds=truth.getVidIds(), catIds=truth.getCatIds())
+    except UserError:
+        pass
+
+
 def check_bytes(pair, draw, folder):
     path = folder / 'gt.json'
     data = bytearray(json.dumps(pair[0]).encode())
@@ -174,6 +206,21 @@ def test_bad_files(pair, data):
 @settings(max_examples=QUICK // 3, **RELAXED)
 def test_bad_bytes(tmp_path_factory, pair, data):
     check_bytes(pair, data.draw, tmp_path_factory.getbasetemp())
+
+
+@given(files(), st.data())
+@settings(max_examples=QUICK // 3, **RELAXED)
+@pytest.mark.filterwarnings('ignore')
+def test_bad_files_other_ways(tmp_path_factory, pair, data):
+    check_classes_and_tools(pair, data.draw, tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.long
+@given(files(), st.data())
+@settings(max_examples=LONG // 4, **RELAXED)
+@pytest.mark.filterwarnings('ignore')
+def test_bad_files_other_ways_long(tmp_path_factory, pair, data):
+    check_classes_and_tools(pair, data.draw, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.long
