@@ -63,9 +63,13 @@ def build_runner(config, train=True, validate=False, amp=False):
 
 
 def _drop(config, keys):
+    """Leave parts out of this run; the config written to the work dir keeps them, to be tested with."""
+    left_out = dict(config.get('_left_out') or {})
     for key in keys:
-        if key in config:
+        if config.get(key) is not None:
+            left_out[key] = config[key]
             config[key] = None
+    config['_left_out'] = left_out
 
 
 def _forget_best(config):

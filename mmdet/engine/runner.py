@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mmengine
 import torch
+from mmengine.config import Config
 from mmengine.dist import all_gather_object, is_distributed, is_main_process
 from mmengine.logging import HistoryBuffer
 from mmengine.model import is_model_wrapper
@@ -23,7 +24,7 @@ from .checkpoint import read_checkpoint, write_checkpoint
 from .environment import describe_machine, join_gloo
 from .plain import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
-from .weights import load_weights
+from .weights import load_weights, skip_covered_pretraining
 
 # Beginnings of library messages that tell a user nothing they can act on; the log file has them all.
 _QUIET = (
@@ -102,7 +103,13 @@ class TrackRunner(Runner):
         """Write the config in use to the work dir."""
         if is_main_process():
             name = Path(self.cfg.filename).stem if self.cfg.filename else self.timestamp
-            atomic_write_text(Path(self.work_dir) / f'{name}.py', self.cfg.pretty_text)
+            atomic_write_text(Path(self.work_dir) / f'{name}.py', self._whole_config())
+
+    def _whole_config(self):
+        """Text of the config with the parts that this run left out, such as those for testing."""
+        whole = self.cfg._cfg_dict.to_dict()
+        whole.update(whole.pop('_left_out', None) or {})
+        return Config(whole).pretty_text
 
     # --- training ---
 
@@ -169,6 +176,9 @@ class TrackRunner(Runner):
     def _init_model_weights(self):
         # Every tensor comes from the checkpoint when resuming; initialising would only fetch weights in vain.
         if self._checkpoint is None:
+            if self._load_from is not None:
+                self._weights = read_checkpoint(self._load_from)
+                skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
             super()._init_model_weights()
         self._say_what_trains()
 
@@ -211,7 +221,10 @@ class TrackRunner(Runner):
         Raises:
             UserError: it cannot be read, or nothing fits.
         """
-        checkpoint = read_checkpoint(filename, map_location=map_location)
+        checkpoint = self._weights if filename == self._load_from else None
+        self._weights = None
+        if checkpoint is None:
+            checkpoint = read_checkpoint(filename, map_location=map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         options = self.cfg.get('load_options') or {}
         report = load_weights(
@@ -286,6 +299,7 @@ class TrackRunner(Runner):
                 group['lr'] = rate
 
     _schedulers_replayed = False
+    _weights = None  # content of load_from between its two uses
 
     def _resume_schedulers(self, states, meta):
         if not self.param_schedulers:
@@ -356,7 +370,7 @@ class TrackRunner(Runner):
 
     def _checkpoint_meta(self):
         if getattr(self, '_config_text', None) is None:
-            self._config_text = self.cfg.pretty_text
+            self._config_text = self._whole_config()
         meta = {
             'cfg': self._config_text,
             'seed': self.seed,

@@ -103,6 +103,20 @@ def test_trains_validates_and_keeps_the_best(place, trained):
     assert len([line for line in trained.stdout.splitlines() if line]) < 15
 
 
+def test_config_in_the_work_dir_can_be_tested_with(place, trained):
+    # Training leaves the test part out of its runner; the file written must keep it.
+    from mmdet.apis import load_config
+
+    for text in (
+        (place / 'run' / f'{Path(DEMO).stem}.py').read_text(),
+        torch.load(place / 'run' / 'epoch_2.pth', weights_only=True)['meta']['cfg'],
+    ):
+        (place / 'written.py').write_text(text)
+        written = load_config(place / 'written.py')
+        assert written.test_dataloader.dataset.type == 'YTVOSDataset'
+        assert '_left_out' not in written
+
+
 def test_resumed_run_ends_as_the_whole_one(place, trained):
     train(place, 'cut', '--resume', place / 'run' / 'epoch_1.pth')
     whole, rest = (torch.load(place / name / 'epoch_2.pth', weights_only=True) for name in ('run', 'cut'))
