@@ -154,6 +154,35 @@ def _nothing_fits(source, state, ours):
     return f'{source}: not one tensor fits the model (it has {theirs}, ...; the model has {mine}, ...){hint}'
 
 
+def skip_covered_pretraining(model, checkpoint, source='checkpoint'):
+    """Take ``init_cfg=dict(type='Pretrained')`` off every part that a checkpoint will fill completely.
+
+    Otherwise ImageNet weights would be fetched only to be overwritten, and a machine without a network could
+    not start from a detector it has.
+
+    Args:
+        model (nn.Module): changed in place.
+        checkpoint (dict): what will be loaded.
+        source (str): how messages call the file.
+
+    Returns:
+        list[str]: names of those parts.
+    """
+    shapes = {name: value.shape for name, value in state_dict_of(checkpoint, source).items()}
+    covered = []
+    for name, module in model.named_modules():
+        init = getattr(module, 'init_cfg', None)
+        if not isinstance(init, dict) or init.get('type') != 'Pretrained':
+            continue
+        own = {f'{name}.{key}' if name else key: value.shape for key, value in module.state_dict().items()}
+        if all(
+            shapes.get(key) == shape for key, shape in own.items() if not key.endswith('num_batches_tracked')
+        ):
+            module.init_cfg = None
+            covered.append(name)
+    return covered
+
+
 def shared_classes(ours, theirs):
     """Pair labels of categories that two class lists share.
 

@@ -182,3 +182,12 @@ def test_resuming_needs_no_pretrained_weights(tmp_path):
     runner.model.init_cfg = dict(type='Pretrained', checkpoint='nothing.pth')
     runner.train()
     assert runner.epoch == 2
+
+
+def test_starting_from_a_detector_fetches_no_pretrained_weights(tmp_path):
+    first = toy_runner(tmp_path / 'a', epochs=1)
+    first.train()
+    runner = toy_runner(tmp_path / 'b', epochs=1, load_from=str(tmp_path / 'a' / 'epoch_1.pth'))
+    runner.model.init_cfg = dict(type='Pretrained', checkpoint='nothing.pth')
+    runner.train()
+    assert runner.epoch == 1

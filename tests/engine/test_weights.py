@@ -169,3 +169,22 @@ def test_class_names_of_the_checkpoint_come_first():
 def test_class_map_refuses(kwargs, meta, message):
     with pytest.raises(UserError, match=message):
         load_weights(Detector(1), {'state_dict': coco_state(), 'meta': meta}, **kwargs)
+
+
+def test_pretraining_that_would_be_overwritten_is_skipped():
+    from mmengine.model import BaseModule
+
+    from mmdet.engine.weights import skip_covered_pretraining
+
+    model = nn.Module()
+    for name in ('backbone', 'other'):
+        part = BaseModule(init_cfg=dict(type='Pretrained', checkpoint='nothing.pth'))
+        part.fc = nn.Linear(2, 2)
+        part.norm = nn.BatchNorm1d(2)
+        setattr(model, name, part)
+    state = {k: v for k, v in model.state_dict().items() if 'num_batches' not in k and k != 'other.fc.bias'}
+    assert skip_covered_pretraining(model, {'state_dict': state}) == ['backbone']
+    assert model.backbone.init_cfg is None and model.other.init_cfg['type'] == 'Pretrained'
+    state['backbone.fc.weight'] = torch.zeros(3, 2)
+    model.backbone.init_cfg = dict(type='Pretrained')
+    assert skip_covered_pretraining(model, state) == []
