@@ -132,7 +132,11 @@ def read_dataset(root, source, report):
         height, width = (v if _is_count(v) else None for v in (entry.get('height'), entry.get('width')))
         videos[entry['id']] = (height, width, length)
     listed = _read_list(root, 'categories', source, report, required=False)
-    if listed is None:
+    if listed is None and root.get('categories') in ({}, ''):
+        # Nothing, only of the wrong kind: the official code finds no category in it either.
+        report.add('bad_value', source, 'categories')
+        listed = []
+    elif listed is None:
         report.add('no_categories', source, 'categories')
         found = root.get('annotations') if isinstance(root.get('annotations'), list) else []
         ids = {a['category_id'] for a in found if isinstance(a, dict) and _hashable(a.get('category_id'))}
@@ -183,7 +187,7 @@ def read_truth(root, masks, dataset, source, report, iou_type='segm'):
     """
     tracks = Tracks(source, masks)
     seen, ignore, crowd, spans, areas = set(), [], [], [], []
-    listed = [] if root.get('annotations') is None else _read_list(root, 'annotations', source, report)
+    listed = [] if not root.get('annotations') else _read_list(root, 'annotations', source, report)
     for row, entry in listed:
         place = f'annotations[{row}] (id {entry["id"]!r})'
         if not _check_keys(entry, place, ('video_id', 'category_id'), source, report):

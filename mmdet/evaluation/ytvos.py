@@ -120,7 +120,7 @@ class YTVOS:
             annotations = [_unpack_entry(entry, masks) for entry in annotations]
             root = {**root, 'annotations': annotations}
         self._dataset = root
-        if any('areas' not in a for a in annotations or ()) and self._is_result:
+        if self._is_result:
             self._measure(annotations)
         self.createIndex()
 
