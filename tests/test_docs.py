@@ -1,0 +1,185 @@
+"""The documents: keys they must name, links that must lead somewhere, commands and code that must work."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from mmdet.apis import load_config
+from mmdet.registry import DATASETS, MODELS, TASK_UTILS
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
+TOP = ('Variables', 'Top level', 'Other keys')
+
+
+def documents():
+    """Markdown files of the repository, tracked or about to be."""
+    command = ['git', 'ls-files', '--cached', '--others', '--exclude-standard', '*.md']
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    names = done.stdout.split() if done.returncode == 0 else []
+    # Without git (an unpacked archive) the top folder and docs/ are what there is to look at.
+    names = names or [
+        str(p.relative_to(ROOT)) for f in ('.', 'docs', 'data') for p in (ROOT / f).glob('*.md')
+    ]
+    return sorted(name for name in names if (ROOT / name).is_file())
+
+
+def without_code(text):
+    return re.sub(r'```.*?```|`[^`\n]*`', '', text, flags=re.DOTALL)
+
+
+def config_keys(value, path=''):
+    """Full paths of the values of a config; an item of a list of dicts goes by its ``type``."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from config_keys(inner, f'{path}.{key}'.lstrip('.'))
+    elif isinstance(value, list) and value and isinstance(value[0], dict) and not path.endswith('.pipeline'):
+        for item in value:
+            rest = {key: inner for key, inner in item.items() if key != 'type'}
+            yield from config_keys(rest, f'{path}.{item["type"]}')
+    else:
+        yield path
+
+
+def documented_keys():
+    """Full paths that docs/config.md has a row for: names in the heading and in the first column."""
+    found, prefixes = set(), []
+    for line in (ROOT / 'docs/config.md').read_text().splitlines():
+        if line.startswith('### '):
+            title = line[4:]
+            prefixes = [''] if title in TOP else re.findall(r'`([^`]+)`', title)
+            assert prefixes, title
+        row = re.match(r'\| `([\w.]+)` \|', line)
+        if row:
+            found |= {f'{prefix}.{row.group(1)}'.lstrip('.') for prefix in prefixes}
+    return found
+
+
+def test_every_key_of_the_main_config_is_documented_and_in_its_place():
+    wanted = set(config_keys(Config.fromfile(str(ROOT / CONFIG))._cfg_dict.to_dict()))
+    assert len(wanted) > 150
+    assert sorted(wanted - documented_keys()) == []
+
+
+def test_config_page_has_no_key_that_the_config_lacks():
+    wanted = set(config_keys(Config.fromfile(str(ROOT / CONFIG))._cfg_dict.to_dict()))
+    # One table explains both pipelines; flips and annotations are in one of them only.
+    extra = (
+        documented_keys()
+        - wanted
+        - {'test_pipeline.LoadAnnotations.with_mask', 'test_pipeline.RandomFlip.prob'}
+    )
+    assert sorted(extra) == []
+
+
+@pytest.mark.parametrize('name', documents())
+def test_relative_links_resolve(name):
+    text = without_code((ROOT / name).read_text())
+    targets = re.findall(r'\]\(([^)\s]+)[^)]*\)', text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+    local = [t.split('#')[0] for t in targets if not re.match(r'[a-z]+:', t) and not t.startswith('#')]
+    missing = [target for target in local if not (ROOT / name).parent.joinpath(target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize('name', documents())
+def test_commands_name_tools_that_exist(name):
+    text = (ROOT / name).read_text()
+    tools = set(re.findall(r'(?<![\w/.-])(?:\./)?((?:tools|demo|benchmarks)/[\w/]+\.(?:py|sh))\b', text))
+    tools |= set(re.findall(r'(?<![\w/.-])(configs/\w{2,}\.py)\b', text))
+    assert sorted(tool for tool in tools if not (ROOT / tool).is_file()) == []
+
+
+def write_blocks(folder):
+    """Write the files of docs/extend.md; returns their names."""
+    names = []
+    for block in re.findall(r'```python\n(.*?)```', (ROOT / 'docs/extend.md').read_text(), re.DOTALL):
+        name = re.match(r'# (my_\w+\.py)\n', block)
+        assert name, f'a block of docs/extend.md names no file: {block[:60]}'
+        (folder / name.group(1)).write_text(block)
+        names.append(name.group(1))
+    return names
+
+
+def write_boxes(folder):
+    """Pictures and the table that the data set of docs/extend.md reads."""
+    (folder / 'frames').mkdir()
+    lines = ['video,frame,file,width,height,track,category,x,y,w,h']
+    for frame in range(3):
+        image = np.full((48, 72, 3), 90, np.uint8)
+        for track, name in enumerate(('cat', 'dog')):
+            x, y = 4 + 3 * frame + 30 * track, 8 + 10 * track
+            image[y : y + 12, x : x + 16] = 200
+            lines.append(f'v,{frame},{frame}.png,72,48,{track + 5},{name},{x},{y},16,12')
+        cv2.imwrite(str(folder / 'frames' / f'{frame}.png'), image)
+    (folder / 'boxes.csv').write_text('\n'.join(lines) + '\n')
+
+
+@pytest.fixture(scope='module')
+def extended(tmp_path_factory):
+    """The config of docs/extend.md, read where its files lie."""
+    folder = tmp_path_factory.mktemp('extend')
+    names = write_blocks(folder)
+    assert names == ['my_head.py', 'my_tracker.py', 'my_dataset.py', 'my_config.py']
+    write_boxes(folder)
+    (folder / 'configs').symlink_to(ROOT / 'configs')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        config = load_config('my_config.py')
+        # Small enough for a test; the parts in question stay as documented.
+        config.merge_from_dict({'model.backbone.depth': 18, 'model.backbone.init_cfg': None})
+        config.merge_from_dict({'model.neck.in_channels': [64, 128, 256, 512]})
+        yield config
+    for module in ('my_head', 'my_tracker', 'my_dataset'):
+        sys.modules.pop(module, None)
+    MODELS.module_dict.pop('CosineTrackHead')
+    TASK_UTILS.module_dict.pop('OverlapTracker')
+    DATASETS.module_dict.pop('BoxTable')
+
+
+def test_the_extended_config_trains_and_tracks(extended):
+    torch.manual_seed(0)
+    model = MODELS.build(extended.model)
+    model.init_weights()
+    assert type(model.track_head).__name__ == 'CosineTrackHead'
+    train = DATASETS.build(extended.train_dataloader.dataset)
+    assert train.metainfo['classes'] == ('cat', 'dog') and len(train) == 3
+    sample = train[0]
+    assert sample['inputs'].shape[0] == 2
+    assert sample['data_samples'].gt_instances.instance_ids.tolist() == [5, 6]
+    data = model.data_preprocessor(pseudo_collate([sample]), training=True)
+    losses = model(**data, mode='loss')
+    assert torch.isfinite(losses['loss_match']) and losses['loss_match'] > 0
+    losses['loss_match'].backward()
+    assert model.track_head.fcs[0].weight.grad.abs().sum() > 0
+
+    model.eval()
+    model.test_cfg['rcnn']['score_thr'] = 0.0
+    test = DATASETS.build(extended.test_dataloader.dataset)
+    results = [model.test_step(pseudo_collate([test[index]]))[0].pred_instances for index in range(2)]
+    assert all(len(set(found.instance_ids.tolist())) == len(found) > 0 for found in results)
+
+
+def test_documented_head_gives_embeddings_of_one_length(extended):
+    head = MODELS.build({'type': 'CosineTrackHead', 'in_channels': 4, 'fc_out_channels': 8, 'scale': 9.0})
+    torch.testing.assert_close(head.embed(torch.rand(5, 4, 7, 7)).norm(dim=1), torch.full((5,), 3.0))
+
+
+def test_documented_tracker_follows_overlap(extended):
+    tracker = TASK_UTILS.build({'type': 'OverlapTracker'})
+    boxes, labels = torch.tensor([[0.0, 0, 9, 9], [20, 0, 29, 9]]), torch.tensor([0, 1])
+    unused = (torch.ones(2), labels, torch.zeros(2, 4))
+    assert tracker.track('a', 0, boxes, *unused).tolist() == [0, 1]
+    swapped = (torch.ones(2), labels.flip(0), torch.zeros(2, 4))
+    assert tracker.track('a', 1, boxes.flip(0) + 1, *swapped).tolist() == [1, 0]
+    assert tracker.track('a', 2, boxes.flip(0) + 1, *unused).tolist() == [2, 3]
+    tracker.reset('a')
+    assert tracker.track('a', 0, boxes, *unused).tolist() == [0, 1]
