@@ -128,8 +128,9 @@ def _walk_videos(evaluation, score_thr, core, library):
         found['per_video'][v], best = _video_row(video, real)
         found['ious'] += best
         first = found_first(video, real)
-        found['scores']['found'] += real.score[first].tolist()
-        found['scores']['false'] += real.score[~first].tolist()
+        finite = np.isfinite(real.score)
+        found['scores']['found'] += real.score[first & finite].tolist()
+        found['scores']['false'] += real.score[~first & finite].tolist()
         if library is not None:
             for k, numbers in identity_numbers(video, real, score_thr, library).items():
                 sequences[v, params.catIds[k]] = numbers

@@ -139,7 +139,8 @@ def check_annotations(ann, backend='auto'):
 def _check_categories(root, findings):
     """Names of the categories."""
     seen = set()
-    for row, category in enumerate(root.get('categories') or []):
+    listed = root.get('categories')
+    for row, category in enumerate(listed if isinstance(listed, list) else []):
         name = category.get('name') if isinstance(category, dict) else None
         if not isinstance(name, str) or not name or name in seen:
             findings.add('category_name', f'categories[{row}] name {name!r}')

@@ -26,7 +26,10 @@ KINDS = {
         'annotations of a category that the file does not list',
         'they are left out, as in the official code',
     ),
-    'missing_iscrowd': ('annotations without a usable "iscrowd"', 'they count as iscrowd 0'),
+    'missing_iscrowd': (
+        'annotations without a usable "iscrowd"',
+        'they count as iscrowd 0; a number in quotes counts as in the official code',
+    ),
     'missing_areas': (
         'annotations without a usable list "areas"',
         'the areas of the masks (of the boxes, where there are no masks) are taken',

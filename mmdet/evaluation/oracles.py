@@ -211,7 +211,7 @@ def with_missed(video, results):
     row = len(video.dts) + missed
     there = video.area[row] > 0
     source = np.where(there, row[:, None], -1)
-    top = max(1.0, results.score.max(initial=0.0))
+    top = max(1.0, results.score[np.isfinite(results.score)].max(initial=0.0))
     return Results(
         np.concatenate([results.source, source]),
         np.concatenate([results.category, video.gt_category[missed]]),

@@ -208,7 +208,7 @@ def read_truth(root, masks, dataset, source, report, iou_type='segm'):
         flag = entry.get('iscrowd')
         if not isinstance(flag, bool) and not (is_number(flag) and math.isfinite(flag)):
             report.add('missing_iscrowd', source, place)
-            flag = 0
+            flag = flag if isinstance(flag, str) and flag.strip().isdecimal() else 0
         area = mean_area(entry.get('areas'))
         if area is None:
             report.add('missing_areas', source, place)

@@ -171,7 +171,7 @@ def check_classes_and_tools(pair, draw, folder):
         evaluation.accumulate()
         evaluation.summarize()
         assert len(evaluation.evalImgs) == 4 * len(truth.vids) * len(truth.cats)
-        if isinstance(lenient, dict):
+        if isinstance(lenient, dict) and 'no_categories' not in str(lenient['warnings']):
             assert list(lenient['stats'].values()) == evaluation.stats.tolist()
         truth.getAnnIds(vidIds=truth.getVidIds(), catIds=truth.getCatIds())
     except UserError:
