@@ -183,3 +183,14 @@ def test_documented_tracker_follows_overlap(extended):
     assert tracker.track('a', 2, boxes.flip(0) + 1, *unused).tolist() == [2, 3]
     tracker.reset('a')
     assert tracker.track('a', 0, boxes, *unused).tolist() == [0, 1]
+
+
+def test_tests_named_in_conventions_exist():
+    named = re.findall(r'`([\w/]+\.py)::(test_\w+)`', (ROOT / 'docs/conventions.md').read_text())
+    assert len(named) > 50
+    missing = []
+    for path, name in named:
+        file = ROOT / path
+        if not file.is_file() or f'\ndef {name}(' not in file.read_text():
+            missing.append(f'{path}::{name}')
+    assert missing == []
