@@ -114,6 +114,29 @@ def find_nvcc():
     return None, None
 
 
+def cuda_part(cuda):
+    """Decide on the CUDA kernels.
+
+    Args:
+        cuda (str | None): the CUDA version that torch was built with.
+
+    Returns:
+        tuple: path of nvcc (str | None), folder of its toolkit (Path | None), and a phrase on what is built.
+    """
+    if not cuda:
+        return None, None, 'CPU'
+    nvcc, home = find_nvcc()
+    if nvcc is None:
+        return None, None, f'CPU, no CUDA part as nvcc was not found (torch has CUDA {cuda})'
+    done = subprocess.run([nvcc, '--version'], capture_output=True, text=True, check=False)
+    release = re.search(r'release (\d+)\.(\d+)', done.stdout)
+    found = '.'.join(release.groups()) if release else 'unknown'
+    # Another major version would ask for a runtime library that torch does not bring.
+    if found.split('.')[0] != cuda.split('.')[0]:
+        return None, None, f'CPU, no CUDA part as nvcc is of CUDA {found} and torch of CUDA {cuda}'
+    return nvcc, home, f'CPU and CUDA {cuda}'
+
+
 def cuda_architectures(cuda):
     """``-gencode`` options from $TORCH_CUDA_ARCH_LIST, or for the GPU generations that this CUDA supports."""
     listed = os.environ.get('TORCH_CUDA_ARCH_LIST')
@@ -194,16 +217,12 @@ def build_ops(out_root, force=False):
     """
     torch_folder, torch_version, cuda = find_torch()
     compiler = find_compiler()
-    nvcc, cuda_home = find_nvcc() if cuda else (None, None)
+    nvcc, cuda_home, device = cuda_part(cuda)
     files = sorted(path for path in SOURCES.rglob('*') if path.suffix in ('.cpp', '.cu', '.h'))
     units = [path for path in files if path.suffix == '.cpp' or (path.suffix == '.cu' and nvcc)]
     gencode = cuda_architectures(cuda) if nvcc else []
     # The torch version is left out: the stable interface makes the result the same for all of them.
     stamp = fingerprint(*files, Path(__file__), compiler, nvcc, gencode, platform.machine())
-    if nvcc:
-        device = f'CPU and CUDA {cuda}'
-    else:
-        device = f'CPU, no CUDA part as nvcc was not found (torch has CUDA {cuda})' if cuda else 'CPU'
     if not force and reuse(OPS_LIBRARY, out_root, stamp):
         return f'operators up to date ({device}, torch {torch_version})'
     include = ['-isystem', torch_folder / 'include', f'-DTORCH_TARGET_VERSION={TARGET_VERSION}']

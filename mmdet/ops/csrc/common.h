@@ -1,4 +1,4 @@
-// What every kernel file shares: the marker for code that runs on both devices, and reading of arguments.
+// What every source file shares: the marker for code that runs on both devices, and the name of the library.
 #pragma once
 
 #if defined(__CUDACC__) || defined(MASKTRACK_EMULATE_CUDA)
@@ -7,16 +7,11 @@
 #define MASKTRACK_HD inline
 #endif
 
-namespace masktrack {
-
-// Coordinates, weights and sums of half-precision features are kept in single precision.
-template <typename T>
-struct Accumulate {
-  using type = float;
-};
-template <>
-struct Accumulate<double> {
-  using type = double;
-};
-
-}  // namespace masktrack
+// Operators live in torch.ops.masktrack. tests/ops/emulation builds the CUDA kernels once more for the CPU, under
+// another name. One more macro in between, since torch's own do not expand the name in every version.
+#ifndef MASKTRACK_NAMESPACE
+#define MASKTRACK_NAMESPACE masktrack
+#define MASKTRACK_CUDA_KEY CUDA
+#endif
+#define MASKTRACK_LIBRARY(name, m) STABLE_TORCH_LIBRARY(name, m)
+#define MASKTRACK_LIBRARY_IMPL(name, key, m) STABLE_TORCH_LIBRARY_IMPL(name, key, m)

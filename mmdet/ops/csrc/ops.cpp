@@ -2,11 +2,9 @@
 #include <torch/csrc/stable/library.h>
 #include <torch/csrc/stable/tensor.h>
 
-#ifndef MASKTRACK_NAMESPACE
-#define MASKTRACK_NAMESPACE masktrack
-#endif
+#include "common.h"
 
-STABLE_TORCH_LIBRARY(MASKTRACK_NAMESPACE, m) {
+MASKTRACK_LIBRARY(MASKTRACK_NAMESPACE, m) {
   // Raised when a schema below changes, so that an outdated library is recognised (mmdet/ops/_library.py).
   m.def("api_version() -> int");
   m.def("has_cuda() -> bool");
@@ -40,7 +38,7 @@ bool has_cuda() {
 
 }  // namespace
 
-STABLE_TORCH_LIBRARY_IMPL(MASKTRACK_NAMESPACE, CompositeExplicitAutograd, m) {
+MASKTRACK_LIBRARY_IMPL(MASKTRACK_NAMESPACE, CompositeExplicitAutograd, m) {
   m.impl("api_version", TORCH_BOX(&api_version));
   m.impl("has_cuda", TORCH_BOX(&has_cuda));
 }

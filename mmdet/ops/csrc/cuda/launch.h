@@ -21,12 +21,6 @@ using torch::stable::accelerator::DeviceGuard;
   STD_CUDA_KERNEL_LAUNCH_CHECK()
 #endif
 
-// tests/ops/emulation runs the kernels below on the CPU, under another name.
-#ifndef MASKTRACK_NAMESPACE
-#define MASKTRACK_NAMESPACE masktrack
-#define MASKTRACK_CUDA_KEY CUDA
-#endif
-
 namespace masktrack {
 
 inline cudaStream_t current_stream(const torch::stable::Tensor& tensor) {

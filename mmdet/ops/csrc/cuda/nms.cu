@@ -205,7 +205,7 @@ std::tuple<Tensor, Tensor> soft_nms_cuda(Tensor boxes, Tensor scores, std::optio
 }  // namespace
 }  // namespace masktrack
 
-STABLE_TORCH_LIBRARY_IMPL(MASKTRACK_NAMESPACE, MASKTRACK_CUDA_KEY, m) {
+MASKTRACK_LIBRARY_IMPL(MASKTRACK_NAMESPACE, MASKTRACK_CUDA_KEY, m) {
   m.impl("nms_mask", TORCH_BOX(&masktrack::nms_mask_cuda));
   m.impl("soft_nms", TORCH_BOX(&masktrack::soft_nms_cuda));
 }

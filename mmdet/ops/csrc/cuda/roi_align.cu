@@ -212,7 +212,7 @@ std::vector<Tensor> roi_align_backward_cuda(Tensor grad, Tensor rois, std::optio
 }  // namespace
 }  // namespace masktrack
 
-STABLE_TORCH_LIBRARY_IMPL(MASKTRACK_NAMESPACE, MASKTRACK_CUDA_KEY, m) {
+MASKTRACK_LIBRARY_IMPL(MASKTRACK_NAMESPACE, MASKTRACK_CUDA_KEY, m) {
   m.impl("roi_align", TORCH_BOX(&masktrack::roi_align_cuda));
   m.impl("roi_align_backward", TORCH_BOX(&masktrack::roi_align_backward_cuda));
 }
