@@ -67,7 +67,8 @@ def test_versions(setup_env, text, numbers):
 def test_torch_of_an_interpreter(setup_env):
     import torch
 
-    assert setup_env.torch_version(sys.executable) == torch.__version__
+    found = setup_env.torch_version(sys.executable)  # a CUDA build's distribution has no +cu130
+    assert found and torch.__version__.startswith(found)
     assert setup_env.torch_version('/bin/false') == ''
 
 
