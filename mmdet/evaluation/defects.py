@@ -7,6 +7,10 @@ KINDS = {
     'not_an_object': ('entries that are not JSON objects', 'they are left out'),
     'missing_key': ('entries without a required key', 'they are left out'),
     'bad_value': ('entries with a value of the wrong type', 'they are left out'),
+    'bad_id': (
+        'annotations whose id is neither a number nor a text',
+        'they count, as in the official code: an id only tells tracks apart',
+    ),
     'no_categories': ('there is no usable list "categories"', 'the categories of the annotations are taken'),
     'duplicate_video': ('video ids that occur more than once', 'the last video with the id counts'),
     'duplicate_category': ('category ids that occur more than once', 'the last category with the id counts'),

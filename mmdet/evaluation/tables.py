@@ -100,10 +100,12 @@ def _read_list(root, key, source, report, required=True):
             report.add('not_an_object', source, f'{key}[{row}]')
         elif 'id' not in entry:
             report.add('missing_key', source, f'{key}[{row}] has no "id"')
-        elif not _hashable(entry['id']):
-            report.add('bad_value', source, f'{key}[{row}] id {entry["id"]!r:.40}')
-        else:
+        elif _hashable(entry['id']) or (key == 'annotations' and not isinstance(entry['id'], (list, dict))):
             kept.append((row, entry))
+            if not _hashable(entry['id']):
+                report.add('bad_id', source, f'{key}[{row}] id {entry["id"]!r:.40}')
+        else:
+            report.add('bad_value', source, f'{key}[{row}] id {entry["id"]!r:.40}')
     return kept
 
 

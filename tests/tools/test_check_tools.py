@@ -80,6 +80,7 @@ SEEDED = {
         edit('videos', 0, 'id', to='del'),
     ],
     'bad_value': [edit(*SEGM, to=5), edit(*TRACK, 'id', to=[1])],
+    'bad_id': [edit(*TRACK, 'id', to=None)],
     'not_an_object': [edit(*TRACK, to='x')],
     'ground_truth_of_unknown_video': [edit(*TRACK, 'video_id', to=77)],
     'ground_truth_of_unknown_category': [edit(*TRACK, 'category_id', to=77)],
