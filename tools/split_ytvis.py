@@ -1,0 +1,117 @@
+"""Split a YouTube-VIS annotation file into training and validation by video, or take some of its videos.
+
+    python tools/split_ytvis.py data/annotations/train.json --out data/annotations --val-fraction 0.2 --seed 0
+    python tools/split_ytvis.py data/annotations/train.json --out few.json --videos 3,17,0043f083b5
+
+A split writes instances_train_sub.json and instances_val_sub.json into the folder DIR; a subset writes
+instances_subset.json, or the file that --out names. Pictures stay where they are: both parts refer to the
+same folder.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmdet.datasets.split import match_video_ids, split_videos, subset  # noqa: E402
+from mmdet.structures.ytvis import parse_ytvis, read_json  # noqa: E402
+from mmdet.utils import UserError, atomic_open, cli_main  # noqa: E402
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Split an annotation file by video, evenly over categories, or take some of its videos.'
+    )
+    parser.add_argument('ann', metavar='ANN', help='annotation file in YouTube-VIS format')
+    parser.add_argument('--out', required=True, metavar='DIR', help='folder to write to; subset: or a file')
+    parser.add_argument('--val-fraction', default='0.2', metavar='F', help='share of videos held back (0.2)')
+    parser.add_argument('--seed', type=int, default=0, help='another seed gives another split (0)')
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument('--videos', metavar='ID,ID,...', help='take these videos: ids or names of folders')
+    which.add_argument('--videos-file', metavar='FILE', help='the same, one to a line')
+    return parser.parse_args(argv)
+
+
+def wanted_videos(args):
+    """Names given on the command line or in a file, or None for a split."""
+    if args.videos is not None:
+        return [name.strip() for name in args.videos.split(',') if name.strip()]
+    if args.videos_file is None:
+        return None
+    try:
+        lines = Path(args.videos_file).read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'--videos-file {args.videos_file} cannot be read: {error}') from None
+    names = (line.split('#', 1)[0].strip() for line in lines)
+    return [name for name in names if name]
+
+
+def write(path, content):
+    """Write one part and say what is in it."""
+    with atomic_open(path) as file:
+        json.dump(content, file, separators=(',', ':'))
+    tracks = content.get('annotations')
+    objects = 'no annotations' if tracks is None else f'{len(tracks)} objects'
+    frames = sum(len(video['file_names']) for video in content['videos'])
+    print(f'wrote {path}: {len(content["videos"])} videos, {frames} frames, {objects}')
+
+
+def table(index, parts):
+    """Videos of each category in each part, as text."""
+    from terminaltables import AsciiTable
+
+    rows = [['category', *(f'{name}: videos' for name in parts), *(f'{name}: objects' for name in parts)]]
+    for category in index.categories:
+        mine = [a['video_id'] for a in index.annotations if a['category_id'] == category['id']]
+        videos = [len(set(mine) & ids) for ids in parts.values()]
+        rows.append([category['name'], *videos, *(sum(v in ids for v in mine) for ids in parts.values())])
+    return AsciiTable(rows).table
+
+
+@cli_main
+def main(argv=None):
+    """Split or take a subset, write, and tell."""
+    args = parse_args(argv)
+    content = read_json(args.ann)
+    index = parse_ytvis(content, args.ann)
+    out, wanted = Path(args.out), wanted_videos(args)
+    if wanted is not None:
+        path = out if out.suffix == '.json' else out / 'instances_subset.json'
+        refuse_overwrite(args.ann, [path])
+        write(path, subset(content, match_video_ids(wanted, index.videos, args.ann)))
+        return
+    if out.suffix == '.json':
+        raise UserError(f'--out must be a folder for a split, got {out}')
+    paths = {'train': out / 'instances_train_sub.json', 'val': out / 'instances_val_sub.json'}
+    refuse_overwrite(args.ann, paths.values())
+    if not index.has_annotations:
+        print(f'note: {args.ann} has no annotations; the split is not balanced', file=sys.stderr)
+    categories = {video: [a['category_id'] for a in tracks] for video, tracks in index.by_video.items()}
+    parts = dict(zip(('train', 'val'), split_videos(categories, args.val_fraction, args.seed)))
+    for name, ids in parts.items():
+        write(paths[name], subset(content, ids))
+    if index.annotations:
+        print(table(index, parts))
+    for category in index.categories:
+        has = {name for name, ids in parts.items() if any(_seen(index, category, v) for v in ids)}
+        if len(has) == 1:
+            lacking = 'val' if has == {'train'} else 'train'
+            print(f'note: no video of {category["name"]!r} in {lacking}', file=sys.stderr)
+
+
+def _seen(index, category, video):
+    return any(a['category_id'] == category['id'] for a in index.by_video[video])
+
+
+def refuse_overwrite(source, targets):
+    """A part must not replace the file it was made from."""
+    for path in targets:
+        if path.exists() and path.samefile(source):
+            raise UserError(f'{path} is the annotation file itself; choose another --out')
+
+
+if __name__ == '__main__':
+    main()
