@@ -1,0 +1,1 @@
+"""Other formats of video instance data, to YouTube-VIS and back."""
