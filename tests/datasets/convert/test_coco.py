@@ -1,0 +1,62 @@
+"""COCO with track ids to YouTube-VIS."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmdet.datasets.convert.coco import coco_to_ytvis
+from mmdet.utils import UserError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def content():
+    def image(number, video, frame):
+        name = f'v{video}/{frame}.jpg'
+        return dict(id=number, video_id=video, frame_id=frame, file_name=name, width=12, height=8)
+
+    def square(number, x, **keys):
+        polygon = [[x, 1, x + 3, 1, x + 3, 4, x, 4]]
+        return dict(image_id=number, category_id=3, track_id=9, segmentation=polygon, **keys)
+
+    return {
+        'categories': [{'id': 3, 'name': 'cat'}],
+        'images': [image(1, 5, 1), image(2, 5, 0), image(3, 6, 0)],
+        'annotations': [square(1, 4), square(2, 2), square(3, 0)],
+    }
+
+
+@pytest.mark.parametrize('flag', [[], ['--video-from-path']], ids=['ids', 'folders'])
+def test_tool_groups_frames_and_tracks(content, tmp_path, flag):
+    (tmp_path / 'coco.json').write_text(json.dumps(content))
+    tool = ROOT / 'tools/convert_datasets/coco_to_ytvis.py'
+    command = [
+        sys.executable,
+        str(tool),
+        str(tmp_path / 'coco.json'),
+        '--out',
+        str(tmp_path / 'o.json'),
+        *flag,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    root = json.loads((tmp_path / 'o.json').read_text())
+    assert [v['file_names'] for v in root['videos']] == [['v5/0.jpg', 'v5/1.jpg'], ['v6/0.jpg']]
+    assert [v['id'] for v in root['videos']] == ([1, 2] if flag else [5, 6])
+    assert [a['bboxes'] for a in root['annotations']] == [[[2, 1, 3, 3], [4, 1, 3, 3]], [[0, 1, 3, 3]]]
+    assert [a['areas'] for a in root['annotations']] == [[9, 9], [9]]
+
+
+def test_faults_are_named(content):
+    content['annotations'][1]['image_id'] = 1
+    with pytest.raises(UserError, match=r'annotations\[1\]: track 9 is in its image twice'):
+        coco_to_ytvis(content)
+    del content['annotations'][1]['track_id']
+    with pytest.raises(UserError, match=r'annotations\[1\]: track_id'):
+        coco_to_ytvis(content)
+    del content['images'][2]['frame_id']
+    with pytest.raises(UserError, match=r'images\[2\]: frame_id missing'):
+        coco_to_ytvis(content)
