@@ -68,7 +68,7 @@ def main(argv=None):
         raise UserError('--gpus: run  torchrun --nproc_per_node N tools/test.py ... --launcher pytorch')
     from mmengine.dist import is_main_process
 
-    from mmdet.apis import init_detector, load_config, register_all_modules, registry_errors, require
+    from mmdet.apis import building, init_detector, load_config, register_all_modules, require
     from mmdet.apis.testing import check_classes, init_processes, test_images
     from mmdet.evaluation.results import result_path
     from mmdet.registry import DATASETS
@@ -79,7 +79,7 @@ def main(argv=None):
     out = result_path(args.out or str(folder / f'{Path(args.checkpoint).stem}_results.json'))
     prefix = re.sub(r'\.json$', '', str(out))
     register_all_modules()
-    with registry_errors():
+    with building('the dataset'):
         dataset = DATASETS.build(config.test_dataloader.dataset)
     if hasattr(dataset, 'videos'):
         raise UserError(f'{type(dataset).__name__} gives videos: use tools/test_video.py')

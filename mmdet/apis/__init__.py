@@ -5,7 +5,7 @@ from ..utils.lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        'config': ('check_keys', 'load_config', 'registry_errors', 'require'),
+        'config': ('building', 'check_keys', 'load_config', 'registry_errors', 'require'),
         'inference': ('inference_detector', 'inference_video', 'init_detector'),
         'rendering': ('ResultRenderer',),
         'runner': ('build_runner', 'default_work_dir'),

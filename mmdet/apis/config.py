@@ -219,6 +219,25 @@ def registry_errors():
         raise UserError(f'unknown {kind} type {name!r}{suggest(name, known)}') from None
 
 
+@contextlib.contextmanager
+def building(what):
+    """Say in one line what a config has wrong when its parts are built: types, names and values of arguments.
+
+    Args:
+        what (str): what is being built, for the message.
+
+    Raises:
+        UserError: in place of any ``ValueError`` or ``TypeError``; ``MASKTRACK_TRACEBACK=1`` shows where.
+    """
+    with registry_errors():
+        try:
+            yield
+        except UserError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise UserError(f'{what} cannot be built from the config: {error}') from error
+
+
 _OLD_NAMES = {
     'optim_wrapper': 'optimizer',
     'train_cfg': 'total_epochs',

@@ -14,7 +14,7 @@ from mmdet.engine.checkpoint import load_weights, read_checkpoint
 from mmdet.registry import MODELS
 from mmdet.utils import UserError
 
-from .config import load_config, registry_errors
+from .config import building, load_config
 from .setup import register_all_modules
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
@@ -47,7 +47,7 @@ def init_detector(
     elif cfg_options:
         config.merge_from_dict(cfg_options)
     device = _checked_device(device)
-    with registry_errors():
+    with building('the model'):
         model = MODELS.build(config.model)
     content = None
     if checkpoint is not None:
@@ -155,7 +155,7 @@ class FramePipeline:
                 f'{config.filename or "the config"} has no test_dataloader: its transforms are needed'
             )
         steps = [step for step in dataset['pipeline'] if step.get('type') not in _FROM_FILES]
-        with registry_errors():
+        with building('the pipeline'):
             self.steps = compose(steps)
 
     def __call__(self, image, video_id, frame_id, video_length=None, path=''):

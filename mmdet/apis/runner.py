@@ -7,7 +7,7 @@ from mmengine.config import Config, ConfigDict
 
 from mmdet.utils import UserError
 
-from .config import registry_errors, require
+from .config import building, require
 from .setup import register_all_modules, warn_of_clashes
 
 _TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper')
@@ -58,7 +58,7 @@ def build_runner(config, train=True, validate=False, amp=False):
     if amp:
         _mixed_precision(config)
     _complete_hooks(config)
-    with registry_errors():
+    with building('the model or the runner'):
         return TrackRunner.from_cfg(config)
 
 

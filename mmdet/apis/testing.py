@@ -23,7 +23,7 @@ from mmdet.registry import DATASETS
 from mmdet.utils import Progress, UserError
 from mmdet.version import __version__
 
-from .config import registry_errors, require
+from .config import building, require
 from .setup import register_all_modules
 
 
@@ -63,7 +63,7 @@ def build_test_dataset(config):
     """
     require(config, ('test_dataloader',), 'testing')
     register_all_modules()
-    with registry_errors():
+    with building('the dataset'):
         dataset = DATASETS.build(config.test_dataloader.dataset)
     if not hasattr(dataset, 'videos') or not hasattr(dataset, 'video_slices'):
         raise UserError(

@@ -123,7 +123,12 @@ class TrackRunner(Runner):
             dataloader = {**dataloader, 'sampler': sampler}
             if not dataloader.get('num_workers'):
                 dataloader['persistent_workers'] = False
-        return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+        try:
+            return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+        except UserError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise UserError(f'the data loader cannot be built from the config: {error}') from error
 
     def build_train_loop(self, loop):
         """Build the training loop: :class:`ResumableEpochLoop`, or the one that counts iterations."""

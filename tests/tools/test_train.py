@@ -165,9 +165,26 @@ def test_unknown_type_and_misspelt_key_are_one_line(place):
 
 
 def test_wrong_number_of_classes_is_named(place):
-    options = ('--work-dir', 'bad', '--cfg-options', *SMALL, 'model.bbox_head.num_classes=3')
+    heads = ('model.bbox_head.num_classes=3', 'model.mask_head.num_classes=3')
+    options = ('--work-dir', 'bad', '--cfg-options', *SMALL, *heads)
     done = run('train', DEMO, *options, cwd=place, ok=False)
     assert 'model.bbox_head.num_classes is 3, but train_dataloader has 5 classes' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('model.mask_head.num_classes=9', 'num_classes'),
+        ('model.backbone.depht=18', 'depht'),
+        ('train_dataloader.dataset.pipeline.2.mode=both', "mode must be 'value' or 'range'"),
+        ('train_dataloader.dataset.img_prefx=x', 'img_prefx'),
+    ],
+)
+def test_wrong_values_and_names_of_arguments_are_one_line(place, option, message):
+    done = run('train', DEMO, '--work-dir', 'bad', '--cfg-options', *SMALL, option, cwd=place, ok=False)
+    errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
+    assert len(errors) == 1 and 'cannot be built from the config' in errors[0] and message in errors[0]
+    assert 'Traceback' not in done.stderr
 
 
 def test_missing_annotations_are_named(place):

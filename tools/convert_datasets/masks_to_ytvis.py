@@ -28,6 +28,8 @@ def main(argv=None):
         video, tracks = video_from_masks(args.masks, folder.name, number, lambda identity: 1, first)
         root['videos'].append(video)
         root['annotations'] += tracks
+    if not root['annotations']:
+        raise UserError(f'{args.masks}: expected a folder of PNG masks for each video, found no object in any')
     atomic_write_text(args.out, json.dumps(root))
     print(f'wrote {args.out}: {len(root["videos"])} videos, {len(root["annotations"])} objects')
 
