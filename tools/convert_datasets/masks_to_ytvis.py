@@ -29,7 +29,7 @@ def main(argv=None):
         root['videos'].append(video)
         root['annotations'] += tracks
     if not root['annotations']:
-        raise UserError(f'{args.masks}: expected a folder of PNG masks for each video, found no object in any')
+        raise UserError(f'{args.masks}: expected a folder of PNG masks for each video, found no object')
     atomic_write_text(args.out, json.dumps(root))
     print(f'wrote {args.out}: {len(root["videos"])} videos, {len(root["annotations"])} objects')
 
