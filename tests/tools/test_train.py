@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 from mmdet.datasets.synthetic import generate_dataset
 from tests.engine.old_configs import SMALL_CFG
@@ -67,6 +68,8 @@ def call(tool, args, cwd, folder='tools'):
     spec = importlib.util.spec_from_file_location(f'tool_{tool}', ROOT / folder / f'{tool}.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    # loggers are kept by a name that holds the second; one of an earlier run would print to that run's stream
+    MMLogger._instance_dict.clear()
     out, err, status = io.StringIO(), io.StringIO(), 0
     before = os.getcwd()
     os.chdir(cwd)
