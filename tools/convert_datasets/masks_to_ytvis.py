@@ -1,37 +1,73 @@
-#!/usr/bin/env python
-"""Folders of indexed PNG masks to YouTube-VIS: masks_to_ytvis.py MASKS OUT.json --category NAME."""
+"""Folders of PNG masks (DAVIS, palette or grey), one folder a video, to a YouTube-VIS annotation file.
+
+    python tools/convert_datasets/masks_to_ytvis.py masks --images frames --objects objects.csv --out all.json
+    python tools/convert_datasets/masks_to_ytvis.py DAVIS/Annotations/480p --images DAVIS/JPEGImages/480p \
+        --videos-file DAVIS/ImageSets/2017/train.txt --category object --out davis_train.json
+
+A pixel holds the number of its object, 0 is background, 255 belongs to nobody. Masks that ytvis_to_masks.py
+wrote become the annotation file they came from again.
+"""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet.datasets.convert.masks import video_from_masks  # noqa: E402
-from mmdet.utils import UserError, atomic_write_text, cli_main  # noqa: E402
+from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
+from mmdet.datasets.convert.files import read_name_list  # noqa: E402
+from mmdet.datasets.convert.mask_folders import mask_folders_to_ytvis  # noqa: E402
+from mmdet.datasets.convert.objects import ObjectTable  # noqa: E402
+from mmdet.datasets.convert.restore import has_manifest, restore_dataset  # noqa: E402
+from mmdet.utils import UserError, cli_main  # noqa: E402
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Turn folders of PNG masks into a YouTube-VIS annotation file.'
+    )
+    parser.add_argument('masks', metavar='MASKS', help='folder with a folder of PNG files for each video')
+    parser.add_argument('json', nargs='?', metavar='JSON', help='annotation file to write (or --out)')
+    parser.add_argument('--out', metavar='JSON', help='annotation file to write')
+    parser.add_argument('--images', metavar='DIR', help='pictures under the same names; checked to be there')
+    parser.add_argument('--objects', metavar='FILE', help='csv (video,object,category[,iscrowd]) or json')
+    parser.add_argument('--category', metavar='NAME', help='category of objects that the table lacks')
+    parser.add_argument('--classes', metavar='A,B,...', help='order of the category ids (alphabetical)')
+    parser.add_argument('--videos-file', metavar='FILE', help='take these videos only, one name to a line')
+    parser.add_argument('--void', default='255', metavar='N', help='number of no object, or "none" (255)')
+    parser.add_argument('--image-suffix', default='.jpg', metavar='.EXT', help='without --images (.jpg)')
+    args = parser.parse_args(argv)
+    if bool(args.out) == bool(args.json):
+        parser.error('name one annotation file to write, by --out')
+    args.out = args.out or args.json
+    return args
 
 
 @cli_main
 def main(argv=None):
-    """Convert every folder of MASKS as one video of objects of one category."""
-    parser = argparse.ArgumentParser(description='Indexed PNG masks to YouTube-VIS; 0 and 255 are no object.')
-    parser.add_argument('masks', help='folder with one folder of PNG masks per video')
-    parser.add_argument('out', help='annotation file to write')
-    parser.add_argument('--category', required=True, help='name of the category of all objects')
-    args = parser.parse_args(argv)
-    if not Path(args.masks).is_dir():
-        raise UserError(f'{args.masks}: no such folder')
-    root = dict(videos=[], categories=[dict(id=1, name=args.category)], annotations=[])
-    for number, folder in enumerate(sorted(p for p in Path(args.masks).iterdir() if p.is_dir()), 1):
-        first = len(root['annotations']) + 1
-        video, tracks = video_from_masks(args.masks, folder.name, number, lambda identity: 1, first)
-        root['videos'].append(video)
-        root['annotations'] += tracks
-    if not root['annotations']:
-        raise UserError(f'{args.masks}: expected a folder of PNG masks for each video, found no object')
-    atomic_write_text(args.out, json.dumps(root))
-    print(f'wrote {args.out}: {len(root["videos"])} videos, {len(root["annotations"])} objects')
+    """Convert and say what was written."""
+    args = parse_args(argv)
+    if not args.objects and not args.category:
+        if not has_manifest(args.masks):
+            raise UserError('give --objects FILE or --category NAME: masks do not say what they show')
+        print(write_dataset(args.out, restore_dataset(args.masks)))
+        return
+    if args.void != 'none' and not args.void.isdigit():
+        raise UserError(f'--void must be a number or "none", got {args.void!r}')
+    table = ObjectTable.read(args.objects, args.category) if args.objects else ObjectTable(args.category)
+    content, notes = mask_folders_to_ytvis(
+        args.masks,
+        table,
+        images=args.images,
+        classes=[name.strip() for name in args.classes.split(',')] if args.classes else None,
+        videos=read_name_list(args.videos_file) if args.videos_file else None,
+        void=None if args.void == 'none' else int(args.void),
+        image_suffix=args.image_suffix,
+    )
+    for note in notes:
+        print(f'note: {note}', file=sys.stderr)
+    print(write_dataset(args.out, content))
 
 
 if __name__ == '__main__':

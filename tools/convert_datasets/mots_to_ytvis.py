@@ -18,7 +18,11 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         description='Bring KITTI MOTS or MOTSChallenge txt files to YouTube-VIS.'
     )
-    parser.add_argument('txt', nargs='+', help='one file per sequence; its stem names the folder of pictures')
+    parser.add_argument(
+        'txt',
+        nargs='+',
+        help='a file, or a folder of png, per sequence; its stem names the folder of pictures',
+    )
     parser.add_argument('--images', required=True, metavar='DIR', help='holds a folder for each sequence')
     parser.add_argument('--out', required=True, metavar='JSON')
     parser.add_argument('--classes', nargs='+', default=['1=car', '2=pedestrian'], metavar='ID=NAME')

@@ -1,7 +1,8 @@
-"""KITTI MOTS and MOTSChallenge txt files, to YouTube-VIS and back.
+"""KITTI MOTS and MOTSChallenge files, txt or png, to YouTube-VIS and back.
 
 A line is ``frame track_id class_id height width rle``, a file is one sequence, ids are
-``class * 1000 + instance``, and 10000 marks regions to ignore, here crowd.
+``class * 1000 + instance``, and 10000 marks regions to ignore, here crowd. A pixel of png (16 bits) holds
+such an id; a sequence is a folder of these.
 """
 
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 
 from ...structures.rle import decode_rle, encode_mask, rle_area, rle_to_bbox, segm_to_rle
 from ...utils.errors import UserError
+from .files import files_by_stem
+from .indexed_png import read_indexed_png, split_objects
 
 IGNORE_ID = 10000
 SUFFIXES = ('.jpg', '.jpeg', '.png')
@@ -55,11 +58,25 @@ def read_mots_txt(path):
     return objects
 
 
+def read_mots_png(folder):
+    """Read one sequence of png files, named by frame number; as :func:`read_mots_txt`."""
+    objects = []
+    for stem, path in files_by_stem(folder, ('.png',)).items():
+        if not (stem.isascii() and stem.isdigit()):
+            raise UserError(f'{path}: expected a frame number as its name')
+        for track, rle in split_objects(read_indexed_png(path)).items():
+            if track < 1000:
+                raise UserError(f'{path}: the id {track} is below 1000: ids are class * 1000 + instance')
+            objects.append((int(stem), track, track // 1000, rle))
+    return objects
+
+
 def mots_to_ytvis(sequences, images, classes):
     """Bring sequences to YouTube-VIS.
 
     Args:
-        sequences (Sequence[str | Path]): txt files; the stem names the folder of pictures.
+        sequences (Sequence[str | Path]): txt files, or folders of png files; the stem names the
+            folder of pictures.
         images (str | Path): folder with one folder of pictures (named by frame number) per sequence.
         classes (dict[int, str]): names of the class ids.
 
@@ -77,7 +94,7 @@ def mots_to_ytvis(sequences, images, classes):
     for number, path in enumerate(sequences, 1):
         path = Path(path)
         names = _frame_names(Path(images) / path.stem)
-        objects = read_mots_txt(path)
+        objects = read_mots_png(path) if path.is_dir() else read_mots_txt(path)
         if not objects:
             raise UserError(f'{path} names no object, so the size of its pictures is unknown')
         height, width = objects[0][3]['size']

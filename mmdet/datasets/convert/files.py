@@ -1,0 +1,83 @@
+"""Names of videos and frames on disk."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from mmdet.utils import UserError
+
+PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+
+
+def natural_key(name):
+    """Sort key in which ``frame10`` comes after ``frame9``; ties (``01``, ``1``) go by the text."""
+    parts = re.split(r'([0-9]+)', str(name))
+    return [(int(part), '') if part.isdigit() else (-1, part) for part in parts], str(name)
+
+
+def existing_folder(path, what):
+    """``path`` as Path; ``UserError`` if it is no folder."""
+    path = Path(path)
+    if not path.is_dir():
+        raise UserError(
+            f'{what} {path} is not a folder' if path.exists() else f'{what} {path} does not exist'
+        )
+    return path
+
+
+def folders_with(root, suffixes):
+    """Names, relative to ``root``, of the folders below it that hold files with one of the endings.
+
+    Returns:
+        list[str]: with forward slashes, in natural order.
+    """
+    found = {
+        path.parent.relative_to(root).as_posix()
+        for path in Path(root).rglob('*')
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith('.')
+    }
+    return sorted(found, key=natural_key)
+
+
+def files_by_stem(folder, suffixes):
+    """Name without ending -> path, in natural order; two files with one such name are an error."""
+    found = {}
+    for path in sorted(Path(folder).iterdir(), key=lambda entry: natural_key(entry.name)):
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith('.'):
+            if path.stem in found:
+                raise UserError(f'{folder}: {found[path.stem].name} and {path.name} are the same frame')
+            found[path.stem] = path
+    return found
+
+
+def video_name(video):
+    """Folder of a video's frames where all lie in one, else its id as text."""
+    folders = {str(PurePosixPath(name).parent) for name in video['file_names']}
+    folder = folders.pop() if len(folders) == 1 else '.'
+    return str(video['id']) if folder == '.' else folder
+
+
+def checked_relative(name, place):
+    """``name`` as PurePosixPath; ``UserError`` if it would lead out of the folder it is put under."""
+    path = PurePosixPath(name.replace('\\', '/'))
+    if path.is_absolute() or '..' in path.parts or not path.name or re.match(r'[A-Za-z]:', name):
+        raise UserError(f'{place}: the file name {name!r} leads out of its folder')
+    return path
+
+
+def read_name_list(path):
+    """Names of videos in a text file, one to a line; ``#`` starts a comment."""
+    try:
+        lines = Path(path).read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'list of videos {path} cannot be read: {error}') from None
+    return [name for line in lines if (name := line.split('#', 1)[0].strip())]
+
+
+def choose_videos(names, wanted, root):
+    """Those of ``names`` that are wanted (None: all); ``UserError`` names what is missing."""
+    if wanted is None:
+        return list(names)
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise UserError(f'{root}: has no video {missing[0]!r} ({len(missing)} of {len(wanted)} are missing)')
+    return [name for name in names if name in set(wanted)]

@@ -1,0 +1,95 @@
+"""PNG pictures whose pixels are numbers of objects: with a palette (DAVIS), grey, or grey of 16 bits (MOTS).
+
+OpenCV gives the colours of a palette, not the numbers, and writes no palettes: Pillow does both.
+"""
+
+import struct
+
+import numpy as np
+from PIL import Image
+
+from mmdet.structures.rle import encode_mask
+from mmdet.utils import UserError, atomic_open
+
+
+def palette(count=256):
+    """Colours of the numbers 0, 1, 2, ...: bit 3k + c of a number is bit 7 - k of channel c, so that close
+    numbers get colours far apart (the scheme of PASCAL VOC and DAVIS).
+
+    Returns:
+        np.ndarray: uint8 (count, 3) RGB.
+    """
+    numbers = np.arange(count)
+    channels = [sum(((numbers >> (3 * k + c)) & 1) << (7 - k) for k in range(8)) for c in range(3)]
+    return np.stack(channels, axis=1).astype(np.uint8)
+
+
+def read_indexed_png(path):
+    """Read a picture of object numbers.
+
+    Args:
+        path (str | Path): PNG with a palette, or grey of 1 to 16 bits.
+
+    Returns:
+        np.ndarray: (H, W), uint8, or uint16 for a picture of 16 bits.
+
+    Raises:
+        UserError: the file is missing, damaged, or a colour picture.
+    """
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(26)
+            file.seek(0)
+            with Image.open(file, formats=['PNG']) as image:
+                image.load()
+                mode, array = image.mode, np.array(image)
+    except FileNotFoundError:
+        raise UserError(f'mask {path} does not exist') from None
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
+        raise UserError(f'mask {path} is not a readable PNG: {error}') from None
+    if mode not in ('1', 'P', 'L', 'I', 'I;16', 'I;16B') or array.ndim != 2:
+        raise UserError(
+            f'mask {path} is a picture of mode {mode}: expected object numbers, that is a palette or grey'
+        )
+    depth, colour_type = head[24], head[25]
+    if mode == 'L' and colour_type == 0 and depth in (2, 4):
+        array = array // (255 // (2**depth - 1))  # Pillow stretches grey of few bits to 0..255
+    return array.astype(np.uint8 if array.dtype == bool or depth <= 8 else np.uint16)
+
+
+def write_indexed_png(path, numbers):
+    """Write a picture of object numbers: with a palette up to 255, else grey of 16 bits.
+
+    Args:
+        path (str | Path): file to write; missing folders are made.
+        numbers (np.ndarray): (H, W) integers from 0 to 65535.
+
+    Raises:
+        ValueError: another shape or range.
+    """
+    numbers = np.asarray(numbers)
+    if numbers.ndim != 2 or not numbers.size or numbers.dtype.kind not in 'iub':
+        raise ValueError(f'expected integers of shape (H, W), got {numbers.dtype} {numbers.shape}')
+    if numbers.min() < 0 or numbers.max() > 65535:
+        raise ValueError(f'expected numbers from 0 to 65535, got {numbers.min()} to {numbers.max()}')
+    if numbers.max() <= 255:
+        image = Image.fromarray(np.ascontiguousarray(numbers.astype(np.uint8)))
+        image.putpalette(palette().tobytes())
+    else:
+        image = Image.fromarray(np.ascontiguousarray(numbers.astype(np.uint16)))
+    with atomic_open(path, 'wb') as file:
+        image.save(file, format='PNG')
+
+
+def split_objects(numbers, skip=()):
+    """RLEs of the objects of a picture.
+
+    Args:
+        numbers (np.ndarray): (H, W) object numbers, 0 is background.
+        skip (Container[int]): numbers that are no objects either.
+
+    Returns:
+        dict[int, dict]: object number -> RLE, ascending.
+    """
+    found = [int(number) for number in np.unique(numbers) if number and number not in skip]
+    return {number: encode_mask(numbers == number) for number in found}

@@ -1,0 +1,70 @@
+"""Masks that ``export_masks`` wrote, with ``objects.json``, back to the annotation file they came from."""
+
+from pathlib import Path
+
+from mmdet.structures.ytvis import read_json
+from mmdet.utils import Progress, UserError
+
+from .builder import track_lists
+from .export_masks import FORMAT, MANIFEST
+from .files import checked_relative
+from .mask_folders import read_video
+
+
+def has_manifest(folder):
+    """Whether masks were written by :func:`export_masks`."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def restore_dataset(folder, stream=None):
+    """Read the masks of a folder with ``objects.json``.
+
+    Videos, categories, ids, crowd flags and other keys are those of the annotation file (objects of results
+    get new ids); segmentations become compressed RLE, boxes and areas those of the masks.
+
+    Args:
+        folder (str | Path): what :func:`export_masks` wrote.
+        stream (IO | None): where progress is printed; stderr by default.
+
+    Returns:
+        dict: content of the annotation file.
+
+    Raises:
+        UserError: a file is missing or damaged, or a mask holds a number that ``objects.json`` lacks.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    manifest = read_json(path, 'object list')
+    if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
+        raise UserError(f'object list {path}: expected the format {FORMAT!r}')
+    try:
+        videos = [item['video'] for item in manifest['videos']]
+        listed = [
+            {(entry['layer'], int(number)): entry['entry'] for number, entry in item['objects'].items()}
+            for item in manifest['videos']
+        ]
+        frames = sum(len(video['file_names']) for video in videos)
+        categories = manifest['categories']
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f'object list {path} is damaged: {error!r}') from None
+    annotations = []
+    with Progress(frames, 'frames', stream=stream) as progress:
+        for video, objects in zip(videos, listed):
+            for layer in range(max((at for at, _ in objects), default=0) + 1):
+                root = folder / f'_layer{layer}' if layer else folder
+                names = [checked_relative(name, path).with_suffix('.png') for name in video['file_names']]
+                files = {str(name): root / name for name in names}
+                found, shape = read_video(files)
+                if found and shape != (video['height'], video['width']):
+                    raise UserError(f'masks of video {video["id"]!r} are {shape}, not as {path} says')
+                for number, masks in found.items():
+                    if (layer, number) not in objects:
+                        raise UserError(f'{root / names[0]}, ...: object {number} is not listed in {path}')
+                    entry = objects[layer, number]
+                    annotations.append({**entry, **track_lists(masks, len(names))})
+            progress.update(len(video['file_names']))
+    if all('id' in entry for entry in annotations):
+        annotations.sort(key=lambda entry: entry['id'])
+    else:  # masks of results: what they show becomes ground truth
+        annotations = [{'iscrowd': 0, **entry, 'id': number} for number, entry in enumerate(annotations, 1)]
+    return {'categories': categories, 'videos': videos, 'annotations': annotations}
