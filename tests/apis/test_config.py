@@ -55,7 +55,10 @@ def test_nearly_known_keys_are_refused_with_the_close_name(tmp_path, key, close)
 
 def test_variables_of_the_author_are_free(tmp_path):
     names = 'channels box_means train_pipeline data_root dataset_type img_norm_cfg my_backbone _private'
-    load_config(write(tmp_path, '\n'.join(f'{name} = 1' for name in names.split()) + '\nval_cfg = None\n'))
+    config = load_config(
+        write(tmp_path, '\n'.join(f'{name} = 1' for name in names.split()) + '\nval_cfg = None\n')
+    )
+    assert config.my_backbone == config.channels == 1
 
 
 def test_nearly_known_keys_of_the_old_schema(tmp_path):
