@@ -1,33 +1,43 @@
-#!/usr/bin/env python
-"""COCO json with track ids to YouTube-VIS: python tools/convert_datasets/coco_to_ytvis.py COCO --out JSON."""
+"""COCO json of video frames with track ids (CocoVID among them) to a YouTube-VIS annotation file.
+
+    python tools/convert_datasets/coco_to_ytvis.py coco.json --out ytvis.json
+    python tools/convert_datasets/coco_to_ytvis.py coco.json --video-from-path --out ytvis.json
+
+Annotations need track_id or instance_id, images video_id and frame_id; with --video-from-path a folder of
+pictures is a video instead.
+"""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
 from mmdet.datasets.convert.coco import coco_to_ytvis  # noqa: E402
 from mmdet.structures.ytvis import read_json  # noqa: E402
-from mmdet.utils import atomic_write_text, cli_main  # noqa: E402
+from mmdet.utils import cli_main  # noqa: E402
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Bring COCO annotations with track ids to YouTube-VIS.')
+    parser.add_argument('coco', metavar='COCO', help='json; annotations have track_id or instance_id')
+    parser.add_argument('--out', required=True, metavar='JSON', help='annotation file to write')
+    parser.add_argument(
+        '--video-from-path',
+        action='store_true',
+        help='a folder of pictures is a video, in order of the names (9 before 10)',
+    )
+    return parser.parse_args(argv)
 
 
 @cli_main
 def main(argv=None):
-    """Convert."""
-    parser = argparse.ArgumentParser(description='Bring COCO annotations with track ids to YouTube-VIS.')
-    parser.add_argument('coco', metavar='COCO', help='json; annotations have track_id or instance_id')
-    parser.add_argument('--out', required=True, metavar='JSON')
-    parser.add_argument(
-        '--video-from-path',
-        action='store_true',
-        help='a folder of pictures is a video, in order of the names',
-    )
-    args = parser.parse_args(argv)
-    root = coco_to_ytvis(read_json(args.coco), args.coco, args.video_from_path)
-    atomic_write_text(args.out, json.dumps(root))
-    print(f'{args.out}: {len(root["videos"])} videos, {len(root["annotations"])} tracks')
+    """Convert and say what was written."""
+    args = parse_args(argv)
+    content = coco_to_ytvis(read_json(args.coco), args.coco, args.video_from_path)
+    print(write_dataset(args.out, content))
 
 
 if __name__ == '__main__':

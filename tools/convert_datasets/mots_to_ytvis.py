@@ -1,41 +1,62 @@
-#!/usr/bin/env python
-"""MOTS to YouTube-VIS: python tools/convert_datasets/mots_to_ytvis.py TXT... --images DIR --out JSON."""
+"""KITTI MOTS or MOTSChallenge, txt files or folders of png, to a YouTube-VIS annotation file.
+
+    python tools/convert_datasets/mots_to_ytvis.py instances_txt/*.txt --images image_02 --out mots.json
+    python tools/convert_datasets/mots_to_ytvis.py instances/0002 --images image_02 --out one.json
+    python tools/convert_datasets/mots_to_ytvis.py train/*/gt/gt.txt --images train --classes 2=pedestrian \
+        --out mots20.json
+
+The name of a file or folder (of NAME/gt/gt.txt: NAME) is that of its folder of pictures below --images. The
+file_names of the result are relative to --images.
+"""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
 from mmdet.datasets.convert.mots import mots_to_ytvis  # noqa: E402
-from mmdet.utils import UserError, atomic_write_text, cli_main  # noqa: E402
+from mmdet.utils import UserError, cli_main  # noqa: E402
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Bring KITTI MOTS or MOTSChallenge to YouTube-VIS. '
+        'Regions to ignore become crowd tracks of every class.'
+    )
+    parser.add_argument('sequences', nargs='+', metavar='SEQUENCE', help='txt file, or folder of png')
+    parser.add_argument('--images', required=True, metavar='DIR', help='holds a folder for each sequence')
+    parser.add_argument('--out', required=True, metavar='JSON', help='annotation file to write')
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        default=['1=car', '2=pedestrian'],
+        metavar='ID=NAME',
+        help='names of the class ids (1=car 2=pedestrian)',
+    )
+    return parser.parse_args(argv)
+
+
+def read_classes(items):
+    """dict[int, str]: ``ID=NAME`` as class id and name."""
+    classes = {}
+    for item in items:
+        number, _, name = item.partition('=')
+        if not (number.isascii() and number.isdigit()) or not name:
+            raise UserError(f'--classes: expected ID=NAME, got {item!r}')
+        if int(number) in classes or name in classes.values():
+            raise UserError(f'--classes: {item!r} repeats an id or a name')
+        classes[int(number)] = name
+    return classes
 
 
 @cli_main
 def main(argv=None):
-    """Convert."""
-    parser = argparse.ArgumentParser(
-        description='Bring KITTI MOTS or MOTSChallenge txt files to YouTube-VIS.'
-    )
-    parser.add_argument(
-        'txt',
-        nargs='+',
-        help='a file, or a folder of png, per sequence; its stem names the folder of pictures',
-    )
-    parser.add_argument('--images', required=True, metavar='DIR', help='holds a folder for each sequence')
-    parser.add_argument('--out', required=True, metavar='JSON')
-    parser.add_argument('--classes', nargs='+', default=['1=car', '2=pedestrian'], metavar='ID=NAME')
-    args = parser.parse_args(argv)
-    classes = {}
-    for item in args.classes:
-        number, _, name = item.partition('=')
-        if not number.isdigit() or not name:
-            raise UserError(f'--classes: expected ID=NAME, got {item!r}')
-        classes[int(number)] = name
-    root = mots_to_ytvis(args.txt, args.images, classes)
-    atomic_write_text(args.out, json.dumps(root))
-    print(f'{args.out}: {len(root["videos"])} videos, {len(root["annotations"])} tracks')
+    """Convert and say what was written."""
+    args = parse_args(argv)
+    print(write_dataset(args.out, mots_to_ytvis(args.sequences, args.images, read_classes(args.classes))))
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 import json
 
 from mmdet.structures.rle import rle_area, rle_to_bbox
+from mmdet.structures.ytvis import parse_ytvis
 from mmdet.utils import UserError, atomic_open
 
 
@@ -23,17 +24,34 @@ class DatasetBuilder:
         self.category_ids = {category['name']: category['id'] for category in self.categories}
         self.info = info
         self.videos, self.annotations = [], []
+        self._by_id = {}
 
-    def add_video(self, file_names, height, width, **extra):
-        """Add a video; ``extra`` are further keys of its entry. Returns its id (int)."""
+    def add_video(self, file_names, height, width, video_id=None, **extra):
+        """Add a video; its id is the next number unless ``video_id`` gives one.
+
+        Args:
+            file_names (Sequence[str]): its frames in order, relative to the folder of pictures.
+            height, width (int): pixels.
+            video_id (int | str | None): its id in the file.
+            **extra: further keys of the entry.
+
+        Returns:
+            int | str: its id.
+
+        Raises:
+            UserError: the id is taken.
+        """
         video = {
-            'id': len(self.videos) + 1,
+            'id': len(self.videos) + 1 if video_id is None else video_id,
             'width': int(width),
             'height': int(height),
             'length': len(file_names),
             'file_names': list(file_names),
             **extra,
         }
+        if video['id'] in self._by_id:
+            raise UserError(f'the video id {video["id"]!r} is used twice')
+        self._by_id[video['id']] = video
         self.videos.append(video)
         return video['id']
 
@@ -41,7 +59,7 @@ class DatasetBuilder:
         """Add one object of a video that :meth:`add_video` has numbered.
 
         Args:
-            video_id (int): its video.
+            video_id (int | str): its video.
             category_id (int): its category.
             masks (dict[int, dict]): index of a frame -> RLE; frames without pixels count as absent.
             iscrowd (int): 1 for a region to be ignored.
@@ -50,7 +68,7 @@ class DatasetBuilder:
         Returns:
             int | None: its id; None, and nothing is added, if no frame has a pixel.
         """
-        video = self.videos[video_id - 1]
+        video = self._by_id[video_id]
         entry = {
             'id': len(self.annotations) + 1,
             'video_id': video_id,
@@ -101,7 +119,15 @@ def track_lists(masks, length):
 
 
 def write_dataset(path, content):
-    """Write an annotation file (under a temporary name, then renamed); returns a line that sums it up."""
+    """Check and write an annotation file (under a temporary name, then renamed).
+
+    Returns:
+        str: a line that sums it up.
+
+    Raises:
+        UserError: the content is no YouTube-VIS file; nothing is written.
+    """
+    parse_ytvis(content, path)
     with atomic_open(path) as file:
         json.dump(content, file, separators=(',', ':'))
     frames = sum(len(video['file_names']) for video in content['videos'])

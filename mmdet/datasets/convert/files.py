@@ -3,8 +3,11 @@
 import re
 from pathlib import Path, PurePosixPath
 
+from PIL import Image
+
 from mmdet.utils import UserError
 
+ORIENTATION = 0x0112  # the EXIF tag
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
@@ -47,6 +50,20 @@ def files_by_stem(folder, suffixes):
                 raise UserError(f'{folder}: {found[path.stem].name} and {path.name} are the same frame')
             found[path.stem] = path
     return found
+
+
+def picture_size(path):
+    """(height, width) of a picture, from its head; ``UserError`` if it is none.
+
+    A camera's mark that the picture is to be turned (EXIF) counts, as it does when frames are read.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f'picture {path} cannot be read: {error}') from None
+    return (width, height) if turned else (height, width)
 
 
 def video_name(video):

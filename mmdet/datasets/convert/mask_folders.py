@@ -1,9 +1,11 @@
 """Folders of PNG masks, one folder a video as in DAVIS, to YouTube-VIS."""
 
+from pathlib import Path
+
 from mmdet.utils import Progress, UserError
 
 from .builder import DatasetBuilder
-from .files import PICTURES, choose_videos, existing_folder, files_by_stem, folders_with
+from .files import PICTURES, choose_videos, existing_folder, files_by_stem, folders_with, picture_size
 from .indexed_png import read_indexed_png, split_objects
 
 
@@ -46,6 +48,8 @@ def mask_folders_to_ytvis(
             if extra:
                 notes.append(f'{name}: {extra} pictures without a mask are left out')
             tracks, shape = read_video(files, void, progress)
+            if images is not None:
+                _check_sizes(images, file_names, shape)
             if not tracks:
                 notes.append(f'{name}: no object in any frame')
             identity = builder.add_video(file_names, *shape)
@@ -110,3 +114,13 @@ def _pictures(name, files, images, image_suffix):
         if stem not in pictures:
             raise UserError(f'mask {path} has no picture {folder / stem}.* beside it')
     return [f'{name}/{pictures[stem].name}' for stem in files], len(pictures) - len(files)
+
+
+def _check_sizes(images, file_names, shape):
+    for name in file_names:
+        size = picture_size(Path(images) / name)
+        if size != shape:
+            raise UserError(
+                f'picture {Path(images) / name} is {size[0]}x{size[1]}, '
+                f'its mask is {shape[0]}x{shape[1]} (height x width)'
+            )

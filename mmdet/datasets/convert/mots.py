@@ -2,20 +2,22 @@
 
 A line is ``frame track_id class_id height width rle``, a file is one sequence, ids are
 ``class * 1000 + instance``, and 10000 marks regions to ignore, here crowd. A pixel of png (16 bits) holds
-such an id; a sequence is a folder of these.
+such an id; a sequence is a folder of these (Voigtlaender et al., "MOTS", arXiv 1902.03604).
 """
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-import numpy as np
+from mmdet.structures.rle import segm_to_rle
+from mmdet.utils import Progress, UserError
 
-from ...structures.rle import decode_rle, encode_mask, rle_area, rle_to_bbox, segm_to_rle
-from ...utils.errors import UserError
-from .files import files_by_stem
+from .builder import DatasetBuilder
+from .export_masks import paint
+from .files import PICTURES, existing_folder, files_by_stem, picture_size, video_name
 from .indexed_png import read_indexed_png, split_objects
+from .tracks import read_tracks
 
-IGNORE_ID = 10000
-SUFFIXES = ('.jpg', '.jpeg', '.png')
+IGNORE_ID, IGNORE_CLASS = 10000, 10
+INSTANCES = 1000  # ids of one class
 
 
 def read_mots_txt(path):
@@ -58,162 +60,170 @@ def read_mots_txt(path):
     return objects
 
 
-def read_mots_png(folder):
+def read_mots_png(folder, progress=None):
     """Read one sequence of png files, named by frame number; as :func:`read_mots_txt`."""
     objects = []
-    for stem, path in files_by_stem(folder, ('.png',)).items():
-        if not (stem.isascii() and stem.isdigit()):
-            raise UserError(f'{path}: expected a frame number as its name')
+    for frame, path in _numbered(folder, ('.png',)).items():
         for track, rle in split_objects(read_indexed_png(path)).items():
-            if track < 1000:
+            if track < INSTANCES:
                 raise UserError(f'{path}: the id {track} is below 1000: ids are class * 1000 + instance')
-            objects.append((int(stem), track, track // 1000, rle))
+            objects.append((frame, track, track // INSTANCES, rle))
+        if progress is not None:
+            progress.update()
     return objects
 
 
-def mots_to_ytvis(sequences, images, classes):
+def sequence_name(path):
+    """Name of a sequence: stem of its file or folder; of ``NAME/gt/gt.txt`` (MOTSChallenge) NAME."""
+    path = Path(path)
+    parts = path.resolve().parts
+    return parts[-3] if path.name == 'gt.txt' and parts[-2] == 'gt' else path.stem
+
+
+def mots_to_ytvis(sequences, images, classes, stream=None):
     """Bring sequences to YouTube-VIS.
 
+    A region to ignore holds for objects of every class, so it becomes a crowd track of every class.
+
     Args:
-        sequences (Sequence[str | Path]): txt files, or folders of png files; the stem names the
-            folder of pictures.
-        images (str | Path): folder with one folder of pictures (named by frame number) per sequence.
+        sequences (Sequence[str | Path]): txt files, or folders of png files; see :func:`sequence_name`.
+        images (str | Path): has a folder of that name for each sequence, with pictures named by frame
+            number, or with a folder ``img1`` of such.
         classes (dict[int, str]): names of the class ids.
+        stream (IO | None): where progress is printed; stderr by default.
 
     Returns:
         dict: YouTube-VIS annotations.
 
     Raises:
-        UserError: an unknown class, a frame without picture, or a track of two classes.
+        UserError: an unknown class, a frame without picture, another size than the picture, or a track of two
+            classes.
     """
-    root = {
-        'categories': [{'id': key, 'name': name} for key, name in sorted(classes.items())],
-        'videos': [],
-        'annotations': [],
-    }
-    for number, path in enumerate(sequences, 1):
-        path = Path(path)
-        names = _frame_names(Path(images) / path.stem)
-        objects = read_mots_png(path) if path.is_dir() else read_mots_txt(path)
-        if not objects:
-            raise UserError(f'{path} names no object, so the size of its pictures is unknown')
-        height, width = objects[0][3]['size']
-        root['videos'].append(
-            {
-                'id': number,
-                'width': width,
-                'height': height,
-                'file_names': [f'{path.stem}/{name}' for name in names.values()],
-            }
-        )
-        _add_tracks(root, number, objects, list(names), path, classes)
-    return root
+    existing_folder(images, 'folder of pictures')
+    builder = DatasetBuilder([{'id': key, 'name': name} for key, name in sorted(classes.items())])
+    jobs = []
+    for path in map(Path, sequences):
+        name = sequence_name(path)
+        prefix = f'{name}/img1' if (Path(images) / name / 'img1').is_dir() else name
+        folder = existing_folder(Path(images) / prefix, f'pictures of {path}:')
+        pictures = _numbered(folder, PICTURES)
+        if not pictures:
+            raise UserError(f'{folder}: expected pictures named by their frame number')
+        jobs.append((path, prefix, pictures))
+    with Progress(sum(len(pictures) for _, _, pictures in jobs), 'frames', stream=stream) as progress:
+        for path, prefix, pictures in jobs:
+            start = progress.done
+            objects = read_mots_png(path, progress) if path.is_dir() else read_mots_txt(path)
+            shape = picture_size(next(iter(pictures.values())))
+            video = builder.add_video([f'{prefix}/{p.name}' for p in pictures.values()], *shape)
+            _add_tracks(builder, video, objects, list(pictures), path)
+            progress.update(max(0, start + len(pictures) - progress.done))
+    return builder.content()
 
 
-def _frame_names(folder):
-    """dict: frame number -> file name, in the order of the numbers."""
-    if not folder.is_dir():
-        raise UserError(f'{folder}: no such folder of pictures')
-    files = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.stem.isdigit()]
-    names = {int(p.stem): p.name for p in sorted(files, key=lambda p: int(p.stem))}
-    if len(names) != len(files) or not names:
-        raise UserError(f'{folder}: expected pictures named by their frame number, one for each frame')
-    return names
+def _numbered(folder, suffixes):
+    """Frame number -> path, in the order of the numbers."""
+    found = {}
+    for stem, path in files_by_stem(folder, suffixes).items():
+        if not (stem.isascii() and stem.isdigit()):
+            raise UserError(f'{path}: expected a frame number as its name')
+        if int(stem) in found:
+            raise UserError(f'{folder}: {found[int(stem)].name} and {path.name} are the same frame')
+        found[int(stem)] = path
+    return found
 
 
-def _add_tracks(root, video, objects, frames, path, classes):
+def _add_tracks(builder, video, objects, frames, path):
+    """Add the tracks of a sequence; ``frames`` are the numbers of its frames."""
     index = {frame: place for place, frame in enumerate(frames)}
-    tracks, size, crowds = {}, objects[0][3]['size'], {}
+    shape = [builder.videos[-1]['height'], builder.videos[-1]['width']]
+    names = {category['id'] for category in builder.categories}
+    tracks, labels, regions = {}, {}, {}
     for frame, track, label, rle in objects:
         if frame not in index:
             raise UserError(f'{path}: frame {frame} has no picture')
-        if rle['size'] != size:
-            raise UserError(f'{path}: frame {frame} has the size {rle["size"]}, others have {size}')
-        crowd = track == IGNORE_ID
-        if not crowd and label not in classes:
-            raise UserError(f'{path}: the class {label} of track {track} is not among {sorted(classes)}')
-        if crowd:  # several regions of one frame are tracks of their own
-            crowds[frame] = crowds.get(frame, 0) + 1
-            track, label = (IGNORE_ID, crowds[frame]), min(classes)
-        if track not in tracks:
-            empty = {key: [None] * len(frames) for key in ('segmentations', 'bboxes', 'areas')}
-            tracks[track] = {
-                'id': len(root['annotations']) + 1,
-                'video_id': video,
-                'category_id': label,
-                'iscrowd': int(crowd),
-                'width': size[1],
-                'height': size[0],
-                **empty,
-            }
-            root['annotations'].append(tracks[track])
-            if not crowd:
-                tracks[track]['mots_id'] = track
-        entry, place = tracks[track], index[frame]
-        if entry['category_id'] != label:
-            raise UserError(f'{path}: track {track} has the classes {entry["category_id"]} and {label}')
-        entry['segmentations'][place] = rle
-        entry['bboxes'][place] = rle_to_bbox(rle)
-        entry['areas'][place] = rle_area(rle)
+        if rle['size'] != shape:
+            raise UserError(f'{path}: frame {frame} has masks of {rle["size"]}, its pictures have {shape}')
+        if track == IGNORE_ID:  # several regions of one frame are tracks of their own
+            regions[frame] = regions.get(frame, 0) + 1
+            track = (IGNORE_ID, regions[frame])
+        elif label not in names:
+            raise UserError(f'{path}: the class {label} of track {track} is not among {sorted(names)}')
+        elif labels.setdefault(track, label) != label:
+            raise UserError(f'{path}: track {track} has the classes {labels[track]} and {label}')
+        tracks.setdefault(track, {})[index[frame]] = rle
+    for track, masks in tracks.items():
+        if track in labels:
+            builder.add_track(video, labels[track], masks, mots_id=track)
+            continue
+        for label in sorted(names):
+            builder.add_track(video, label, masks, iscrowd=1, mots_id=IGNORE_ID)
 
 
-def ytvis_to_mots(videos, tracks):
+def ytvis_to_mots(index, results=None, score_thr=0.0):
     """Bring annotations or results to MOTS, in which objects do not overlap.
 
-    Args:
-        videos (Sequence[dict]): videos of the annotation file.
-        tracks (Sequence[dict]): annotations, or results with ``score``; the higher score keeps shared pixels.
+    Shared pixels go to the higher score, of annotations to the smaller object, as in
+    :func:`~mmdet.datasets.convert.export_masks.export_masks`; crowd lies below all.
 
-    Returns:
-        dict: video id -> list[str], the lines of its file; frames count from the digits of the picture's
-        name, else from 0.
+    Args:
+        index (YTVISIndex): annotation file, or for results the file that names videos and categories.
+        results (str | Path | None): results json instead of the annotations.
+        score_thr (float): results below it are left out.
+
+    Yields:
+        tuple[str, list[str], int]: name of a sequence, the lines of its file, and the pixels that overlap
+        took from an object. Frames count from the digits of the picture's name, else from 0. Track ids are
+        those the objects had (``mots_id``), else class * 1000 + 1, 2, ...
 
     Raises:
-        UserError: an unknown video, a damaged mask, or another number of frames.
+        UserError: a damaged mask, more objects of a class than ids, or two videos of one name.
     """
-    by_id = {video['id']: video for video in videos}
-    grouped = {identity: [] for identity in by_id}
-    for number, track in enumerate(tracks):
-        video = by_id.get(track.get('video_id'))
-        if video is None:
-            raise UserError(f'entry {number}: video_id {track.get("video_id")!r} is not among the videos')
-        for key, kinds in (('category_id', int), ('score', (int, float))):
-            if not isinstance(track.get(key, 1 if key == 'score' else None), kinds):
-                raise UserError(f'entry {number}: expected a number under {key}, got {track.get(key)!r}')
-        segmentations = track.get('segmentations')
-        if not isinstance(segmentations, list) or len(segmentations) != len(video['file_names']):
-            raise UserError(f'entry {number}: expected {len(video["file_names"])} segmentations')
-        grouped[video['id']].append((number, track))
-    return {identity: _video_lines(by_id[identity], entries) for identity, entries in grouped.items()}
+    seen = {}
+    for video, tracks in read_tracks(index, results, score_thr):
+        name = _file_name(video)
+        if name in seen:
+            raise UserError(
+                f'{index.path}: videos {seen[name]!r} and {video["id"]!r} are both named {name!r}'
+            )
+        seen[name] = video['id']
+        ids = _track_ids(tracks, video)
+        lines, hidden = [], 0
+        numbered = [(track, number) for number, track in enumerate(tracks, 1)]
+        for place, file_name in enumerate(video['file_names']):
+            stem = PurePosixPath(file_name).stem
+            frame = int(stem) if stem.isascii() and stem.isdigit() else place
+            picture, lost = paint(numbered, place, video['height'], video['width'])
+            hidden += lost
+            for number, rle in split_objects(picture).items():
+                track = tracks[number - 1]
+                label = IGNORE_CLASS if track.crowd else track.category_id
+                size = f'{video["height"]} {video["width"]}'
+                lines.append(f'{frame} {ids[number - 1]} {label} {size} {rle["counts"]}')
+        yield name, lines, hidden
 
 
-def _video_lines(video, entries):
-    ordered = sorted(entries, key=lambda pair: -float(pair[1].get('score', 1)))
-    ids, counts, lines = {}, {}, []
-    used = {track['mots_id'] for _, track in entries if 'mots_id' in track}
-    for number, track in entries:
-        label = track['category_id']
-        while 'mots_id' not in track:
-            counts[label] = counts.get(label, 0) + 1
-            if label * 1000 + counts[label] not in used | {IGNORE_ID}:
-                break
-        own = track.get('mots_id', label * 1000 + counts.get(label, 0))
-        ids[number] = IGNORE_ID if track.get('iscrowd') else own
-    for place, name in enumerate(video['file_names']):
-        stem = Path(name).stem
-        frame = int(stem) if stem.isdigit() else place
-        taken = np.zeros((video['height'], video['width']), bool)
-        for number, track in ordered:
-            segm = track['segmentations'][place]
-            if segm is None:
-                continue
-            try:
-                mask = decode_rle(segm_to_rle(segm, *taken.shape)).astype(bool) & ~taken
-            except ValueError as error:
-                raise UserError(f'entry {number}, frame {place}: {error}') from None
-            if mask.any():
-                taken |= mask
-                label = 10 if track.get('iscrowd') else track['category_id']
-                counts_text = encode_mask(mask)['counts']
-                lines.append(f'{frame} {ids[number]} {label} {taken.shape[0]} {taken.shape[1]} {counts_text}')
-    return lines
+def _file_name(video):
+    """Name of a sequence's file: its folder of pictures, without MOTSChallenge's ``img1``."""
+    name = video_name(video)
+    return name.removesuffix('/img1').replace('/', '_')
+
+
+def _track_ids(tracks, video):
+    """MOTS ids of the tracks of a video (list of int)."""
+    ids = [IGNORE_ID if t.crowd else t.entry.get('mots_id') for t in tracks]
+    used, last = {i for i in ids if i is not None} | {IGNORE_ID}, {}
+    for place, track in enumerate(tracks):
+        if ids[place] is not None:
+            continue
+        label = track.category_id
+        last[label] = last.get(label, 0) + 1
+        while label * INSTANCES + last[label] in used:
+            last[label] += 1
+        if last[label] >= INSTANCES:
+            raise UserError(
+                f'video {video["id"]!r} has more than {INSTANCES - 1} objects of category {label}; '
+                'MOTS has no ids for them'
+            )
+        ids[place] = label * INSTANCES + last[label]
+    return ids

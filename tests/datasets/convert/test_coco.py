@@ -1,5 +1,6 @@
 """COCO with track ids to YouTube-VIS."""
 
+import io
 import json
 import subprocess
 import sys
@@ -59,4 +60,49 @@ def test_faults_are_named(content):
         coco_to_ytvis(content)
     del content['images'][2]['frame_id']
     with pytest.raises(UserError, match=r'images\[2\]: frame_id missing'):
+        coco_to_ytvis(content)
+
+
+def test_folders_are_read_in_natural_order_and_frames_without_objects_stay(content):
+    for image, name in zip(content['images'], ('v/10.jpg', 'v/9.jpg', 'v/100.jpg')):
+        image['file_name'] = name
+    root = coco_to_ytvis({**content, 'annotations': content['annotations'][:1]}, video_from_path=True)
+    assert root['videos'][0]['file_names'] == ['v/9.jpg', 'v/10.jpg', 'v/100.jpg']
+    assert root['annotations'][0]['areas'] == [None, 9, None]
+    assert root['annotations'][0]['track_id'] == 9
+
+
+def test_names_of_videos_and_crowd_without_an_identity(content):
+    content['videos'] = [{'id': 5, 'name': 'beach'}, {'id': 6, 'name': 'park'}]
+    for annotation in content['annotations'][:2]:
+        annotation.update(iscrowd=1, track_id=None)
+    root = coco_to_ytvis(content)
+    assert [v['name'] for v in root['videos']] == ['beach', 'park']
+    crowd = [(a['iscrowd'], a['areas'], a['video_id']) for a in root['annotations']]
+    assert crowd == [(1, [None, 9], 5), (1, [9, None], 5), (0, [9], 6)]
+
+
+def test_progress_is_shown(content):
+    stream = io.StringIO()
+    coco_to_ytvis(content, stream=stream)
+    assert '3/3 annotations' in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    'where, key, value, message',
+    [
+        ('categories', 'id', 'x', r'categories\[0\].id: expected an integer'),
+        ('annotations', 'category_id', 4, r'annotations\[0\]: category_id 4 is not among'),
+        ('annotations', 'category_id', [3], r'annotations\[0\]: category_id \[3\] is not among'),
+        ('annotations', 'image_id', {}, r'annotations\[0\]: image_id is missing'),
+        ('annotations', 'track_id', [1], r'annotations\[0\]: track_id .* is no id: \[1\]'),
+        ('annotations', 'segmentation', [[1, 2]], r'annotations\[0\].segmentation: polygon 0'),
+        ('images', 'frame_id', 'a', r"images\[0\].frame_id: got 'a'"),
+        ('images', 'height', 9, r'video 5 differ in size \(height, width\): \[\(8, 12\), \(9, 12\)\]'),
+        ('images', 'id', 2, 'the image id 2 is used twice'),
+    ],
+)
+def test_wrong_values_are_named(content, where, key, value, message):
+    content[where][0][key] = value
+    with pytest.raises(UserError, match=message):
         coco_to_ytvis(content)

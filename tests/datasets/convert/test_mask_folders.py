@@ -265,6 +265,8 @@ def test_one_category_a_list_of_videos_and_no_void(davis):
         ('colour', 'bear/10.png is a picture of mode RGB'),
         ('size', 'bear/10.png is 5x6, the frames before it are 4x6'),
         ('picture', 'bear/10.png has no picture'),
+        ('picture size', 'bear/10.jpg is 4x5, its mask is 4x6'),
+        ('no picture', 'bear/10.jpg cannot be read'),
         ('table', "object 2 of video 'bear' has no category"),
         ('empty', 'found no folder with PNG files'),
         ('void', 'not one object in 1 videos; if 255 is an object'),
@@ -281,6 +283,10 @@ def test_what_is_wrong_is_named(davis, damage, message):
         write_indexed_png(path, np.ones((5, 6), np.uint8))
     elif damage == 'picture':
         (davis / 'frames' / 'bear' / '10.jpg').unlink()
+    elif damage == 'picture size':
+        Image.new('RGB', (5, 4)).save(davis / 'frames' / 'bear' / '10.jpg')
+    elif damage == 'no picture':
+        (davis / 'frames' / 'bear' / '10.jpg').write_bytes(b'')
     elif damage == 'table':
         table = ObjectTable()
         table.add('bear', 1, 'bear')
@@ -344,13 +350,18 @@ def test_mots_png_and_txt_give_one_file(tmp_path):
     numbers[1:3, 2:5], numbers[5, 5], numbers[7] = 1003, 2001, 10000
     write_indexed_png(tmp_path / 'png' / '0002' / '000000.png', numbers)
     (tmp_path / 'images' / '0002').mkdir(parents=True)
-    (tmp_path / 'images' / '0002' / '000000.png').touch()
+    Image.new('RGB', (12, 8)).save(tmp_path / 'images' / '0002' / '000000.png')
     lines = [f'0 {i} {i // 1000} 8 12 {encode_mask(numbers == i)["counts"]}' for i in (1003, 2001, 10000)]
     (tmp_path / '0002.txt').write_text('\n'.join(lines))
     classes = {1: 'car', 2: 'pedestrian'}
     from_png = mots_to_ytvis([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
     assert from_png == mots_to_ytvis([tmp_path / '0002.txt'], tmp_path / 'images', classes)
-    assert [(a['areas'], a['iscrowd']) for a in from_png['annotations']] == [([6], 0), ([1], 0), ([12], 1)]
+    assert [(a['areas'], a['iscrowd']) for a in from_png['annotations']] == [
+        ([6], 0),
+        ([1], 0),
+        ([12], 1),
+        ([12], 1),
+    ]
     write_indexed_png(tmp_path / 'png' / '0002' / '000000.png', numbers // 100)
     with pytest.raises(UserError, match='the id 10 is below 1000'):
         mots_to_ytvis([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)

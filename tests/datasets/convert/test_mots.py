@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmdet.datasets.convert.mots import mots_to_ytvis, read_mots_txt, ytvis_to_mots
 from mmdet.structures.rle import encode_mask, rle_area
@@ -27,7 +28,7 @@ def sequence(tmp_path):
     folder = tmp_path / 'images' / '0002'
     folder.mkdir(parents=True)
     for frame in (0, 1, 2):
-        (folder / f'{frame:06d}.png').touch()
+        Image.new('RGB', (12, 8)).save(folder / f'{frame:06d}.png')
     rows = [(0, 1005, 1, rle(0)), (0, 2001, 2, rle(5)), (2, 1005, 1, rle(2)), (2, 10000, 10, rle(8))]
     lines = [f'{f} {t} {c} 8 12 {r["counts"]}' for f, t, c, r in rows]
     path = tmp_path / '0002.txt'
@@ -42,20 +43,73 @@ def test_round_trip_by_the_tools(sequence, tmp_path):
     forth = [tools / 'mots_to_ytvis.py', path, '--images', images, '--out', out]
     subprocess.run([sys.executable, *map(str, forth)], check=True, capture_output=True)
     index = parse_ytvis(json.loads(out.read_text()))
-    assert [a['iscrowd'] for a in index.annotations] == [0, 0, 1]
+    # a region to ignore is ignored by every class
+    assert [(a['iscrowd'], a['category_id']) for a in index.annotations] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert [a['areas'] for a in index.annotations[2:]] == [[None, None, 6]] * 2
     assert index.annotations[0]['bboxes'] == [[0, 1, 3, 2], None, [2, 1, 3, 2]]
     back = [tools / 'ytvis_to_mots.py', out, '--out', tmp_path / 'back']
     subprocess.run([sys.executable, *map(str, back)], check=True, capture_output=True)
     assert sorted((tmp_path / 'back/0002.txt').read_text().splitlines()) == sorted(lines)
 
 
-def test_the_higher_score_keeps_shared_pixels():
+def converted(videos, tracks, tmp_path, **kwargs):
+    """Lines of each file, split into fields; ``tracks`` are results."""
+    (tmp_path / 'r.json').write_text(json.dumps(tracks))
+    index = parse_ytvis({'videos': videos, 'categories': [{'id': 1, 'name': 'car'}]})
+    made = ytvis_to_mots(index, tmp_path / 'r.json', **kwargs)
+    return {name: ([line.split() for line in lines], hidden) for name, lines, hidden in made}
+
+
+def test_the_higher_score_keeps_shared_pixels(tmp_path):
     video = {'id': 7, 'width': 12, 'height': 8, 'file_names': ['v/a.jpg']}
     low = {'video_id': 7, 'category_id': 1, 'score': 0.2, 'segmentations': [rle(0)]}
     high = {'video_id': 7, 'category_id': 1, 'score': 0.9, 'segmentations': [rle(2)]}
-    lines = [line.split() for line in ytvis_to_mots([video], [low, high])[7]]
+    lines, hidden = converted([video], [low, high], tmp_path)['v']
     areas = {int(f[1]): rle_area({'size': [8, 12], 'counts': f[5]}) for f in lines}
-    assert areas == {1001: 4, 1002: 6}
+    assert areas == {1001: 6, 1002: 4} and hidden == 2
+    lines, hidden = converted([video], [low, high], tmp_path, score_thr=0.5)['v']
+    assert [f[1] for f in lines] == ['1001'] and hidden == 0
+
+
+def test_names_of_files_and_frames(tmp_path):
+    names = (['a/img1/000007.jpg'], ['b/c/x.jpg'], ['9.png'])
+    videos = [{'id': n, 'width': 12, 'height': 8, 'file_names': name} for n, name in enumerate(names)]
+    tracks = [{'video_id': n, 'category_id': 1, 'score': 1, 'segmentations': [rle(0)]} for n in range(3)]
+    files = converted(videos, tracks, tmp_path)
+    assert {name: lines[0][0] for name, (lines, _) in files.items()} == {'a': '7', 'b_c': '0', '2': '9'}
+    videos[1]['file_names'] = ['a/x.jpg']
+    with pytest.raises(UserError, match="videos 0 and 1 are both named 'a'"):
+        converted(videos, tracks, tmp_path)
+
+
+def test_more_objects_than_ids(tmp_path):
+    video = {'id': 7, 'width': 12, 'height': 8, 'file_names': ['v/a.jpg']}
+    tracks = [{'video_id': 7, 'category_id': 1, 'score': 1, 'segmentations': [None]}] * 1000
+    with pytest.raises(UserError, match='more than 999 objects of category 1'):
+        converted([video], tracks, tmp_path)
+
+
+def test_layout_of_motschallenge_and_empty_sequences(tmp_path):
+    for name in ('MOTS20-02', 'MOTS20-05'):
+        (tmp_path / name / 'gt').mkdir(parents=True)
+        (tmp_path / name / 'img1').mkdir()
+        Image.new('RGB', (12, 8)).save(tmp_path / name / 'img1' / '000001.jpg')
+        (tmp_path / name / 'gt' / 'gt.txt').write_text('')
+    first, second = (tmp_path / name / 'gt' / 'gt.txt' for name in ('MOTS20-02', 'MOTS20-05'))
+    second.write_text(f'1 2001 2 8 12 {rle(0)["counts"]}')
+    content = mots_to_ytvis([first, second], tmp_path, {2: 'pedestrian'})
+    assert [v['file_names'] for v in content['videos']] == [
+        ['MOTS20-02/img1/000001.jpg'],
+        ['MOTS20-05/img1/000001.jpg'],
+    ]
+    assert [(a['video_id'], a['areas']) for a in content['annotations']] == [(2, [6])]
+
+
+def test_masks_of_another_size_than_the_pictures_are_named(sequence, tmp_path):
+    path, _ = sequence
+    Image.new('RGB', (8, 12)).save(tmp_path / 'images/0002/000000.png')
+    with pytest.raises(UserError, match=r'masks of \[8, 12\], its pictures have \[12, 8\]'):
+        mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 
 @pytest.mark.parametrize(
