@@ -33,8 +33,9 @@ def suggest(name, known, cutoff=0.6):
 def cli_main(main):
     """Decorate a tool's ``main``: bad input becomes one line on stderr and exit status 2, Ctrl-C becomes 130.
 
-    ``UserError`` and ``FileNotFoundError`` are printed as ``error: ...``; every other exception keeps its
-    traceback, as it is a bug and not the user's doing. ``MASKTRACK_TRACEBACK=1`` shows it in all cases.
+    ``UserError`` and ``FileNotFoundError`` are printed as ``error: ...``, likewise a library that is not
+    installed, as when the environment is not active; every other exception keeps its traceback, as it is a
+    bug and not the user's doing. ``MASKTRACK_TRACEBACK=1`` shows it in all cases.
     """
 
     @functools.wraps(main)
@@ -45,6 +46,19 @@ def cli_main(main):
             if os.environ.get('MASKTRACK_TRACEBACK') == '1':
                 traceback.print_exc()
             print(f'error: {error}', file=sys.stderr, flush=True)
+            sys.exit(2)
+        except ModuleNotFoundError as error:
+            name = (error.name or '').partition('.')[0]
+            if not name or name == 'mmdet':
+                raise
+            if os.environ.get('MASKTRACK_TRACEBACK') == '1':
+                traceback.print_exc()
+            print(
+                f'error: {name} is not installed for {sys.executable}: activate the environment '
+                '(source .venv/bin/activate), or see INSTALL.md',
+                file=sys.stderr,
+                flush=True,
+            )
             sys.exit(2)
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr, flush=True)

@@ -1,5 +1,6 @@
 """Atomic files, errors a user can act on, progress lines and lazy packages."""
 
+import importlib
 import io
 import subprocess
 import sys
@@ -60,6 +61,20 @@ def test_cli_main_keeps_the_traceback_of_a_bug():
 
     with pytest.raises(KeyError):
         main()
+
+
+def test_cli_main_names_a_library_that_is_not_installed(capsys):
+    @cli_main
+    def main(name):
+        importlib.import_module(name)
+
+    with pytest.raises(SystemExit) as exit_info:
+        main('no_such_library.part')
+    assert exit_info.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count('\n') == 1 and err.startswith('error: no_such_library is not installed for ')
+    with pytest.raises(ModuleNotFoundError):  # a part of this project that is not there is a bug
+        main('mmdet.no_such_part')
 
 
 def test_cli_main_reports_an_interrupt(capsys):
