@@ -5,7 +5,7 @@ import os.path as osp
 import numpy as np
 from torch.utils.data import Dataset
 
-from mmdet.registry import TRANSFORMS
+from mmdet.registry import DATASETS, TRANSFORMS
 from mmdet.utils import UserError, suggest
 
 from .samplers import SampleIndex
@@ -43,8 +43,6 @@ def match_classes(path, categories, used_ids, classes=None, filter_classes=False
     if classes is None:
         ordered = sorted(categories, key=lambda category: category['id'])
         return tuple(c['name'] for c in ordered), tuple(c['id'] for c in ordered)
-    if isinstance(classes, str):
-        raise UserError(f'classes: expected a list of names, got the string {classes!r}')
     classes = tuple(classes)
     if len(set(classes)) != len(classes):
         raise UserError(f'classes: a name is listed twice in {classes}')
@@ -78,6 +76,46 @@ def _few(names, count=5):
     return ', '.join(names[:count]) + more
 
 
+def named_classes(name):
+    """Classes of a data set that knows them, such as ``'OVISDataset'``; ``UserError`` for other names."""
+    classes = getattr(DATASETS.get(name), 'CLASSES', None)
+    if classes is None:
+        known = [key for key, kind in DATASETS.module_dict.items() if getattr(kind, 'CLASSES', None)]
+        raise UserError(
+            f'classes: expected a list of names or one of {", ".join(sorted(known))}, got the string {name!r}'
+        )
+    return classes
+
+
+def rename_categories(path, categories, rename):
+    """Give categories the names that the classes of a model have.
+
+    Args:
+        path (str): annotation file, for messages.
+        categories (list[dict]): ``id`` and ``name``.
+        rename (dict[str, str | None]): name in the file -> name here; None leaves the category out.
+
+    Returns:
+        list[dict]: categories that are left, with ``id`` and ``name``.
+
+    Raises:
+        UserError: a name that the file lacks, or two categories of one name.
+    """
+    known = [category['name'] for category in categories]
+    for name in rename:
+        if name not in known:
+            raise UserError(f'rename: {path} has no category {name!r}{suggest(name, known)}')
+    renamed = [
+        {**category, 'name': rename.get(category['name'], category['name'])} for category in categories
+    ]
+    kept = [category for category in renamed if category['name'] is not None]
+    names = [category['name'] for category in kept]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f'rename: {names.count(name)} categories of {path} are named {name!r}')
+    return kept
+
+
 class DetDataset(Dataset):
     """Base of the data sets.
 
@@ -92,10 +130,11 @@ class DetDataset(Dataset):
         pipeline (Sequence[dict | Callable]): the transforms.
         data_root (str): put before relative paths.
         data_prefix (dict): ``img``: folder of the pictures, relative to ``data_root``.
-        classes (Sequence[str] | None): names in the order of the labels; None takes all of the file,
-            in the order of their ids.
+        classes (Sequence[str] | str | None): names in the order of the labels, or the type of a data set
+            whose names they are; None takes all of the file, in the order of their ids.
         metainfo (dict | None): another way to give ``classes``, as configs of mmdetection do.
         filter_classes (bool): drop objects of other categories instead of refusing them.
+        rename (dict[str, str | None] | None): names in the file -> names here, see :func:`rename_categories`.
         test_mode (bool): no filtering, no randomness.
         seed (int): used where the sampler gives none.
         box_offset (int): 1 for boxes in inclusive pixels (x2 = x + w - 1, 2019), 0 for x2 = x + w.
@@ -118,6 +157,7 @@ class DetDataset(Dataset):
         classes=None,
         metainfo=None,
         filter_classes=False,
+        rename=None,
         test_mode=False,
         seed=0,
         box_offset=1,
@@ -132,8 +172,9 @@ class DetDataset(Dataset):
         self.stream = 0
         if classes is None:
             classes = (metainfo or {}).get('classes', self.CLASSES)
-        self._classes_given = classes
+        self._classes_given = named_classes(classes) if isinstance(classes, str) else classes
         self.filter_classes = filter_classes
+        self.rename = dict(rename or {})
         self.metainfo = {}
         self.load()
         if not test_mode and len(self) == 0:
@@ -150,6 +191,7 @@ class DetDataset(Dataset):
 
     def set_classes(self, categories, used_ids):
         """Fix labels, see :func:`match_classes`."""
+        categories = rename_categories(self.ann_file, categories, self.rename)
         classes, cat_ids = match_classes(
             self.ann_file, categories, used_ids, self._classes_given, self.filter_classes
         )

@@ -6,7 +6,7 @@ import pytest
 from mmdet.datasets import ConcatDataset, GroupSampler, SampleIndex, VideoBatchSampler
 from mmdet.datasets.coco import load_coco
 from mmdet.registry import DATASETS
-from mmdet.structures import COCO_CLASSES
+from mmdet.structures.classes import COCO_CLASSES, OVIS_CLASSES
 from mmdet.utils import UserError
 
 from .test_ytvos import TEST, TRAIN, make
@@ -176,6 +176,44 @@ def test_joint_training_with_videos(synthetic, coco):
     assert (both[2]['inputs'] == videos[2]['inputs']).all()
     with pytest.raises(IndexError):
         both[len(both)]
+
+
+@pytest.mark.parametrize(
+    'rename, message',
+    [
+        ({'circel': 'disc'}, r"has no category 'circel' \(did you mean 'circle'\?\)"),
+        ({'circle': 'ring'}, "2 categories of .* are named 'ring'"),
+    ],
+)
+def test_wrong_new_names_are_refused(synthetic, coco, rename, message):
+    with pytest.raises(UserError, match=message):
+        images(synthetic, coco, rename=rename)
+
+
+def test_new_names_and_categories_left_out(synthetic, coco):
+    before = images(synthetic, coco)
+    names = before.metainfo['classes']
+    used = sorted({e['label'] for i in range(len(before)) for e in before.raw_frame(i)['instances']})
+    first, second = (names[label] for label in used[:2])
+    after = images(synthetic, coco, rename={first: 'new', second: None})
+    assert 'new' in after.metainfo['classes'] and second not in after.metainfo['classes']
+    label = after.metainfo['classes'].index('new')
+
+    def count(dataset, label):
+        return sum(
+            e['label'] == label for i in range(len(dataset)) for e in dataset.raw_frame(i)['instances']
+        )
+
+    assert count(after, label) == count(before, used[0]) > 0
+
+
+def test_classes_by_the_name_of_a_data_set(synthetic, coco):
+    dataset = images(synthetic, coco, test_mode=True, classes='OVISDataset', filter_classes=True,
+                     rename={'circle': 'Dog'})  # fmt: skip
+    assert dataset.metainfo['classes'] == OVIS_CLASSES
+    assert dataset.metainfo['cat_ids'].count(-1) == 24
+    with pytest.raises(UserError, match="one of Coco2017Dataset, OVISDataset, .* got the string 'Nothing'"):
+        images(synthetic, coco, classes='Nothing')
 
 
 def test_joined_data_sets_draw_apart_and_keep_their_videos_apart(synthetic):
