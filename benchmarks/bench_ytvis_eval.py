@@ -1,9 +1,10 @@
 """CPU time and peak memory of scoring, against the reference and against the floor.
 
-    python benchmarks/bench_ytvis_eval.py ANN RESULTS [--repeat 3] [--out FILE.json]
+    python benchmarks/make_ytvis_set.py DIR
+    python benchmarks/bench_ytvis_eval.py DIR/gt.json DIR/res.json [--repeat 5] [--out FILE.json]
 
-Each measurement runs in a process of its own, by turns; the minimum counts. "floor" is what the compiled core
-needs to read every mask once and intersect the pairs, without json, matching and curves.
+Each measurement runs in a process of its own, by turns; ratios are those of one turn. "floor" is what the compiled
+core needs to read every mask once and intersect the pairs, without json, matching and curves.
 """
 
 import argparse
@@ -17,6 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+
+from record import commit, processor, spread  # noqa: E402
+
+from mmdet.utils import Progress, UserError, atomic_write_text, cli_main  # noqa: E402
+
+KEYS = ('load', 'evaluate', 'total', 'process', 'peak_mb')
 
 
 def clock():
@@ -96,15 +103,6 @@ RUNS = {
 }
 
 
-def cpu_name():
-    """Model of the processor, for the record."""
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-        return next(line.split(':')[1].strip() for line in lines if line.startswith('model name'))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def child(name, ann, results):
     """Run one measurement and print it as json."""
     times, stats = RUNS[name](ann, results)
@@ -113,43 +111,84 @@ def child(name, ann, results):
     print(json.dumps({**times, 'peak_mb': whole.ru_maxrss / 1024, 'stats': stats}))
 
 
+def measure(ann, results, repeat):
+    """Run everything ``repeat`` times by turns.
+
+    Returns:
+        dict: name -> list of figures, one a turn.
+    """
+    turns = {name: [] for name in RUNS}
+    with Progress(repeat * len(RUNS), 'runs') as progress:
+        for _ in range(repeat):
+            for name in RUNS:
+                command = [sys.executable, __file__, ann, results, '--child', name]
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise UserError(f'{name} failed: {done.stderr.strip()[-500:]}')
+                turns[name].append(json.loads(done.stdout))
+                turns[name][-1]['total'] = turns[name][-1]['load'] + turns[name][-1]['evaluate']
+                progress.update()
+    for name, runs in turns.items():
+        if runs[0]['stats'] not in (None, turns['reference'][0]['stats']):
+            raise UserError(f'{name}: other numbers than the reference')
+    return turns
+
+
+def ratios(turns):
+    """How many times the reference costs what each other run of the same turn does; times the floor."""
+    found = {}
+    for name in ('cython', 'python', 'classes'):
+        pairs = list(zip(turns['reference'], turns[name]))
+        for key in ('evaluate', 'total'):
+            found[f'{key}: reference / {name}'] = spread([base[key] / ours[key] for base, ours in pairs], 2)
+    pairs = zip(turns['cython'], turns['floor'])
+    found['evaluate: cython / floor'] = spread([a['evaluate'] / b['evaluate'] for a, b in pairs], 2)
+    return found
+
+
+def report(figures, ratio):
+    """Print the medians and the ratios."""
+    print('median CPU s' + ''.join(f'{key:>10}' for key in KEYS))
+    for name, row in figures.items():
+        print(
+            f'{name:12}' + ''.join(f'{row[key]["median"]:10.{0 if key == "peak_mb" else 3}f}' for key in KEYS)
+        )
+    for name, row in ratio.items():
+        print(f'{name}: {row["median"]} ({row["min"]} to {row["max"]})')
+
+
+@cli_main
 def main():
-    """Measure by turns, print a table, write the figures."""
+    """Measure by turns, print, write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('ann')
     parser.add_argument('results')
-    parser.add_argument('--repeat', type=int, default=3)
-    parser.add_argument('--out')
-    parser.add_argument('--child', choices=sorted(RUNS))
+    parser.add_argument('--repeat', type=int, default=5, help='turns (5)')
+    parser.add_argument('--out', metavar='FILE.json')
+    parser.add_argument('--data', metavar='TEXT', help='what the files are, for the record')
+    parser.add_argument('--child', choices=sorted(RUNS), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
         child(args.child, args.ann, args.results)
         return
-    figures = {name: [] for name in RUNS}
-    for _ in range(args.repeat):
-        for name in RUNS:
-            command = [sys.executable, __file__, args.ann, args.results, '--child', name]
-            made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            figures[name].append(json.loads(made))
-    best = {}
-    for name, runs in figures.items():
-        best[name] = {k: min(r[k] for r in runs) for k in ('load', 'evaluate', 'process', 'peak_mb')}
-        best[name]['total'] = min(r['load'] + r['evaluate'] for r in runs)
-        if runs[0]['stats'] not in (None, figures['reference'][0]['stats']):
-            raise SystemExit(f'{name}: other numbers than the reference')
-    base = best['reference']
-    columns = ('load', 'evaluate', 'total', 'process', 'peak_mb')
-    print('CPU seconds ' + ''.join(f'{c:>10}' for c in columns))
-    for name, b in best.items():
-        shown = ''.join(f'{b[c]:10.3f}' if c != 'peak_mb' else f'{b[c]:10.0f}' for c in columns)
-        if name not in ('reference', 'floor'):
-            evaluate, total = (base[c] / b[c] for c in ('evaluate', 'total'))
-            shown += f'   evaluate {evaluate:.1f}x, total {total:.1f}x'
-        print(f'{name:12}{shown}')
-    print(f'evaluate: {best["cython"]["evaluate"] / best["floor"]["evaluate"]:.2f} times the floor')
+    turns = measure(args.ann, args.results, args.repeat)
+    figures = {
+        name: {key: spread([run[key] for run in runs]) for key in KEYS} for name, runs in turns.items()
+    }
+    ratio = ratios(turns)
+    report(figures, ratio)
     if args.out:
-        best['machine'] = {'cpu': cpu_name(), 'python': platform.python_version(), 'repeat': args.repeat}
-        Path(args.out).write_text(json.dumps(best, indent=1) + '\n')
+        record = {
+            'config': 'bench_ytvis_eval.py ANN RESULTS; ' + (args.data or 'data not named'),
+            'commit': commit('mmdet/evaluation', 'benchmarks'),
+            'seed': 'nothing is drawn',
+            'hardware': f'{processor()}, CPU seconds of one thread',
+            'python': platform.python_version(),
+            'repeat': args.repeat,
+            'ratios': ratio,
+            'figures': figures,
+        }
+        atomic_write_text(args.out, json.dumps(record, indent=1) + '\n')
 
 
 if __name__ == '__main__':
