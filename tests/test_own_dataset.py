@@ -68,7 +68,13 @@ def test_every_command_runs_in_this_order(checkout):
         for expected in (printed or '').splitlines():
             assert expected in done.stdout, f'{line}\nprinted {done.stdout[-1500:]}'
     left = checkout / 'work_dirs' / 'my_own'
-    for name in ('results.json', 'stats.json', 'tracked.mp4', 'plots/pr_curves.png', 'masks/objects.json'):
+    for name in (
+        'results.json',
+        'stats.json',
+        'tracked.mp4',
+        'plots/worst_videos/worst_videos.jpg',
+        'masks/objects.json',
+    ):
         assert (left / name).stat().st_size > 0
     assert (checkout / 'work_dirs' / 'look' / 'contact_sheet.jpg').is_file()
     assert (checkout / 'data' / 'own' / 'objects.csv').read_text().startswith(

@@ -37,6 +37,9 @@ def parse_args(argv=None):
     )
     parser.add_argument('--plot', metavar='DIR', help='draw curves, histograms and the worst videos')
     parser.add_argument(
+        '--images', metavar='DIR', help='with --plot: draw the worst videos over their frames in DIR'
+    )
+    parser.add_argument(
         '--score-thr', type=float, default=0.5, metavar='S', help='for HOTA and its like (0.5)'
     )
     mode = parser.add_mutually_exclusive_group()
@@ -53,17 +56,24 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def check_out(path):
-    """Fail before the work if the place for the numbers is unusable."""
-    if path is not None and Path(path).is_dir():
-        raise UserError(f'--out {path} is a folder; a file name is expected')
+def check_paths(args):
+    """Fail before the work if a place given for input or output is unusable."""
+    if args.out is not None and Path(args.out).is_dir():
+        raise UserError(f'--out {args.out} is a folder; a file name is expected')
+    if args.images is not None:
+        if not args.plot or args.iou_type != 'segm':
+            raise UserError(
+                '--images needs --plot DIR and masks (--iou-type segm): it draws the worst videos'
+            )
+        if not Path(args.images).is_dir():
+            raise UserError(f'--images {args.images}: no such folder')
 
 
 @cli_main
 def main(argv=None):
     """Score, print and write."""
     args = parse_args(argv)
-    check_out(args.out)
+    check_paths(args)
     evaluation = evaluate_tables(
         args.ann,
         args.results,
@@ -85,7 +95,13 @@ def main(argv=None):
     if args.plot:
         from mmdet.evaluation.plots import plot_evaluation
 
-        for path in plot_evaluation(evaluation, summary, args.plot):
+        drawn = plot_evaluation(evaluation, summary, args.plot)
+        if args.images:
+            from mmdet.apis.rendering import render_worst
+
+            worst, folder = summary['analysis']['per_video'], Path(args.plot) / 'worst_videos'
+            drawn += render_worst(args.ann, args.results, worst, args.images, folder)
+        for path in drawn:
             print(f'drew {path}', file=sys.stderr)
     if args.out:
         try:

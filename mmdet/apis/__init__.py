@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         'config': ('building', 'check_keys', 'load_config', 'registry_errors', 'require'),
         'inference': ('inference_detector', 'inference_video', 'init_detector'),
-        'rendering': ('ResultRenderer',),
+        'rendering': ('ResultRenderer', 'render_worst'),
         'runner': ('build_runner', 'default_work_dir'),
         'setup': ('register_all_modules', 'warn_of_clashes'),
         'testing': ('build_test_dataset', 'score_results', 'test_images', 'test_videos'),

@@ -3,9 +3,19 @@
 from pathlib import Path
 
 from mmdet.datasets.transforms.load import read_image
+from mmdet.evaluation.reading import parse_json, read_bytes
 from mmdet.structures.rle import segm_to_rle
+from mmdet.structures.ytvis import load_ytvis
 from mmdet.utils import UserError
-from mmdet.visualization import TrackRenderer, frames_of_tracks, match_colors, video_names
+from mmdet.visualization import (
+    TrackRenderer,
+    contact_sheet,
+    frames_of_tracks,
+    match_colors,
+    pick_frames,
+    video_names,
+    write_picture,
+)
 
 
 class ResultRenderer:
@@ -77,6 +87,47 @@ class ResultRenderer:
         matched = match_colors(masks, [_rles(track['segmentations'], size) for track in expected])
         colors = dict(zip(order, matched))
         return [colors[index] for index in range(len(tracks))]
+
+
+def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.3):
+    """Draw the videos whose objects are covered worst, annotations beside predictions, and a sheet of them.
+
+    Args:
+        ann (str | Path): annotation file.
+        results (str | Path): result file, json or zip.
+        per_video (dict): of :func:`~mmdet.evaluation.analysis.analyze`, worst first.
+        images (str | Path): folder that the file names are relative to.
+        out_dir (str | Path): output folder.
+        count (int): how many videos with objects to draw.
+        score_thr (float): predictions below it are not drawn.
+
+    Returns:
+        list[Path]: the sheet, then a video file for each, worst first.
+
+    Raises:
+        UserError: a file or frame cannot be read or drawn.
+    """
+    if not Path(images).is_dir():
+        raise UserError(f'--images {images}: no such folder')
+    index = load_ytvis(ann)
+    known = {str(video['id']): video for video in index.videos}
+    worst = [known[name] for name, row in per_video.items() if row['objects'] and name in known][:count]
+    if not worst:
+        return []
+    tracks = tracks_by_video(parse_json(read_bytes(results), results))
+    categories = {category['id']: category['name'] for category in index.categories}
+    renderer = ResultRenderer(out_dir, worst, categories, images, index.by_video, score_thr)
+    written, rows, titles = [], [], []
+    for video in worst:
+        found = [track for track in tracks.get(video['id'], []) if track['category_id'] in categories]
+        written.append(renderer(video, found))
+        frames = sorted((Path(out_dir) / renderer.names[video['id']]).glob('*.jpg'))
+        rows.append([read_image(str(frames[i])) for i in pick_frames(len(frames), 3)])
+        row = per_video[str(video['id'])]
+        titles.append(f'{renderer.names[video["id"]]}: track IoU {row["mean_iou"]:.3f}')
+    sheet = Path(out_dir) / 'worst_videos.jpg'
+    write_picture(sheet, contact_sheet(rows, titles))
+    return [sheet, *written]
 
 
 def _rles(segmentations, size):

@@ -4,8 +4,12 @@ import json
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
+
+from mmdet.datasets.synthetic import generate_dataset
+from mmdet.structures.rle import segm_to_rle
 
 from ..evaluation.helpers import CASES, ROOT, prediction, rectangle, simple, write
 
@@ -47,6 +51,31 @@ def test_analysis_and_plots(tmp_path):
     assert 'identities' in made.stdout and len(list((tmp_path / 'plots').glob('*.png'))) == 6
     made = run(folder / 'gt.json', folder / 'res.json', '--iou-type', 'bbox', '--plot', tmp_path / 'boxes')
     assert made.returncode == 0 and (tmp_path / 'boxes/pr_curves.png').is_file()
+
+
+def test_worst_videos_are_drawn_worst_first(tmp_path):
+    root = generate_dataset(tmp_path / 'data', train_videos=1, val_videos=3, frames=2, size=(64, 48), seed=1)
+    ann = root / 'annotations/instances_val_sub.json'
+    truth = json.loads(ann.read_text())
+    videos = [video['id'] for video in truth['videos']]
+    # The middle video is found, of the last nothing but one frame.
+    kept = [{**track, 'score': 0.9} for track in truth['annotations'] if track['video_id'] != videos[0]]
+    for track in kept:
+        masks = [mask and segm_to_rle(mask, 48, 64) for mask in track['segmentations']]
+        track['segmentations'] = [masks[0], None] if track['video_id'] == videos[2] else masks
+    (tmp_path / 'results.json').write_text(json.dumps(kept))
+    args = (ann, tmp_path / 'results.json', '--plot', tmp_path / 'plots')
+    made = run(*args, '--images', root / 'valid/JPEGImages')
+    assert made.returncode == 0, made.stderr
+    drawn = [Path(line).stem for line in made.stderr.splitlines() if 'worst_videos/' in line]
+    assert drawn == ['worst_videos', 'val_0000', 'val_0002', 'val_0001']
+    assert len(list((tmp_path / 'plots/worst_videos').glob('val_000?/*.jpg'))) == 6
+    for wrong, message in (
+        ((*args, '--images', tmp_path / 'nowhere'), 'no such folder'),
+        ((*args[:2], '--images', tmp_path), '--images needs --plot'),
+    ):
+        made = run(*wrong)
+        assert made.returncode == 2 and message in made.stderr
 
 
 def test_strict_and_lenient(tmp_path):
