@@ -63,6 +63,10 @@ KINDS = {
         'frames whose mask is neither an RLE nor a list of polygons',
         'the object counts as absent there',
     ),
+    'odd_mask': (
+        'RLE masks whose size or counts are numbers, but no plain integers',
+        'they are read as the official code reads them',
+    ),
     'polygon_in_results': (
         'predicted masks given as polygons (results need compressed RLE)',
         'they are rasterised like those of the ground truth',

@@ -1,6 +1,7 @@
 """Video AP from files or from lists: the one function that tools, validation and scripts call."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -65,15 +66,22 @@ def load_tables(ann, results, iou_type='segm', strict=True, backend='auto'):
         InputDefect: strict, and a file has a defect. UserError: a file cannot be used at all.
     """
     core, report = get_core(backend), Report(strict)
+    for what, value, kinds in (('ann', ann, (dict,)), ('results', results, (list, tuple))):
+        if not isinstance(value, (str, Path, *kinds)):
+            raise UserError(
+                f'{what}: a file name or {"an object" if what == "ann" else "a list"} is expected, '
+                f'got {type(value).__name__}'
+            )
     ann_source = 'ground truth' if isinstance(ann, dict) else str(ann)
-    res_source = 'results' if isinstance(results, list) else str(results)
+    res_source = str(results) if isinstance(results, (str, Path)) else 'results'
     root, masks = take_masks(ann, core) if isinstance(ann, dict) else read_tracks(ann, core)
     dataset = read_dataset(root, ann_source, report)
     truth = read_truth(root, masks, dataset, ann_source, report, iou_type)
     if iou_type == 'segm':
         check_masks(truth, dataset, report)
     del root, masks
-    root, masks = take_masks(results, core) if isinstance(results, list) else read_tracks(results, core)
+    in_file = isinstance(results, (str, Path))
+    root, masks = read_tracks(results, core) if in_file else take_masks(list(results), core)
     predictions = read_predictions(root, masks, dataset, res_source, report, iou_type)
     if len(predictions) and iou_type == 'segm' or any(b is None for b in predictions.boxes):
         check_masks(predictions, dataset, report)
@@ -101,7 +109,7 @@ def run_evaluation(dataset, truth, predictions, params, report=None, backend='au
         check_content(predictions, report)
         report.settle()
         truth.area = np.where(truth.no_area, mean_mask_area(truth), truth.area)
-        predictions.area = mean_mask_area(predictions)
+        predictions.area = np.where(predictions.no_area, mean_mask_area(predictions), predictions.area)
     else:
         empty = measure_boxes(truth, predictions, groups, dataset, report, core)
         report.settle()

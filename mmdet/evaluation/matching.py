@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .tables import is_zero_id
+
 
 @dataclass
 class Matches:
@@ -44,7 +46,7 @@ def match_groups(groups, truth, predictions, params, core=None):
     gt_ignore = truth.ignore[groups.gt] | (gt_area < low) | (gt_area > high)
     dt_outside = (dt_area < low) | (dt_area > high)
     crowd = truth.crowd[groups.gt]
-    zero = np.array([truth.id[i] == 0 for i in groups.gt.tolist()], bool)
+    zero = np.array([is_zero_id(truth.id[i]) for i in groups.gt.tolist()], bool)
     matches = Matches(
         np.full((n_area, n_thr, n_dt), -1, np.int32),
         np.full((n_area, n_thr, n_gt), -1, np.int32),

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .masks import decode_text
+
 #: Polygons are rasterised five times enlarged, edge by edge; a far-away point would cost memory without end.
 MAX_COORDINATE = 1e5
 
@@ -41,18 +43,24 @@ def _is_number(value):
 
 
 def _resolve_dict(mask):
-    """Counts that numpy can turn to uint32 although they are no plain integers, as the official code does."""
+    """Sizes and counts that become integers although they are none, as the official code takes them."""
     size, counts = mask.get('size'), mask.get('counts')
     try:
         height, width = (int(v) for v in size)
-        if height < 0 or width < 0 or max(height, width) >= 2**31 or not isinstance(counts, list):
+        if height < 0 or width < 0 or max(height, width) >= 2**31:
+            raise ValueError(mask)
+        if isinstance(counts, (str, bytes)):
+            text = counts.encode('ascii') if isinstance(counts, str) else counts
+            found, flag = decode_text(np.frombuffer(text, np.uint8))
+            return (found.astype(np.uint32), height, width), {'bad_counts' if flag else 'odd_mask'}
+        if not isinstance(counts, list):
             raise ValueError(mask)
         values = np.array(counts, np.float64)
         if values.ndim != 1 or not (np.isfinite(values) & (values >= 0) & (values < 2**32)).all():
             raise ValueError(mask)
     except (TypeError, ValueError, OverflowError):
         return None, {'unreadable_mask'}
-    return (values.astype(np.uint32), height, width), {'unreadable_mask'}
+    return (values.astype(np.uint32), height, width), {'odd_mask'}
 
 
 def _merge_dicts(parts):
@@ -103,6 +111,4 @@ def _resolve_polygons(polygons, height, width):
 
 
 def _to_counts(rle):
-    from .masks import decode_text
-
     return decode_text(np.frombuffer(rle['counts'], np.uint8))[0]

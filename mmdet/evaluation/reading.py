@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..utils import UserError
 from .masks import pack_masks
+from .plain import plain, plain_masks
 
 #: Limits for what is unpacked from a zip, so that a small file cannot fill the memory.
 MAX_UNPACKED = 4 * 2**30
@@ -128,23 +129,33 @@ class Span(tuple):
 
 
 def take_masks(root, core=None):
-    """Pack the masks of parsed json; the caller's objects stay as they are.
+    """Pack the masks of parsed json, or of what scripts pass in; the caller's objects stay as they are.
+
+    Values of numpy and torch count as the numbers and lists they hold.
 
     Returns:
         tuple: like :func:`read_tracks`.
     """
-    holder = root.get('annotations') if isinstance(root, dict) else root
+    whole = isinstance(root, dict)
+    if whole:
+        root = {key: value if key == 'annotations' else plain(value) for key, value in root.items()}
+    holder = root.get('annotations') if whole else root
+    if isinstance(holder, tuple):
+        holder = list(holder)
     if not isinstance(holder, list):
         masks, _ = pack_masks([])
         return root, masks
-    rows = [
-        i
-        for i, entry in enumerate(holder)
-        if isinstance(entry, dict) and isinstance(entry.get('segmentations'), list)
-    ]
+    rows, frames, copied = [], [], list(holder)
+    for i, entry in enumerate(holder):
+        if not isinstance(entry, dict):
+            continue
+        copied[i] = {key: value if key == 'segmentations' else plain(value) for key, value in entry.items()}
+        found = plain_masks(entry.get('segmentations'))
+        if isinstance(found, list):
+            rows.append(i)
+            frames.append(found)
     pack = core.pack_masks if core is not None else pack_masks
-    masks, spans = pack([holder[i]['segmentations'] for i in rows])
-    copied = list(holder)
+    masks, spans = pack(frames)
     for i, span in zip(rows, spans.tolist()):
-        copied[i] = {**holder[i], 'segmentations': Span(span)}
-    return ({**root, 'annotations': copied} if isinstance(root, dict) else copied), masks
+        copied[i]['segmentations'] = Span(span)
+    return ({**root, 'annotations': copied} if whole else copied), masks

@@ -83,6 +83,22 @@ def sort_ids(ids):
         return sorted(ids, key=lambda value: (type(value).__name__, str(value)))
 
 
+def _is_finite(value):
+    """Whether a number is finite; one too large for a float is."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return True
+
+
+def is_zero_id(identity):
+    """Whether an id is 0 to the official code, which keeps ids as floats, also those given as text."""
+    try:
+        return float(identity) == 0
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
 def _hashable(value):
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
@@ -127,11 +143,10 @@ def read_dataset(root, source, report):
     for row, entry in _read_list(root, 'videos', source, report):
         if entry['id'] in videos:
             report.add('duplicate_video', source, f'videos[{row}] (id {entry["id"]!r})')
-        length = entry.get('length')
-        if not _is_count(length):
+        height, width, length = (_count(entry.get(key)) for key in ('height', 'width', 'length'))
+        if length is None:
             names = entry.get('file_names')
             length = len(names) if isinstance(names, list) else None
-        height, width = (v if _is_count(v) else None for v in (entry.get('height'), entry.get('width')))
         videos[entry['id']] = (height, width, length)
     listed = _read_list(root, 'categories', source, report, required=False)
     if listed is None and root.get('categories') in ({}, ''):
@@ -152,21 +167,40 @@ def read_dataset(root, source, report):
 
 
 def mean_area(areas):
-    """Mean of the entries of a json list that are neither null nor 0 (0 if none); None if unusable."""
-    if not isinstance(areas, list) or not all(
-        a is None or isinstance(a, (int, float, np.number)) for a in areas
-    ):
-        return None
+    """Mean of the entries of a json list that are neither empty nor 0.
+
+    Returns:
+        tuple: the mean (float, 0.0 without entries; None if the list is unusable), and whether all entries
+        are finite and not negative.
+    """
+    if areas in ('', {}):  # nothing, only of the wrong kind
+        areas = []
+    if not isinstance(areas, list):
+        return None, True
     present = [a for a in areas if a]
     try:
+        values = np.array(present)
+        if values.dtype.kind not in 'biufO' or not all(map(is_number_or_bool, values.ravel().tolist())):
+            return None, True
         # numpy's own mean: its order of summation is part of the official number.
-        return float(np.array(present).mean()) if present else 0.0
+        mean = float(values.mean()) if values.size else math.nan if present else 0.0
+    except ValueError:  # lists of different lengths
+        return None, True
     except OverflowError:
-        return math.inf
+        return math.inf, True
+    return mean, all(0 <= a < math.inf for a in values.ravel().tolist())
 
 
-def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+def is_number_or_bool(value):
+    """Whether a json value can be counted with."""
+    return isinstance(value, bool) or is_number(value)
+
+
+def _count(value):
+    """A number of pixels or frames as int; None where there is no such number."""
+    if not is_number(value) or not 0 <= value < 2**31 or value != int(value):
+        return None
+    return int(value)
 
 
 def _check_keys(entry, place, keys, source, report):
@@ -199,7 +233,7 @@ def read_truth(root, masks, dataset, source, report, iou_type='segm'):
             continue
         if entry['id'] in seen:
             report.add('duplicate_annotation', source, place)
-        if entry['id'] == 0:
+        if is_zero_id(entry['id']):
             report.add('zero_id', source, place)
         if entry['video_id'] not in dataset.videos:
             report.add('ground_truth_of_unknown_video', source, f'{place} video {entry["video_id"]!r}')
@@ -208,13 +242,13 @@ def read_truth(root, masks, dataset, source, report, iou_type='segm'):
                 'ground_truth_of_unknown_category', source, f'{place} category {entry["category_id"]!r}'
             )
         flag = entry.get('iscrowd')
-        if not isinstance(flag, bool) and not (is_number(flag) and math.isfinite(flag)):
+        if not isinstance(flag, bool) and not (is_number(flag) and _is_finite(flag)):
             report.add('missing_iscrowd', source, place)
-            flag = flag if isinstance(flag, str) and flag.strip().isdecimal() else 0
-        area = mean_area(entry.get('areas'))
+            flag = flag if _is_whole_text(flag) else 0
+        area, usual = mean_area(entry.get('areas'))
         if area is None:
             report.add('missing_areas', source, place)
-        elif not all(a is None or 0 <= a < math.inf for a in entry['areas']):
+        elif not usual:
             report.add('bad_areas', source, place)
         seen.add(entry['id'])
         areas.append(math.nan if area is None else area)
@@ -230,8 +264,21 @@ def read_truth(root, masks, dataset, source, report, iou_type='segm'):
     return tracks
 
 
-def read_predictions(root, masks, dataset, source, report, iou_type='segm'):
+def _is_whole_text(value):
+    try:
+        return isinstance(value, str) and int(value) is not None
+    except ValueError:
+        return False
+
+
+def read_predictions(root, masks, dataset, source, report, iou_type='segm', indexed=False):
     """Entries of a parsed result file as :class:`Tracks`.
+
+    Args:
+        root (list): the entries.
+        masks, dataset, source, report, iou_type: as for :func:`read_truth`.
+        indexed (bool): the entries are those of a :class:`YTVOS`: their own ids and areas, which a script may
+            have set, count.
 
     Raises:
         UserError: the file is no list.
@@ -239,7 +286,7 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm'):
     if not isinstance(root, list):
         raise UserError(f'{source}: a list of predictions is expected, got {type(root).__name__}')
     tracks = Tracks(source, masks, score=np.zeros(0))
-    scores, spans = [], []
+    scores, spans, areas = [], [], []
     if not root:
         report.add('empty_results', source, 'the whole file')
     for row, entry in enumerate(root):
@@ -260,7 +307,7 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm'):
         if 'score' not in entry:
             report.add('missing_key', source, f'{place} has no "score"')
             continue
-        if not is_number(score) and not isinstance(score, bool):
+        if not is_number_or_bool(score):
             report.add('bad_value', source, f'{place} score {score!r:.40}')
             continue
         score = _to_float(score)
@@ -271,10 +318,12 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm'):
             continue
         scores.append(score)
         _append(tracks, row, entry, span, spans)
-        tracks.no_area.append(True)
-        tracks.id.append(row + 1)
+        area = mean_area(entry['areas'])[0] if indexed and iou_type == 'segm' and 'areas' in entry else None
+        areas.append(0.0 if area is None else area)
+        tracks.no_area.append(area is None)
+        tracks.id.append(entry['id'] if indexed and _hashable(entry.get('id')) else row + 1)
     tracks.span, tracks.score = np.array(spans, np.int64).reshape(-1, 2), np.array(scores, np.float64)
-    tracks.area = np.zeros(len(scores))
+    tracks.area = np.array(areas, np.float64)
     report.settle()
     return tracks
 
@@ -283,7 +332,7 @@ def _to_float(score):
     try:
         return float(score)
     except OverflowError:
-        return math.copysign(math.inf, score)
+        return math.inf if score > 0 else -math.inf
 
 
 def _append(tracks, row, entry, span, spans):
@@ -299,7 +348,7 @@ def _append(tracks, row, entry, span, spans):
 def _span_of(entry, place, source, report, iou_type):
     """Range of the masks of an entry; an empty one for boxes without masks; None if it has neither."""
     span = entry.get('segmentations')
-    if isinstance(span, tuple):
+    if isinstance(span, tuple):  # a Span: lists of masks, and tuples of them, have become one
         return span
     if isinstance(span, (str, dict)) and not span:
         # To the official code a track without frames; its length is noted as wrong later.

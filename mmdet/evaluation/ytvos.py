@@ -12,13 +12,15 @@ from .backend import get_core
 from .boxes import mask_boxes
 from .mask_checks import mean_mask_area
 from .masks import ABSENT, OTHER
+from .plain import plain
 from .polygons import MAX_PIXELS, resolve_mask
 from .reading import read_tracks, take_masks
 from .tables import Tracks
 
 
-def _listed(value):
-    """A list of ids from one id or several."""
+def listed(value):
+    """A list of ids from one id or several, of numpy or not."""
+    value = plain(value)
     return list(value) if hasattr(value, '__iter__') and not isinstance(value, str) else [value]
 
 
@@ -30,7 +32,7 @@ def _by_id(root, name, *more):
 
 
 def _check_keys(entries, name, *keys):
-    if not isinstance(entries, list):
+    if not isinstance(entries, (list, tuple)):
         raise UserError(f'"{name}" must be a list, got {type(entries).__name__}')
     for i, entry in enumerate(entries):
         for key in keys:
@@ -147,7 +149,7 @@ class YTVOS:
 
     def getAnnIds(self, vidIds=(), catIds=(), areaRng=(), iscrowd=None):
         """Ids of annotations of the given videos, categories, mean areas (between bounds) and crowd flag."""
-        videos, cats = _listed(vidIds), _listed(catIds)
+        videos, cats = listed(vidIds), listed(catIds)
         if videos:
             found = [a for v in videos for a in self.vidToAnns.get(v, ())]
         else:
@@ -171,14 +173,14 @@ class YTVOS:
         """Ids of categories of the given names, names of supercategories and ids."""
         found = list(self.cats.values())
         for key, wanted in (('name', catNms), ('supercategory', supNms), ('id', catIds)):
-            wanted = _listed(wanted)
+            wanted = listed(wanted)
             if wanted:
                 found = [c for c in found if c.get(key) in wanted]
         return [c['id'] for c in found]
 
     def getVidIds(self, vidIds=(), catIds=()):
         """Ids of videos, of the given ones, those with objects of all given categories."""
-        videos, cats = _listed(vidIds), _listed(catIds)
+        videos, cats = listed(vidIds), listed(catIds)
         if not videos and not cats:
             return list(self.vids)
         kept = set(videos or self.catToVids.get(cats[0], ()))
@@ -188,15 +190,15 @@ class YTVOS:
 
     def loadAnns(self, ids=()):
         """Annotations by id (one or several), as a list."""
-        return [self.anns[i] for i in _listed(ids)]
+        return [self.anns[i] for i in listed(ids)]
 
     def loadCats(self, ids=()):
         """Categories by id (one or several), as a list."""
-        return [self.cats[i] for i in _listed(ids)]
+        return [self.cats[i] for i in listed(ids)]
 
     def loadVids(self, ids=()):
         """Videos by id (one or several), as a list."""
-        return [self.vids[i] for i in _listed(ids)]
+        return [self.vids[i] for i in listed(ids)]
 
     def loadRes(self, resFile):
         """Results for these videos.
@@ -215,6 +217,8 @@ class YTVOS:
             entries, masks = read_tracks(resFile, get_core())
         else:
             source = 'results'
+            if isinstance(resFile, dict) or not hasattr(resFile, '__iter__'):
+                raise UserError(f'results: a list of predictions is expected, got {type(resFile).__name__}')
             entries, masks = take_masks(list(resFile), get_core())
         if not isinstance(entries, list):
             raise UserError(f'{source}: a list of predictions is expected, got {type(entries).__name__}')

@@ -13,6 +13,7 @@ from .mask_checks import check_masks
 from .matching import accumulate_matches
 from .params import STATS, Params, stats_plan, summarize_one
 from .tables import read_dataset, read_predictions, read_truth, sort_ids
+from .ytvos import listed
 
 #: Line of the printed summary.
 LINE = ' {:<18} {} @[ IoU={:<9} | area={:>6s} | maxDets={:>3d} ] = {:0.3f}'
@@ -58,16 +59,16 @@ class YTVOSeval:
         p = self.params
         if p.useSegm is not None:
             p.iouType = 'segm' if p.useSegm == 1 else 'bbox'
-        p.vidIds, p.maxDets = sort_ids(set(p.vidIds)), sorted(p.maxDets)
+        p.vidIds, p.maxDets = sort_ids(set(listed(p.vidIds))), sorted(listed(p.maxDets))
         if p.useCats:
-            p.catIds = sort_ids(set(p.catIds))
+            p.catIds = sort_ids(set(listed(p.catIds)))
         report, core = Report(self.strict), get_core(self.backend)
         root, masks = self.cocoGt.packed(core)
         dataset = read_dataset(root, 'ground truth', report)
         truth = read_truth(root, masks, dataset, 'ground truth', report, p.iouType)
         root, masks = self.cocoDt.packed(core)
         predictions = read_predictions(
-            root.get('annotations') or [], masks, dataset, 'results', report, p.iouType
+            root.get('annotations') or [], masks, dataset, 'results', report, p.iouType, indexed=True
         )
         if p.iouType == 'segm':
             check_masks(truth, dataset, report)
@@ -96,6 +97,7 @@ class YTVOSeval:
                 done.dataset, done.truth, done.predictions, p, Report(False), self.backend
             ).result
         if not p.useCats:
+            p = copy.copy(p)  # params stay as they are, so that calling this again gives the same
             p.catIds = [-1]
         self.eval = {
             'params': p,
@@ -184,7 +186,7 @@ def _ids_of(index, ids):
     """Ids (float64, as in the official code; 0 for none) of indices with -1 for none."""
     try:
         table = np.array([*ids, 0], np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         table = np.array([*ids, 0], object)
     return table[index]
 
