@@ -69,7 +69,7 @@ def _merge_dicts(parts):
 
     first = None
     for part in parts:
-        result, _ = _resolve_dict(part)
+        result = _resolve_dict(part)[0] if isinstance(part.get('counts'), list) else None
         if result is None or (first is not None and result[1:] != first[1:]):
             return None, {'unreadable_mask'}
         pixels = result[1] * result[2]

@@ -30,6 +30,13 @@ JUNK = st.one_of(
     st.sampled_from(
         [[], {}, [[]], [1, 2, 3, 4], [[1, 2, 3, 4]], [[1, 2, 9, 2, 9, 9]], [[0, 0, 1e9, 0, 1e9, 1e9]]]
     ),
+    st.sampled_from(
+        [
+            [{'size': [6, 8], 'counts': '0d0'}],
+            [{'size': [6, 8], 'counts': [8, 8, 32]}] * 2,
+            [{'size': [6, 8]}],
+        ]
+    ),
     st.sampled_from(['0' * 40, 'ooooooooooooo', '0d0', 'P8', '@' * 9, '`', '\udc80']),
     st.lists(st.integers(-1, 700), max_size=6),
     st.fixed_dictionaries(

@@ -156,6 +156,18 @@ def test_sizes_that_are_no_integers(size, form, backend):
         evaluate_ytvis(truth, [prediction([M, M, M], 0.9)], backend=backend)
 
 
+@pytest.mark.parametrize('backend', BACKENDS)
+def test_lists_of_masks_are_merged_where_the_official_code_does(backend):
+    truth, found = one()
+    halves = [plain(rectangle(2, 3, 5, 8)), plain(rectangle(7, 3, 5, 8))]
+    truth['annotations'][0]['segmentations'] = [halves] * 3
+    assert scores(truth, found, backend)[0] > 0.99
+    truth['annotations'][0]['segmentations'] = [[M, M]] * 3  # compressed ones it refuses
+    assert scores(truth, found, backend)[0] == 0
+    with pytest.raises(UserError, match='unreadable_mask'):
+        evaluate_ytvis(truth, found, backend=backend)
+
+
 def test_sides_of_a_video_that_are_floats_serve_polygons():
     truth, found = one(segmentations=[[[2, 3, 12, 3, 12, 11, 2, 11]]] * 3, areas=[80] * 3)
     truth['videos'][0].update(height=20.0, width=30.0)
