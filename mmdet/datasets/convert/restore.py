@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmdet.structures.ytvis import read_json
+from mmdet.structures.ytvis import parse_ytvis, read_json
 from mmdet.utils import Progress, UserError
 
 from .builder import track_lists
@@ -37,16 +37,8 @@ def restore_dataset(folder, stream=None):
     manifest = read_json(path, 'object list')
     if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
         raise UserError(f'object list {path}: expected the format {FORMAT!r}')
-    try:
-        videos = [item['video'] for item in manifest['videos']]
-        listed = [
-            {(entry['layer'], int(number)): entry['entry'] for number, entry in item['objects'].items()}
-            for item in manifest['videos']
-        ]
-        frames = sum(len(video['file_names']) for video in videos)
-        categories = manifest['categories']
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f'object list {path} is damaged: {error!r}') from None
+    videos, categories, listed = _read_manifest(manifest, path)
+    frames = sum(len(video['file_names']) for video in videos)
     annotations = []
     with Progress(frames, 'frames', stream=stream) as progress:
         for video, objects in zip(videos, listed):
@@ -68,3 +60,26 @@ def restore_dataset(folder, stream=None):
     else:  # masks of results: what they show becomes ground truth
         annotations = [{'iscrowd': 0, **entry, 'id': number} for number, entry in enumerate(annotations, 1)]
     return {'categories': categories, 'videos': videos, 'annotations': annotations}
+
+
+def _read_manifest(manifest, path):
+    """Videos, categories and, for each video, (layer, number) -> entry of its objects."""
+    try:
+        videos, categories = [item['video'] for item in manifest['videos']], manifest['categories']
+        parse_ytvis({'videos': videos, 'categories': categories}, path)
+        known = {category['id'] for category in categories}
+        listed = []
+        for item in manifest['videos']:
+            listed.append({})
+            for number, found in item['objects'].items():
+                layer, entry = found['layer'], found['entry']
+                if type(layer) is not int or not 0 <= layer < 65535 or not isinstance(entry, dict):
+                    raise ValueError(f'object {number}: {found!r:.80}')
+                if entry.get('category_id') not in known or type(entry.get('id', 0)) is not int:
+                    raise ValueError(f'object {number} has no usable id or category_id: {entry!r:.80}')
+                listed[-1][layer, int(number)] = entry
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f'object list {path} is damaged: {error!r}') from None
+    return videos, categories, listed
