@@ -100,8 +100,10 @@ def track(args, model, reader, frames):
     classes = model.dataset_meta.get('classes')
     out = Path(args.out or default_out(args.video))
     total = min(reader.count or sys.maxsize, args.max_frames or sys.maxsize)
-    progress = Progress(total if total < sys.maxsize else None, 'frames')
-    with VideoWriter(out, args.fps or reader.fps) as writer:
+    with (
+        VideoWriter(out, args.fps or reader.fps) as writer,
+        Progress(total if total < sys.maxsize else None, 'frames') as progress,
+    ):
         for index, (frame, sample) in enumerate(
             inference_video(model, frames, args.batch_size, with_frames=True)
         ):
@@ -114,7 +116,6 @@ def track(args, model, reader, frames):
             if collector is not None:
                 collector.add(index, pred)
             progress.update()
-    progress.close()
     if collector is not None:
         collector.write(args.json, writer.frames)
     return writer.path, writer.frames
