@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Track objects through your own video: python demo/video_demo.py VIDEO CONFIG CHECKPOINT --out out.mp4."""
+"""Track objects through your own video: python demo/video_demo.py VIDEO CONFIG CHECKPOINT --out out.webm."""
 
 import argparse
 import json
@@ -25,7 +25,11 @@ def parse_args(argv=None):
     parser.add_argument('video', help='video file, or folder of pictures in the order of their names')
     parser.add_argument('config', help='config file, also one of 2019')
     parser.add_argument('checkpoint', help='weights')
-    parser.add_argument('--out', metavar='FILE', help='video to write; default: VIDEO_tracks.mp4')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='video to write; default: VIDEO_tracks.webm; .webm plays in browsers, .mp4 is quicker to write',
+    )
     parser.add_argument(
         '--json', metavar='FILE', help='write the tracks too, as YouTube-VIS results of video 1'
     )
@@ -62,9 +66,9 @@ def parse_args(argv=None):
 
 
 def default_out(video):
-    """``clip.mp4`` gives ``clip_tracks.mp4``, the folder ``clip/`` too."""
+    """``clip.mp4`` gives ``clip_tracks.webm``, the folder ``clip/`` too."""
     path = Path(video)
-    return path.with_name(f'{path.stem if path.is_file() else path.name}_tracks.mp4')
+    return path.with_name(f'{path.stem if path.is_file() else path.name}_tracks.webm')
 
 
 class TrackCollector:

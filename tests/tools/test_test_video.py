@@ -174,7 +174,7 @@ def test_show_dir_gets_every_frame_a_video_and_a_contact_sheet(tiny, results, tm
     )
     for clip in ('clip0', 'clip1', 'clip2'):
         assert sorted(p.name for p in (show / clip).iterdir()) == [f'{i:05d}.jpg' for i in range(4)]
-        reader = VideoReader(show / f'{clip}.mp4')
+        reader = VideoReader(show / f'{clip}.webm')
         assert (len(list(reader)), reader.fps) == (4, 10)
     assert cv2.imread(str(show / 'clip0/00000.jpg')).shape == (
         336,
@@ -194,7 +194,7 @@ def test_spellings_of_2019(tiny, results, tmp_path, monkeypatch, capsys):
     assert 'video AP: ' in capsys.readouterr().out
     assert len(list((tmp_path / 'pictures').glob('*/*.jpg'))) == 12
     run(tiny.config, '--load_result', '--out', 'r', '--show')
-    assert len(list((tmp_path / 'r_show').glob('*.mp4'))) == 3
+    assert len(list((tmp_path / 'r_show').glob('*.webm'))) == 3
 
 
 def test_command_line_mistakes(capsys):
@@ -252,9 +252,9 @@ def test_two_processes_give_the_same_file(tiny, results, tmp_path):
     assert done.returncode == 0, done.stderr
     same_tracks(json.loads((tmp_path / 'x.json').read_text()), results)
     assert done.stdout.count('video AP: 0.') == 1
-    assert sorted(p.name for p in (tmp_path / 'show').glob('*.mp4')) == [
-        'clip0.mp4',
-        'clip1.mp4',
-        'clip2.mp4',
+    assert sorted(p.name for p in (tmp_path / 'show').glob('*.webm')) == [
+        'clip0.webm',
+        'clip1.webm',
+        'clip2.webm',
     ]
     assert [p.name for p in tmp_path.glob('*.partial*')] == []
