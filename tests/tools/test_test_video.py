@@ -176,11 +176,8 @@ def test_show_dir_gets_every_frame_a_video_and_a_contact_sheet(tiny, results, tm
         assert sorted(p.name for p in (show / clip).iterdir()) == [f'{i:05d}.jpg' for i in range(4)]
         reader = VideoReader(show / f'{clip}.webm')
         assert (len(list(reader)), reader.fps) == (4, 10)
-    assert cv2.imread(str(show / 'clip0/00000.jpg')).shape == (
-        336,
-        2 * 504 + 4,
-        3,
-    )  # enlarged, beside the truth
+    # Enlarged, beside the truth, under titles of 17 pixels.
+    assert cv2.imread(str(show / 'clip0/00000.jpg')).shape == (336 + 17, 2 * 504 + 4, 3)
     assert cv2.imread(str(show / 'contact_sheet.jpg')) is not None
 
 

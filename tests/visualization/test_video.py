@@ -196,7 +196,7 @@ def test_renderer_writes_every_frame_and_a_video(tmp_path):
         for name in ('one', 'two'):
             for i, fields in enumerate(frames):
                 picture = renderer.add(name, i, frame(40), fields, truth=fields if name == 'two' else None)
-                assert picture.shape == (48, 132 if name == 'two' else 64, 3)
+                assert picture.shape == ((48 + 14, 132, 3) if name == 'two' else (48, 64, 3))
                 assert renderer.finish('unknown') is None
     files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob('*') if p.is_file())
     expected = [
@@ -221,7 +221,7 @@ def test_small_pictures_are_enlarged_with_what_is_drawn_on_them(tmp_path):
     assert enlarge(frame(40), fields, 1)[1] is fields
     renderer = TrackRenderer(tmp_path, ['a'], min_side=100, frames=False, video=False)
     picture = renderer.add('v', 0, frame(40), fields, truth=fields)
-    assert picture.shape == (144, 2 * 192 + 4, 3)
+    assert picture.shape == (144 + 14, 2 * 192 + 4, 3)
     assert list(tmp_path.iterdir()) == []
 
 
