@@ -205,8 +205,11 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
         Path: the json.
 
     Raises:
-        UserError: for frames that cannot be read, or partial results of another run.
+        UserError: for a model that does not track, frames that cannot be read, or partial results of another
+            run.
     """
+    if not hasattr(model, 'tracker'):
+        raise UserError(f'{type(model).__name__} does not track: use tools/test.py on single pictures')
     check_classes(model, dataset)
     signature = _on_main(run_signature, config, checkpoint, dataset)
     if not resume and is_main_process() and os.path.exists(f'{json_path}.partial'):

@@ -207,7 +207,7 @@ def test_command_line_mistakes(capsys):
 
 
 def test_bad_inputs_are_one_line_each(tiny, tmp_path, capsys):
-    out = ('--out', tmp_path / 'x')
+    out = ('--out', tmp_path / 'x/y', '--show-dir', tmp_path / 'x-show')
     assert 'does not exist' in fails(capsys, tmp_path / 'none.py', tiny.checkpoint, *out)
     assert 'does not exist' in fails(capsys, tiny.config, tmp_path / 'none.pth', *out)
     (tmp_path / 'cut.pth').write_bytes(Path(tiny.checkpoint).read_bytes()[:5000])
@@ -222,9 +222,8 @@ def test_bad_inputs_are_one_line_each(tiny, tmp_path, capsys):
     assert '--load-result' in fails(capsys, tiny.config, '--load-result', '--out', tmp_path / 'nothing')
     plain = parts.write_config(tmp_path / 'plain.py', tiny.data, kind='MaskRCNN')
     weights = parts.write_checkpoint(tmp_path / 'plain.pth', plain)
-    with pytest.raises(ValueError, match='instance_ids'):
-        run(plain, weights, *out)
-    assert not (tmp_path / 'x.json').exists()
+    assert 'MaskRCNN does not track' in fails(capsys, plain, weights, *out)
+    assert list(tmp_path.glob('x*')) == []
 
 
 @pytest.mark.parametrize('workers', [0, 1])

@@ -257,6 +257,10 @@ def test_upgrade_config_writes_what_is_built_in_memory(place):
     written = load_config(place / 'new.py')._cfg_dict.to_dict()
     assert written == load_config(place / 'old.py', quiet=True)._cfg_dict.to_dict()
     assert (place / 'new.py').read_text().startswith('# Upgraded from old.py')
+    (place / 'torn.py').write_text('x = (')
+    done = run('upgrade_config', 'torn.py', 'none/new.py', cwd=place, ok=False)
+    assert 'torn.py, line 1' in done.stderr and 'Traceback' not in done.stderr
+    assert not (place / 'none').exists()
     assert 'exists; --force' in run('upgrade_config', 'old.py', 'new.py', cwd=place, ok=False).stderr
     run('upgrade_config', 'old.py', 'new.py', '--force', cwd=place)
     assert 'native schema already' in run('upgrade_config', 'new.py', 'x.py', cwd=place, ok=False).stderr
