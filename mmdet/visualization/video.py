@@ -112,7 +112,8 @@ def _without_tag_warnings():
     OpenCV prints it for every webm file, whatever the log level, by C code that only the file descriptor
     reaches.
     """
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     try:
         screen = os.dup(2)
     except OSError:  # there is no stderr
