@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Track objects through your own video: python demo/video_demo.py VIDEO CONFIG CHECKPOINT --out out.mp4."""
+"""Track objects through your own video: python demo/video_demo.py VIDEO CONFIG CHECKPOINT --out out.webm."""
 
 import argparse
 import json
@@ -25,7 +25,11 @@ def parse_args(argv=None):
     parser.add_argument('video', help='video file, or folder of pictures in the order of their names')
     parser.add_argument('config', help='config file, also one of 2019')
     parser.add_argument('checkpoint', help='weights')
-    parser.add_argument('--out', metavar='FILE', help='video to write; default: VIDEO_tracks.mp4')
+    parser.add_argument(
+        '--out',
+        metavar='FILE',
+        help='video to write; default: VIDEO_tracks.webm; .webm plays in browsers, .mp4 is quicker to write',
+    )
     parser.add_argument(
         '--json', metavar='FILE', help='write the tracks too, as YouTube-VIS results of video 1'
     )
@@ -62,9 +66,9 @@ def parse_args(argv=None):
 
 
 def default_out(video):
-    """``clip.mp4`` gives ``clip_tracks.mp4``, the folder ``clip/`` too."""
+    """``clip.mp4`` gives ``clip_tracks.webm``, the folder ``clip/`` too."""
     path = Path(video)
-    return path.with_name(f'{path.stem if path.is_file() else path.name}_tracks.mp4')
+    return path.with_name(f'{path.stem if path.is_file() else path.name}_tracks.webm')
 
 
 class TrackCollector:
@@ -100,8 +104,10 @@ def track(args, model, reader, frames):
     classes = model.dataset_meta.get('classes')
     out = Path(args.out or default_out(args.video))
     total = min(reader.count or sys.maxsize, args.max_frames or sys.maxsize)
-    progress = Progress(total if total < sys.maxsize else None, 'frames')
-    with VideoWriter(out, args.fps or reader.fps) as writer:
+    with (
+        VideoWriter(out, args.fps or reader.fps) as writer,
+        Progress(total if total < sys.maxsize else None, 'frames') as progress,
+    ):
         for index, (frame, sample) in enumerate(
             inference_video(model, frames, args.batch_size, with_frames=True)
         ):
@@ -114,7 +120,6 @@ def track(args, model, reader, frames):
             if collector is not None:
                 collector.add(index, pred)
             progress.update()
-    progress.close()
     if collector is not None:
         collector.write(args.json, writer.frames)
     return writer.path, writer.frames

@@ -1,6 +1,7 @@
 """The rooms that never touch, the size of files and functions, and what an import may cost."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,35 @@ def test_the_table_catches_a_wrong_import(tmp_path):
         'from ..models.losses import y\nfrom ..utils import ok\ndef f():\n    from mmdet import engine\n'
     )
     assert forbidden_imports(source, tmp_path) == ['line 1: mmdet.models.losses.y', 'line 4: mmdet.engine']
+
+
+def import_graph(sources, root=PACKAGE):
+    """Dotted name of each module -> those it imports, inside functions too."""
+
+    def name_of(path):
+        return '.'.join(('mmdet', *path.relative_to(root).with_suffix('').parts)).removesuffix('.__init__')
+
+    names = {name_of(path): path for path in sources}
+    graph = {}
+    for name, path in names.items():
+        graph[name] = set()
+        for imported, _ in imported_modules(path, root):
+            while imported and imported not in names:
+                imported = imported.rpartition('.')[0]
+            graph[name] |= {imported} - {'', name}
+    return graph
+
+
+def test_no_modules_import_each_other():
+    graphlib.TopologicalSorter(import_graph(SOURCES)).prepare()  # CycleError names the modules
+
+
+def test_a_cycle_within_a_room_is_caught(tmp_path):
+    (tmp_path / 'ops').mkdir()
+    (tmp_path / 'ops/x.py').write_text('from .y import b\n')
+    (tmp_path / 'ops/y.py').write_text('def b():\n    from . import x\n')
+    with pytest.raises(graphlib.CycleError, match=r'mmdet\.ops\.x'):
+        graphlib.TopologicalSorter(import_graph(sorted(tmp_path.rglob('*.py')), tmp_path)).prepare()
 
 
 @pytest.mark.parametrize('path', sorted((PACKAGE / 'models').rglob('*.py')), ids=lambda p: p.stem)

@@ -35,7 +35,7 @@ def parse_args(argv=None):
         '--save_path',
         '--save-path',
         metavar='DIR',
-        help='render each video to DIR/<video>/00000.jpg, ... and DIR/<video>.mp4, and DIR/contact_sheet.jpg',
+        help='render each video to DIR/<video>/00000.jpg, ... and DIR/<video>.webm; DIR/contact_sheet.jpg',
     )
     parser.add_argument('--show-gt', action='store_true', help='draw the ground truth beside the predictions')
     parser.add_argument(

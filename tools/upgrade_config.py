@@ -28,9 +28,9 @@ def main(argv=None):
         raise UserError(f'{new}: expected a name that ends in .py')
     if new.exists() and not args.force:
         raise UserError(f'{new} exists; --force overwrites it')
-    if Path(args.old).is_file() and not is_legacy(Config.fromfile(args.old)):
+    config = load_config(args.old, quiet=True)  # first, as it says in one line what is wrong with a file
+    if not is_legacy(Config.fromfile(args.old)):
         raise UserError(f'{args.old} has the native schema already')
-    config = load_config(args.old, quiet=True)
     name = Path(args.old).name
     head = f'# Upgraded from {name}, a config of 2019. Paths are relative to the working directory.\n'
     head += f'#\n#   python tools/train.py {args.new}\n\n'

@@ -14,7 +14,7 @@ def parse_args(argv=None):
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description='Draw the tracks of a results json over the frames, or without one the annotations '
-        'themselves. Writes OUT/<video>/00000.jpg, ..., OUT/<video>.mp4 and OUT/contact_sheet.jpg.'
+        'themselves. Writes OUT/<video>/00000.jpg, ..., OUT/<video>.webm and OUT/contact_sheet.jpg.'
     )
     parser.add_argument('ann', metavar='ANN', help='YouTube-VIS annotation json')
     parser.add_argument('results', metavar='RESULTS', nargs='?', help='results json')
@@ -27,6 +27,12 @@ def parse_args(argv=None):
     parser.add_argument('--gt', action='store_true', help='draw the annotations beside the results')
     parser.add_argument('--boxes', action='store_true', help='draw boxes too')
     parser.add_argument('--fps', type=float, default=6.0, metavar='F', help='of the videos (6)')
+    parser.add_argument(
+        '--format',
+        choices=['webm', 'mp4', 'avi'],
+        default='webm',
+        help='webm plays in browsers, mp4 is quicker to write and plays elsewhere (webm)',
+    )
     parser.add_argument('--no-frames', action='store_true', help='write the videos only')
     return parser.parse_args(argv)
 
@@ -64,6 +70,7 @@ def main(argv=None):
         score_thr=args.score_thr,
         fps=args.fps,
         frames=not args.no_frames,
+        suffix=f'.{args.format}',
         **({'draw_boxes': True} if args.boxes else {}),
     )
     with Progress(len(videos), 'videos') as progress:

@@ -19,7 +19,7 @@ from mmdet.visualization import (
 
 
 class ResultRenderer:
-    """Renders videos of a YouTube-VIS file: ``DIR/<video>/00000.jpg``, ... and ``DIR/<video>.mp4``.
+    """Renders videos of a YouTube-VIS file: ``DIR/<video>/00000.jpg``, ... and ``DIR/<video>.webm``.
 
     Args:
         out_dir (str | Path): output folder.
@@ -30,7 +30,8 @@ class ResultRenderer:
             which take the colours of the objects they cover.
         score_thr (float): tracks below this score are not drawn.
         fps (float): frames a second of the videos.
-        **style: see :func:`~mmdet.visualization.draw_instances`.
+        **style: see :class:`~mmdet.visualization.TrackRenderer` and
+            :func:`~mmdet.visualization.draw_instances`.
     """
 
     def __init__(

@@ -167,6 +167,11 @@ def _on_main(function, *args, **kwargs):
     return value
 
 
+def _progress(total, label):
+    """Progress on the main process, None on the others; a context manager."""
+    return Progress(total, label) if is_main_process() else contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def _interruptible(json_path):
     """Say how to go on when a person stops the run."""
@@ -200,8 +205,11 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
         Path: the json.
 
     Raises:
-        UserError: for frames that cannot be read, or partial results of another run.
+        UserError: for a model that does not track, frames that cannot be read, or partial results of another
+            run.
     """
+    if not hasattr(model, 'tracker'):
+        raise UserError(f'{type(model).__name__} does not track: use tools/test.py on single pictures')
     check_classes(model, dataset)
     signature = _on_main(run_signature, config, checkpoint, dataset)
     if not resume and is_main_process() and os.path.exists(f'{json_path}.partial'):
@@ -212,9 +220,8 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
         print(f'{len(done)} of {len(dataset.videos)} videos are there already', file=sys.stderr)
     by_id = {video['id']: video for video in dataset.videos}
     label = 'frames' if get_world_size() == 1 else f'frames of process 0 of {get_world_size()}'
-    progress = Progress(frames, label) if is_main_process() else None
     writer = VideoResultWriter(json_path, dataset.metainfo['cat_ids'], rank=get_rank())
-    with _interruptible(json_path), writer:
+    with _interruptible(json_path), writer, _progress(frames, label) as progress:
         for batch in loader:
             with torch.inference_mode():
                 samples = model.test_step(batch)
@@ -224,8 +231,6 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
                     on_video(by_id[sample.video_id], entries)
             if progress is not None:
                 progress.update(len(samples))
-    if progress is not None:
-        progress.close()
     barrier()
     order = [video['id'] for video in dataset.videos if video['file_names']]
     path = _on_main(merge_results, json_path, order)
@@ -269,15 +274,13 @@ def test_images(model, dataset, config, prefix, kinds, evaluate=True):
         collate_fn=pseudo_collate,
         worker_init_fn=_one_thread if settings.get('num_workers') else None,
     )
-    progress = Progress(len(sampler), 'pictures') if is_main_process() else None
-    for batch in loader:
-        with torch.inference_mode():
-            samples = model.test_step(batch)
-        metric.process(batch, [sample.to_dict() for sample in samples])
-        if progress is not None:
-            progress.update(len(samples))
-    if progress is not None:
-        progress.close()
+    with _progress(len(sampler), 'pictures') as progress:
+        for batch in loader:
+            with torch.inference_mode():
+                samples = model.test_step(batch)
+            metric.process(batch, [sample.to_dict() for sample in samples])
+            if progress is not None:
+                progress.update(len(samples))
     return metric.evaluate(len(dataset))
 
 

@@ -1,6 +1,5 @@
 """mmengine's runner with safe checkpoints, exact resuming, processes on CPUs and a quiet start."""
 
-import logging
 import os
 import time
 from pathlib import Path
@@ -21,30 +20,12 @@ import mmdet
 from ..registry import RUNNERS
 from ..utils import UserError, atomic_write_text
 from .checkpoint import read_checkpoint, write_checkpoint
+from .console import shorten_console
 from .environment import describe_machine, join_gloo
+from .footprint import Footprint
 from .plain import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
 from .weights import load_weights, skip_covered_pretraining
-
-# Beginnings of library messages that tell a user nothing they can act on; the log file has them all.
-_QUIET = (
-    'Distributed training is not used',
-    'Hooks will be executed',
-    'Exp name:',
-    '"FileClient" will be deprecated',
-    '"HardDiskBackend" is the alias',
-    'Checkpoints will be saved to',
-    'Loads checkpoint by',
-)
-
-
-class _ConsoleFilter(logging.Filter):
-    def filter(self, record):
-        record.levelmark = '' if record.levelno <= logging.INFO else f'{record.levelname}: '
-        message = record.getMessage()
-        # The metrics of tracks, boxes and masks have said the same in a line one can read.
-        repeated = message.startswith('Epoch(val)') and ('ytvis/' in message or '_mAP' in message)
-        return not (getattr(record, 'file_only', False) or repeated or message.startswith(_QUIET))
 
 
 @RUNNERS.register_module()
@@ -54,7 +35,15 @@ class TrackRunner(Runner):
     Three more config keys are known: ``load_options=dict(class_map='coco')`` (see
     :func:`~mmdet.engine.weights.load_weights`), and ``trust_checkpoint`` is not one of them on purpose: a
     config may not switch off the protection, only the person on the command line may.
+
+    A run whose input is refused, here or in :meth:`train` before the first batch, leaves no work dir behind.
     """
+
+    def __init__(self, model, work_dir, *args, **kwargs):
+        self._footprint = Footprint()
+        self._footprint.expect(work_dir)
+        with self._footprint.removed_unless_begun():
+            super().__init__(model, work_dir, *args, **kwargs)
 
     def setup_env(self, env_cfg):
         """Start the processes' group, with gloo where there is no GPU."""
@@ -67,6 +56,7 @@ class TrackRunner(Runner):
                 )
             join_gloo()
         super().setup_env(env_cfg)
+        self._footprint.expect_log_dir(Path(self.work_dir) / self.timestamp)
 
     def wrap_model(self, model_wrapper_cfg, model):
         """Wrap for data parallel training, without device ids where there is no GPU."""
@@ -84,12 +74,7 @@ class TrackRunner(Runner):
 
     def build_logger(self, *args, **kwargs):
         """Build the logger; its console half leaves out what is of use in the file only."""
-        logger = super().build_logger(*args, **kwargs)
-        for handler in logger.handlers:
-            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_ConsoleFilter())
-                handler.setFormatter(logging.Formatter('%(asctime)s %(levelmark)s%(message)s', '%H:%M:%S'))
-        return logger
+        return shorten_console(super().build_logger(*args, **kwargs))
 
     def _log_env(self, env_cfg):
         lines = '\n'.join(f'    {key}: {value}' for key, value in collect_env().items())
@@ -99,9 +84,16 @@ class TrackRunner(Runner):
         self.logger.info(f'{describe_machine()}, seed {self.seed}')
         self.logger.info(f'output goes to {self.work_dir}, the full log to {self.log_dir}')
 
+    def call_hook(self, fn_name, **kwargs):
+        """Call a method of every hook. Once all have agreed to begin, the config goes to the work dir."""
+        super().call_hook(fn_name, **kwargs)
+        if fn_name in ('before_train', 'before_val', 'before_test') and not self._footprint.begun:
+            self._footprint.begun = True
+            self.dump_config()
+
     def dump_config(self):
-        """Write the config in use to the work dir."""
-        if is_main_process():
+        """Write the config in use to the work dir, but not before its input is accepted."""
+        if is_main_process() and self._footprint.begun:
             name = Path(self.cfg.filename).stem if self.cfg.filename else self.timestamp
             atomic_write_text(Path(self.work_dir) / f'{name}.py', self._whole_config())
 
@@ -143,12 +135,24 @@ class TrackRunner(Runner):
         Returns:
             nn.Module: the trained model.
         """
-        self._checkpoint = self._find_resume_checkpoint() if self._resume else None
-        if self._checkpoint is not None:
-            self._take_seed(self._checkpoint[1]['meta'].get('seed'))
-        model = super().train()
-        self._checkpoint = None
-        return model
+        with self._footprint.removed_unless_begun():
+            self._checkpoint = self._find_resume_checkpoint() if self._resume else None
+            if self._checkpoint is not None:
+                self._take_seed(self._checkpoint[1]['meta'].get('seed'))
+            elif self._load_from is not None:
+                self._weights = read_checkpoint(self._load_from)
+            model = super().train()
+            self._checkpoint = None
+            return model
+
+    def test(self):
+        """Test.
+
+        Returns:
+            dict: the metrics.
+        """
+        with self._footprint.removed_unless_begun():
+            return super().test()
 
     def _find_resume_checkpoint(self):
         """Return ``(path, content)`` of the checkpoint to continue from, or None if there is none yet."""
@@ -182,7 +186,6 @@ class TrackRunner(Runner):
         # Every tensor comes from the checkpoint when resuming; initialising would only fetch weights in vain.
         if self._checkpoint is None:
             if self._load_from is not None:
-                self._weights = read_checkpoint(self._load_from)
                 skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
             super()._init_model_weights()
         self._say_what_trains()

@@ -1,6 +1,6 @@
 """Tables of an analysis."""
 
-from .report import show
+from .text_table import show
 
 TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches', 'fragments')
 MAIN = ('detection', 'masks', 'identities')

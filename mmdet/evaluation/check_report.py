@@ -3,7 +3,7 @@
 import json
 
 from .checks import describe_kind
-from .report import table
+from .text_table import table
 
 
 def findings_report(findings, source, style='table', limit=None):

@@ -16,7 +16,7 @@ class Progress:
     """Count finished steps and print rate and time left to stderr.
 
     On a terminal one line is redrawn; elsewhere a line is printed every ``interval`` seconds, so that logs
-    stay short.
+    stay short. Used in a ``with`` block, the last line says ``stopped`` if an error ends the block.
 
     Args:
         total (int | None): number of steps, if known.
@@ -32,6 +32,8 @@ class Progress:
         self.interval = 0.2 if self.stream.isatty() else interval
         self.done = 0
         self._start = self._last = time.monotonic()
+        self._printed = None  # count of the last whole line
+        self._closed = False
 
     def update(self, n=1):
         """Count ``n`` more finished steps and print if it is time to."""
@@ -39,25 +41,42 @@ class Progress:
         now = time.monotonic()
         if now - self._last >= self.interval:
             self._last = now
-            self._print(end='' if self.stream.isatty() else '\n')
+            if self.stream.isatty():
+                self._print(end='')
+            else:
+                self._print(end='\n')
+                self._printed = self.done
 
-    def close(self):
-        """Print the final count."""
-        self._print(end='\n')
+    def close(self, finished=True):
+        """Print the final count, unless the last line has said it; a second call does nothing.
 
-    def _print(self, end):
+        Args:
+            finished (bool): False if the work was cut off: the line says ``stopped``.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if not finished:
+            self._print(end='\n', note='stopped')
+        elif self._printed != self.done:
+            self._print(end='\n', note='')
+
+    def _print(self, end, note=None):
+        """Print one line; ``note`` takes the place of the time left."""
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / elapsed
-        text = f'{self.done}' + (f'/{self.total}' if self.total is not None else '') + f' {self.label}'
-        text += f', {rate:.1f}/s, {format_seconds(elapsed)} elapsed'
-        if self.total is not None and rate > 0 and self.done < self.total:
-            text += f', {format_seconds((self.total - self.done) / rate)} left'
+        parts = [f'{self.done}' + (f'/{self.total}' if self.total is not None else '') + f' {self.label}']
+        parts += [f'{rate:.1f}/s', f'{format_seconds(elapsed)} elapsed']
+        if note is None and self.total is not None and rate > 0 and self.done < self.total:
+            note = f'{format_seconds((self.total - self.done) / rate)} left'
+        if note:
+            parts.append(note)
         start = '\r\x1b[K' if self.stream.isatty() else ''
-        self.stream.write(start + text + end)
+        self.stream.write(start + ', '.join(parts) + end)
         self.stream.flush()
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *exc_info):
-        self.close()
+    def __exit__(self, kind, *_):
+        self.close(finished=kind is None)

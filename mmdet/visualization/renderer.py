@@ -140,7 +140,7 @@ def enlarge(image, instances, factor, image_done=False):
 
 
 class TrackRenderer:
-    """Draws tracks over the frames of videos: ``DIR/<name>/00000.jpg``, ... and ``DIR/<name>.mp4``.
+    """Draws tracks over the frames of videos: ``DIR/<name>/00000.jpg``, ... and ``DIR/<name>.webm``.
 
     Every frame is written, with or without objects. Frames of several videos may come interleaved.
 
@@ -151,6 +151,7 @@ class TrackRenderer:
         score_thr (float): objects below this score are not drawn.
         frames (bool): write the single pictures.
         video (bool): write the videos.
+        suffix (str): of the videos, see :class:`VideoWriter`.
         min_side (int): pictures whose shorter side is below this are enlarged by a whole number first, so
             that labels can be read.
         **style: further arguments of :func:`draw_instances`.
@@ -164,6 +165,7 @@ class TrackRenderer:
         score_thr=0.3,
         frames=True,
         video=True,
+        suffix='.webm',
         min_side=320,
         **style,
     ):
@@ -172,6 +174,7 @@ class TrackRenderer:
         self.fps = fps
         self.frames = frames
         self.video = video
+        self.suffix = suffix
         self.min_side = min_side
         self.style = {'score_thr': score_thr, **style}
         self._writers = {}
@@ -200,7 +203,7 @@ class TrackRenderer:
             write_picture(self.out_dir / name / f'{frame_id:05d}.jpg', picture)
         if self.video:
             if name not in self._writers:
-                self._writers[name] = VideoWriter(self.out_dir / f'{name}.mp4', self.fps)
+                self._writers[name] = VideoWriter(self.out_dir / f'{name}{self.suffix}', self.fps)
             self._writers[name].write(picture)
         return picture
 

@@ -10,6 +10,7 @@ from .text import draw_label, plate_size
 
 PAPER = (250, 250, 250)
 INK = (40, 40, 40)
+TITLE = (30, 30, 30)
 
 
 def pick_frames(count, wanted):
@@ -77,7 +78,7 @@ def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
 
 
 def side_by_side(pictures, titles=None, gap=4):
-    """Put pictures of one size next to each other, each with its title in the upper left corner.
+    """Put pictures of one size next to each other, each with its title in a strip above it.
 
     Args:
         pictures (Sequence[np.ndarray]): uint8 (H, W, 3) BGR of equal size.
@@ -85,7 +86,7 @@ def side_by_side(pictures, titles=None, gap=4):
         gap (int): pixels between them.
 
     Returns:
-        np.ndarray: uint8 (H, n * W + (n - 1) * gap, 3).
+        np.ndarray: uint8 (H + strip, n * W + (n - 1) * gap, 3); without titles there is no strip.
 
     Raises:
         ValueError: if the sizes differ.
@@ -93,14 +94,17 @@ def side_by_side(pictures, titles=None, gap=4):
     shapes = {picture.shape for picture in pictures}
     if len(shapes) != 1:
         raise ValueError(f'expected pictures of one size, got {sorted(shapes)}')
-    height = pictures[0].shape[0]
     parts = []
     for number, picture in enumerate(pictures):
-        picture = picture.copy()
         if titles:
+            # Above the picture, not on it: at its upper edge are labels of objects.
             size = int(np.clip(round(min(picture.shape[:2]) / 24), 11, 40))
-            draw_label(picture, titles[number], (0, 0), size, (255, 255, 255), (30, 30, 30), opacity=0.7)
-        parts += [picture] if not parts else [np.full((height, gap, 3), PAPER, np.uint8), picture]
+            strip = np.full((plate_size(titles[number], size)[1], picture.shape[1], 3), TITLE, np.uint8)
+            draw_label(strip, titles[number], (0, 0), size, (255, 255, 255), TITLE)
+            picture = np.concatenate([strip, picture])
+        if parts:
+            parts.append(np.full((picture.shape[0], gap, 3), PAPER, np.uint8))
+        parts.append(picture)
     return np.concatenate(parts, axis=1)
 
 

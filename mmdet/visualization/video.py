@@ -1,7 +1,10 @@
 """Reading frames of a video file or folder and writing videos, frame by frame."""
 
+import contextlib
 import os
 import re
+import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -10,6 +13,8 @@ import numpy as np
 from ..utils.errors import UserError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+# What OpenCV's wheels encode. Browsers play VP8; they would play VP9, but that takes several times as long.
+CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.avi': 'MJPG'}
 
 
 def _natural(path):
@@ -100,22 +105,49 @@ class VideoReader:
         return short if short > max(2, self.count // 20) else 0
 
 
+@contextlib.contextmanager
+def _without_tag_warnings():
+    """Keep OpenCV's remark that webm has no codec tags off the screen; whatever else is printed passes.
+
+    OpenCV prints it for every webm file, whatever the log level, by C code that only the file descriptor
+    reaches.
+    """
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        screen = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(screen, 2)
+            caught.seek(0)
+            rest = [line for line in caught if not (b'OpenCV: FFMPEG: tag' in line and b'webm' in line)]
+            os.write(screen, b''.join(rest))
+            os.close(screen)
+
+
 class VideoWriter:
     """Writes frames to a video as they come; the file appears under its name when it is whole.
 
-    mp4 is tried first; where OpenCV has no encoder for it, an avi of JPEG pictures takes its place.
+    Where OpenCV has no encoder for what the name asks for, the next of webm, mp4 and avi takes its place.
 
     Args:
-        path (str | Path): the video; ``.avi`` chooses JPEG pictures.
+        path (str | Path): the video. ``.webm`` (VP8) plays in browsers; ``.mp4`` (MPEG-4 part 2) does not,
+            but is quicker to write and plays in most programs; ``.avi`` is JPEG pictures.
         fps (float): frames a second.
-        codec (str): four characters for mp4. ``vp09`` plays in browsers, but encodes a hundred times slower.
+        codec (str | None): four characters, in place of the one that goes with the suffix.
 
     Attributes:
         path (Path): where the video is, with the suffix it got.
         frames (int): number of frames written.
     """
 
-    def __init__(self, path, fps=6.0, codec='mp4v'):
+    def __init__(self, path, fps=6.0, codec=None):
         if not fps > 0:
             raise UserError(f'{path}: expected more than 0 frames a second, got {fps}')
         self.path = Path(path)
@@ -126,22 +158,27 @@ class VideoWriter:
         self._writer = None
         self._temporary = None
 
+    def _tries(self):
+        """Suffix and codec of what is asked for, then those that may take its place."""
+        wanted = self.path.suffix.lower() or '.mp4'
+        yield wanted, self.codec or CODECS.get(wanted, CODECS['.mp4'])
+        later = list(CODECS)[list(CODECS).index(wanted) + 1 :] if wanted in CODECS else ['.avi']
+        yield from ((suffix, CODECS[suffix]) for suffix in later)
+
     def _open(self, width, height):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        tries = [(self.path.suffix.lower() or '.mp4', self.codec), ('.avi', 'MJPG')]
-        if tries[0][0] == '.avi':
-            tries = tries[1:]
-        for suffix, codec in tries:
+        for suffix, codec in self._tries():
             temporary = self.path.with_name(f'.{self.path.stem}.{os.getpid()}.tmp{suffix}')
-            writer = cv2.VideoWriter(
-                str(temporary), cv2.VideoWriter_fourcc(*codec), self.fps, (width, height)
-            )
+            fourcc = cv2.VideoWriter_fourcc(*codec)
+            with _without_tag_warnings() if suffix == '.webm' else contextlib.nullcontext():
+                writer = cv2.VideoWriter(str(temporary), fourcc, self.fps, (width, height))
             if writer.isOpened():
                 self.path, self._temporary, self._writer = self.path.with_suffix(suffix), temporary, writer
                 return
             writer.release()
             temporary.unlink(missing_ok=True)
-        raise UserError(f'{self.path}: OpenCV has no encoder for {" or ".join(codec for _, codec in tries)}')
+        names = ' or '.join(codec for _, codec in self._tries())
+        raise UserError(f'{self.path}: OpenCV has no encoder for {names}')
 
     def write(self, frame):
         """Append a frame, uint8 (H, W, 3) BGR. Odd sides are extended by one pixel, as encoders ask for.

@@ -1,7 +1,12 @@
 import cv2
+import numpy as np
 import pytest
+import torch
+from mmengine.structures import InstanceData
 
-from tools.browse_dataset import main
+from mmdet.structures import DetDataSample
+from mmdet.visualization import draw_instances
+from tools.browse_dataset import draw_sample, main
 
 CONFIG = """
 train_dataloader = dict(batch_size=1, sampler=dict(type='GroupSampler'), dataset=dict(
@@ -32,9 +37,24 @@ def test_pairs_are_drawn_side_by_side(config, capsys):
     assert len(names) == 4
     assert names[-1] == 'contact_sheet.jpg'
     picture = cv2.imread(str(config / 'out' / names[0]))
-    assert picture.shape[0] == 64 * 5
+    assert picture.shape[0] == 64 * 5 + 17  # a title above
     assert picture.shape[1] == 2 * 96 * 5 + 4
     assert 'wrote 3 of' in capsys.readouterr().out
+
+
+def test_labels_at_the_upper_edge_are_whole():
+    """An object in the corner where the title was."""
+    fields = {
+        'bboxes': torch.tensor([[0.0, 0.0, 200.0, 60.0]]),
+        'labels': torch.tensor([0]),
+        'instance_ids': torch.tensor([3]),
+    }
+    sample = DetDataSample(metainfo={'img_path': 'clip/00000.jpg'})
+    sample.gt_instances = InstanceData(**fields)
+    inputs = torch.full((1, 3, 270, 480), 90, dtype=torch.uint8)
+    drawn = draw_sample({'inputs': inputs, 'data_samples': sample}, ['square'])
+    alone = draw_instances(np.full((270, 480, 3), 90, np.uint8), fields, ['square'], draw_boxes=True)
+    assert (drawn[-270:] == alone).all()
 
 
 def test_the_same_draws_give_the_same_picture_and_another_epoch_another(config):

@@ -33,6 +33,7 @@ def test_config_in_use_is_written_beside_the_checkpoints(tmp_path):
     from mmengine.config import Config
 
     runner = toy_runner(tmp_path, epochs=1)
+    runner.train()
     written = Config.fromfile(next(tmp_path.glob('*.py')))
     assert written.optim_wrapper.optimizer.lr == 0.05
     assert runner.cfg.model.type == written.model.type

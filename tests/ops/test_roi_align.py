@@ -104,6 +104,45 @@ def test_layouts_give_equal_bits(path, layout, dtype):
     )
 
 
+@pytest.mark.parametrize('count', [4, 60])  # 60 regions read more than the maps hold: those are copied whole
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_many_regions_give_equal_bits_in_every_layout(both, dtype, count):
+    # 17 * 19 places and 37 channels fill no tile of the copy evenly.
+    generator = torch.Generator().manual_seed(0)
+    feats = [make_feat((2, 37, 17, 19), dtype), make_feat((2, 37, 9, 10), dtype, seed=1)]
+    rois = torch.rand(count, 5, generator=generator) * torch.tensor([0, 60.0, 50.0, 0, 0])
+    rois[:, 3:] = rois[:, 1:3] + torch.rand(count, 2, generator=generator) * 60
+    rois[:, 0] = torch.arange(count) % 2
+    levels = torch.arange(count) % 2
+
+    def run(layout='contiguous'):
+        maps = [arrange(feat, layout) for feat in feats]
+        return multilevel_roi_align(maps, rois, levels, 7, [0.25, 0.125], 2)
+
+    compiled, plain = both(run)
+    assert torch.equal(compiled, plain)
+    assert compiled.is_contiguous()
+    for layout in ('channels_last', 'sliced'):
+        assert torch.equal(both(lambda layout=layout: run(layout))[0], compiled)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert torch.equal(both(run)[0], compiled)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_view_of_a_batch_is_copied_from_its_own_places(both):
+    """Every second image and channel of a larger batch: planes lie further apart than they are large."""
+    whole = make_feat((4, 80, 17, 19), torch.float32)
+    rois = torch.tensor([[0, 2.0, 3.0, 70.0, 60.0], [1, 0.0, 0.0, 75.0, 66.0]]).repeat(20, 1)
+    view = whole[::2, ::2]
+    assert not view.is_contiguous()
+    compiled, plain = both(lambda: roi_align(view, rois, 7, 0.25, 2))
+    assert torch.equal(compiled, plain)
+    assert torch.equal(compiled, both(lambda: roi_align(view.contiguous(), rois, 7, 0.25, 2))[0])
+
+
 def test_channels_last_stays_channels_last(path):
     feat = (
         make_feat((2, 8, 12, 16), torch.float32)

@@ -60,7 +60,7 @@ def test_video_in_video_and_tracks_out(tiny, footage, tmp_path, capsys):
 
 def test_default_output_lies_beside_the_input(tiny, footage):
     call(demo, footage, tiny.config, tiny.checkpoint, '--max-frames', 3, '--fps', 5)
-    reader = VideoReader(footage.parent / 'my clip_tracks.mp4')
+    reader = VideoReader(footage.parent / 'my clip_tracks.webm')
     assert (reader.fps, len(list(reader))) == (5, 3)
 
 
@@ -141,9 +141,12 @@ def test_results_are_drawn_beside_annotations(tiny, tmp_path, capsys):
     (tmp_path / 'r.json').write_text(json.dumps(results))
     args = (tiny.data / 'ann.json', tmp_path / 'r.json', '--images', tiny.data / 'frames')
     call(visualize, *args, '--out', tmp_path / 'v', '--gt', '--videos', 7, '--no-frames', '--fps', 3)
-    assert [p.name for p in (tmp_path / 'v').iterdir()] == ['clip1.mp4']
-    reader = VideoReader(tmp_path / 'v/clip1.mp4')
-    assert next(iter(reader)).shape == (336, 2 * 504 + 4, 3) and reader.fps == 3
+    assert [p.name for p in (tmp_path / 'v').iterdir()] == ['clip1.webm']
+    reader = VideoReader(tmp_path / 'v/clip1.webm')
+    assert next(iter(reader)).shape == (336 + 18, 2 * 504 + 4, 3) and reader.fps == 3
+    options = ('--videos', 7, '--no-frames', '--format', 'mp4')
+    call(visualize, *args, '--out', tmp_path / 'mp4', *options)
+    assert [p.name for p in (tmp_path / 'mp4').iterdir()] == ['clip1.mp4']
     assert 'no video has the id 8' in fails(capsys, visualize, *args, '--out', tmp_path / 'v', '--videos', 8)
     bad = {**results[0], 'category_id': 77}
     (tmp_path / 'r.json').write_text(json.dumps([bad]))

@@ -109,4 +109,8 @@ def test_videos_and_pictures_each_have_their_tool(tiny, pictures, tmp_path, caps
     with pytest.raises(SystemExit):
         test_video([config, checkpoint, '--out', str(tmp_path / 'x')])
     assert 'use tools/test.py' in capsys.readouterr().err
+    (tmp_path / 'torn.pth').write_text('no weights')
+    err = fails(capsys, config, tmp_path / 'torn.pth', '--out', tmp_path / 'new/x', '--eval')
+    assert 'torn.pth cannot be read' in err
+    assert [path.name for path in tmp_path.iterdir()] == ['torn.pth']
     assert 'torchrun' in fails(capsys, config, checkpoint, '--gpus', '2')

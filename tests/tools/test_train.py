@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.visualization import Visualizer
 
 from mmdet.datasets.synthetic import generate_dataset
 from tests.engine.old_configs import SMALL_CFG
@@ -68,8 +69,9 @@ def call(tool, args, cwd, folder='tools'):
     spec = importlib.util.spec_from_file_location(f'tool_{tool}', ROOT / folder / f'{tool}.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    # loggers are kept by a name that holds the second; one of an earlier run would print to that run's stream
+    # these are kept by a name that holds the second; those of an earlier run would write to that run's places
     MMLogger._instance_dict.clear()
+    Visualizer._instance_dict.clear()
     out, err, status = io.StringIO(), io.StringIO(), 0
     before = os.getcwd()
     os.chdir(cwd)
@@ -157,6 +159,7 @@ def test_bad_options_are_one_line(place, args, message):
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
     assert done.returncode == 2 and len(errors) == 1 and message in errors[0]
     assert 'Traceback' not in done.stderr
+    assert not (place / 'bad').exists()
 
 
 def test_unknown_type_and_misspelt_key_are_one_line(place):
@@ -165,6 +168,7 @@ def test_unknown_type_and_misspelt_key_are_one_line(place):
     assert 'Traceback' not in done.stderr
     done = run('train', DEMO, '--cfg-options', 'modle.backbone.type=ResNet', cwd=place, ok=False)
     assert "did you mean 'model'?" in done.stderr
+    assert not (place / 'work_dirs').exists()
 
 
 def test_wrong_number_of_classes_is_named(place):
@@ -172,6 +176,7 @@ def test_wrong_number_of_classes_is_named(place):
     options = ('--work-dir', 'bad', '--cfg-options', *SMALL, *heads)
     done = run('train', DEMO, *options, cwd=place, ok=False)
     assert 'model.bbox_head.num_classes is 3, but train_dataloader has 5 classes' in done.stderr
+    assert not (place / 'bad').exists()
 
 
 @pytest.mark.parametrize(
@@ -188,6 +193,19 @@ def test_wrong_values_and_names_of_arguments_are_one_line(place, option, message
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
     assert len(errors) == 1 and 'cannot be built from the config' in errors[0] and message in errors[0]
     assert 'Traceback' not in done.stderr
+    assert not (place / 'bad').exists()
+
+
+def test_a_refused_run_leaves_what_the_work_dir_held(place, trained):
+    before = {path: path.stat().st_mtime_ns for path in (place / 'run').rglob('*')}
+    (place / 'torn.pth').write_bytes((place / 'run' / 'epoch_1.pth').read_bytes()[:5000])
+    for args in (['--load-from', 'torn.pth'], ['--resume', 'torn.pth']):
+        assert 'torn.pth cannot be read' in train(place, 'run', *args, ok=False).stderr
+        train(place, 'deep/new', *args, ok=False)
+    option = 'train_dataloader.dataset.ann_file=none.json'
+    run('train', DEMO, '--work-dir', 'run', '--cfg-options', *SMALL, option, cwd=place, ok=False)
+    assert {path: path.stat().st_mtime_ns for path in (place / 'run').rglob('*')} == before
+    assert not (place / 'deep').exists()
 
 
 def test_missing_annotations_are_named(place):
@@ -200,6 +218,7 @@ def test_missing_annotations_are_named(place):
         ok=False,
     )
     assert 'none.json' in done.stderr and 'Traceback' not in done.stderr
+    assert not (place / 'work_dirs').exists()
 
 
 @pytest.mark.parametrize('option', ['--resume', '--load-from'])
@@ -208,7 +227,7 @@ def test_malicious_checkpoint_is_refused_and_the_flag_allows_it(place, tmp_path,
     torch.save({'state_dict': {'backbone.conv1.weight': torch.zeros(1)}, 'note': Payload(mark)}, path)
     done = train(place, tmp_path / 'work', option, path, ok=False)
     assert 'refused' in done.stderr and '--trust-checkpoint' in done.stderr and 'Traceback' not in done.stderr
-    assert not mark.exists()
+    assert not mark.exists() and not (tmp_path / 'work').exists()
     done = train(place, tmp_path / 'work', option, path, '--trust-checkpoint', ok=False)
     assert mark.exists() and 'refused' not in done.stderr
 
@@ -238,6 +257,10 @@ def test_upgrade_config_writes_what_is_built_in_memory(place):
     written = load_config(place / 'new.py')._cfg_dict.to_dict()
     assert written == load_config(place / 'old.py', quiet=True)._cfg_dict.to_dict()
     assert (place / 'new.py').read_text().startswith('# Upgraded from old.py')
+    (place / 'torn.py').write_text('x = (')
+    done = run('upgrade_config', 'torn.py', 'none/new.py', cwd=place, ok=False)
+    assert 'torn.py, line 1' in done.stderr and 'Traceback' not in done.stderr
+    assert not (place / 'none').exists()
     assert 'exists; --force' in run('upgrade_config', 'old.py', 'new.py', cwd=place, ok=False).stderr
     run('upgrade_config', 'old.py', 'new.py', '--force', cwd=place)
     assert 'native schema already' in run('upgrade_config', 'new.py', 'x.py', cwd=place, ok=False).stderr

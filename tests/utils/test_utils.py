@@ -103,6 +103,53 @@ def test_progress_says_how_much_is_done_and_left():
     assert lines[0].endswith('left')
     assert lines[-1].startswith('4/4 frames')
     assert 'left' not in lines[-1]
+    assert len(lines) == 2, 'the last count was printed twice'
+
+
+def test_progress_prints_one_line_for_a_short_job():
+    stream = io.StringIO()
+    with Progress(total=3, label='frames', interval=60.0, stream=stream) as progress:
+        progress.update(3)
+    progress.close()
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith('3/3 frames')
+
+
+def test_progress_prints_the_count_that_followed_the_last_line():
+    stream = io.StringIO()
+    with Progress(label='frames', interval=0.0, stream=stream) as progress:
+        progress.update()
+        progress.interval = 60.0
+        progress.update()
+    assert [line.split(',')[0] for line in stream.getvalue().splitlines()] == ['1 frames', '2 frames']
+
+
+@pytest.mark.parametrize('total', [10, 2, None])
+def test_progress_says_that_an_error_stopped_it(total):
+    stream = io.StringIO()
+    with pytest.raises(RuntimeError), Progress(total, 'frames', interval=60.0, stream=stream) as progress:
+        progress.update(2)
+        raise RuntimeError
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith('2/' if total else '2 frames')
+    assert line.endswith(', stopped')
+    assert 'left' not in line
+
+
+def test_progress_redraws_one_line_on_a_terminal():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    with Progress(total=2, label='frames', stream=stream) as progress:
+        progress.interval = 0.0
+        progress.update()
+        progress.update()
+    assert stream.getvalue().count('\n') == 1
+    last = stream.getvalue().rsplit('\r', 1)[1]
+    assert last.startswith('\x1b[K2/2 frames')
+    assert last.endswith('elapsed\n')
 
 
 def test_lazy_packages_import_their_parts_on_first_use():

@@ -152,8 +152,10 @@ def test_contact_sheet_keeps_shapes_and_fills_rows():
 def test_side_by_side_names_its_parts():
     left, right = np.zeros((60, 80, 3), np.uint8), np.full((60, 80, 3), 9, np.uint8)
     both = side_by_side([left, right], ['truth', 'prediction'], gap=4)
-    assert both.shape == (60, 164, 3)
-    assert both[:20, :60].max() > 200 and (both[30:, 84:] == 9).all()
+    assert both.shape == (60 + 14, 164, 3)
+    assert both[:14, :60].max() > 200 and both[:14, 84:144].max() > 200
+    assert (both[14:, :80] == 0).all() and (both[14:, 84:] == 9).all(), 'titles lie on the pictures'
+    assert side_by_side([left, right], gap=4).shape == (60, 164, 3)
     with pytest.raises(ValueError, match='one size'):
         side_by_side([left, right[:-1]])
 

@@ -12,6 +12,7 @@ from mmdet.structures.rle import decode_rle, encode_mask
 from mmdet.utils import UserError
 from mmdet.visualization import TrackRenderer, VideoReader, VideoWriter, frames_of_tracks, video_names
 from mmdet.visualization.renderer import enlarge, write_picture
+from mmdet.visualization.video import _without_tag_warnings
 
 
 def frame(value, height=48, width=64):
@@ -27,7 +28,7 @@ def write(path, count=6, **kwargs):
     return writer.path
 
 
-@pytest.mark.parametrize('name', ['a.mp4', 'a.avi'])
+@pytest.mark.parametrize('name', ['a.webm', 'a.mp4', 'a.avi'])
 def test_video_round_trip(tmp_path, name):
     path = write(tmp_path / 'new' / name)
     assert path == tmp_path / 'new' / name
@@ -36,6 +37,22 @@ def test_video_round_trip(tmp_path, name):
     assert (reader.fps, reader.count, reader.read, reader.missing()) == (5, 6, 6, 0)
     assert [round(float(f[20:, 20:].mean()), -1) for f in frames] == [0, 20, 40, 60, 80, 100]
     assert [p.name for p in path.parent.iterdir()] == [name]
+
+
+def test_webm_is_what_browsers_play_and_nothing_is_printed(tmp_path, capfd):
+    path = write(tmp_path / 'a.webm')
+    # The DocType of an EBML header must be webm: browsers refuse the same data under 'matroska'.
+    assert b'\x42\x82\x84webm' in path.read_bytes()[:64]
+    assert b'V_VP8' in path.read_bytes()[:1000]
+    assert capfd.readouterr().err == ''
+
+
+def test_what_others_print_while_a_webm_is_opened_is_not_lost(capfd):
+    with _without_tag_warnings():
+        os.write(2, b"OpenCV: FFMPEG: tag 0x1/'VP80' is not supported with codec id 1 and format 'webm'\n")
+        os.write(2, b'disk is full\n')
+    os.write(2, b'after\n')
+    assert capfd.readouterr().err == 'disk is full\nafter\n'
 
 
 def test_odd_sides_are_extended(tmp_path):
@@ -48,6 +65,13 @@ def test_without_encoder_an_avi_takes_its_place(tmp_path):
         writer.write(frame(0))
     assert writer.path == tmp_path / 'a.avi'
     assert VideoReader(writer.path).count == 1
+
+
+def test_without_vp8_an_mp4_takes_its_place(tmp_path):
+    with VideoWriter(tmp_path / 'a.webm', codec='????') as writer:
+        writer.write(frame(0))
+    assert writer.path == tmp_path / 'a.mp4'
+    assert [p.name for p in tmp_path.iterdir()] == ['a.mp4']
 
 
 def test_failed_writer_leaves_nothing(tmp_path):
@@ -172,12 +196,14 @@ def test_renderer_writes_every_frame_and_a_video(tmp_path):
         for name in ('one', 'two'):
             for i, fields in enumerate(frames):
                 picture = renderer.add(name, i, frame(40), fields, truth=fields if name == 'two' else None)
-                assert picture.shape == (48, 132 if name == 'two' else 64, 3)
+                assert picture.shape == ((48 + 14, 132, 3) if name == 'two' else (48, 64, 3))
                 assert renderer.finish('unknown') is None
     files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob('*') if p.is_file())
-    expected = [f'{n}{s}' for n in ('one', 'two') for s in ('.mp4', '/00000.jpg', '/00001.jpg', '/00002.jpg')]
-    assert files == expected
-    assert len(list(VideoReader(tmp_path / 'two.mp4'))) == 3
+    expected = [
+        f'{n}{s}' for n in ('one', 'two') for s in ('.webm', '/00000.jpg', '/00001.jpg', '/00002.jpg')
+    ]
+    assert files == sorted(expected)
+    assert len(list(VideoReader(tmp_path / 'two.webm'))) == 3
     plain, drawn = (cv2.imread(str(tmp_path / f'one/0000{i}.jpg')).astype(int) for i in (0, 1))
     assert np.abs(plain[20, 40] - 40).max() < 6  # an empty frame shows the picture, not black (semantics B14)
     assert np.abs(drawn - plain).max() > 50
@@ -195,7 +221,7 @@ def test_small_pictures_are_enlarged_with_what_is_drawn_on_them(tmp_path):
     assert enlarge(frame(40), fields, 1)[1] is fields
     renderer = TrackRenderer(tmp_path, ['a'], min_side=100, frames=False, video=False)
     picture = renderer.add('v', 0, frame(40), fields, truth=fields)
-    assert picture.shape == (144, 2 * 192 + 4, 3)
+    assert picture.shape == (144 + 14, 2 * 192 + 4, 3)
     assert list(tmp_path.iterdir()) == []
 
 

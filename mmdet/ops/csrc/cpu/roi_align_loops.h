@@ -69,6 +69,47 @@ struct Grid {
 // Channels that a copied patch holds side by side.
 constexpr int64_t kLanes = 32;
 
+// Places of a map and channels of each that are moved at once.
+constexpr int64_t kTilePlaces = 256, kTileChannels = 16;
+
+// Copy at most kTilePlaces neighbouring places of `channels` planes so that the channels of a place lie side by side:
+// target (places, channels). By way of a tile, which reads long runs of each plane and writes whole cache lines; planes
+// are often a multiple of 4 KiB apart and would, read across, push each other out of the cache. The odd width keeps the
+// columns of the tile apart for the same reason.
+template <typename T>
+MASKTRACK_INLINE void channels_inside(const T* source, int64_t stride_c, int64_t places, int64_t channels, T* target) {
+  T tile[kTileChannels][kTilePlaces + 1];
+  for (int64_t first = 0; first < channels; first += kTileChannels) {
+    const int64_t depth = std::min(kTileChannels, channels - first);
+    for (int64_t c = 0; c < depth; ++c) {
+      const T* plane = source + (first + c) * stride_c;
+      for (int64_t p = 0; p < places; ++p) tile[c][p] = plane[p];
+    }
+    for (int64_t p = 0; p < places; ++p) {
+      T* __restrict__ place = target + p * channels + first;
+      if (depth == kTileChannels) {  // a fixed length becomes whole vectors
+        for (int64_t c = 0; c < kTileChannels; ++c) place[c] = tile[c][p];
+      } else {
+        for (int64_t c = 0; c < depth; ++c) place[c] = tile[c][p];
+      }
+    }
+  }
+}
+
+// About how many places of a map a region reads, if it is read by way of a patch.
+template <typename A>
+int64_t patch_places(const Regions<A>& regions, int64_t k, A scale, int64_t height, int64_t width) {
+  const A* roi = regions.rois + 5 * k;
+  A places = A(1);
+  for (int axis = 0; axis < 2; ++axis) {
+    const int64_t pooled = axis ? regions.pooled_h : regions.pooled_w, size = axis ? height : width;
+    const auto range = roi_axis(roi[1 + axis], roi[3 + axis], scale, pooled, regions.sampling_ratio, regions.mode);
+    const A low = std::max(range.start, A(0)), high = std::min(range.start + range.bin * A(pooled), A(size));
+    places *= high > low ? std::min(high - low + A(1), A(size)) : A(0);  // a comparison with NaN is false
+  }
+  return int64_t(places);
+}
+
 // Sum of the samples of each bin, channels innermost: sums (bins, channels). `image` starts at row y0, column x0.
 template <typename T, typename A>
 MASKTRACK_INLINE void sum_pixels(const T* image, int64_t stride_h, int64_t stride_w, int64_t y0, int64_t x0,
