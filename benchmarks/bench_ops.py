@@ -10,7 +10,6 @@ import importlib
 import json
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,37 +17,15 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+
+from record import commit, processor  # noqa: E402
 
 from mmdet.ops import batched_nms, multilevel_roi_align, nms, ops_available, soft_nms  # noqa: E402
 from mmdet.utils import Progress, UserError, atomic_write_text, cli_main  # noqa: E402
 
 MODULES = [importlib.import_module(f'mmdet.ops.{name}') for name in ('roi_align', 'nms')]
 SCALES = [1 / 4, 1 / 8, 1 / 16, 1 / 32]
-
-
-def processor():
-    """Name of the processor, as the system tells it."""
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
-    return names[0] if names else platform.machine()
-
-
-def commit():
-    """Commit of the checkout, with ``+`` if files differ from it; None outside of git."""
-    done = [
-        subprocess.run(['git', *command], cwd=ROOT, capture_output=True, text=True, check=False)
-        for command in (
-            ['rev-parse', '--short', 'HEAD'],
-            ['status', '--porcelain', '--', 'mmdet/ops', 'build_native.py'],
-        )
-    ]
-    if done[0].returncode:
-        return None
-    return done[0].stdout.strip() + ('+' if done[1].stdout.strip() else '')
 
 
 def roi_align_cases(device):
@@ -156,7 +133,7 @@ def main():
         'threads': arguments.threads,
         'repeats': arguments.repeats,
         'seed': 'fixed in the script',
-        'commit': commit(),
+        'commit': commit('mmdet/ops', 'build_native.py'),
         'rows': run(device, arguments.repeats),
     }
     name = f'ops_{device.type}_torch{torch.__version__.split("+")[0]}.json'

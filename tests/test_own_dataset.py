@@ -71,7 +71,7 @@ def test_every_command_runs_in_this_order(checkout):
     for name in (
         'results.json',
         'stats.json',
-        'tracked.mp4',
+        'tracked.webm',
         'plots/worst_videos/worst_videos.jpg',
         'masks/objects.json',
     ):

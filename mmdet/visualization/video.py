@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -11,15 +10,11 @@ import cv2
 import numpy as np
 
 from ..utils.errors import UserError
+from ..utils.order import natural_key
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # What OpenCV's wheels encode. Browsers play VP8; they would play VP9, but that takes several times as long.
 CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.avi': 'MJPG'}
-
-
-def _natural(path):
-    """Sort key that puts frame 10 after frame 9."""
-    return [int(part) if part.isdigit() else part.lower() for part in re.split(r'(\d+)', path.name)]
 
 
 class VideoReader:
@@ -44,7 +39,7 @@ class VideoReader:
         self.files = None
         if self.path.is_dir():
             files = (file for file in self.path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
-            self.files = sorted(files, key=_natural)
+            self.files = sorted(files, key=lambda file: natural_key(file.name))
             if not self.files:
                 raise UserError(f'{self.path}: no pictures ({", ".join(IMAGE_SUFFIXES)}) in this folder')
             self.fps, self.count = float(default_fps), len(self.files)

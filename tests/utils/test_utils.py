@@ -7,7 +7,16 @@ import sys
 
 import pytest
 
-from mmdet.utils import Progress, UserError, atomic_open, atomic_write_text, cli_main, format_seconds, suggest
+from mmdet.utils import (
+    Progress,
+    UserError,
+    atomic_open,
+    atomic_write_text,
+    cli_main,
+    format_seconds,
+    natural_key,
+    suggest,
+)
 
 
 def test_atomic_write_creates_folders_and_leaves_no_temporary(tmp_path):
@@ -162,3 +171,8 @@ def test_lazy_packages_import_their_parts_on_first_use():
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ['False', 'True', "module 'mmdet.utils' has no attribute 'nothing'"]
+
+
+def test_natural_order():
+    assert sorted(['f10', 'f9', 'f09', '1', 'a'], key=natural_key) == ['1', 'a', 'f09', 'f9', 'f10']
+    assert sorted(['F10', 'f9', '\u00b2', 'F1'], key=natural_key) == ['F1', 'f9', 'F10', '\u00b2']

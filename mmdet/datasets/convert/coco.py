@@ -4,10 +4,9 @@ from pathlib import PurePosixPath
 
 from mmdet.structures.rle import segm_to_rle
 from mmdet.structures.ytvis import parse_ytvis
-from mmdet.utils import Progress, UserError
+from mmdet.utils import Progress, UserError, natural_key
 
 from .builder import DatasetBuilder
-from .files import natural_key
 
 
 def coco_to_ytvis(content, path='annotations', video_from_path=False, stream=None):

@@ -5,16 +5,10 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, natural_key
 
 ORIENTATION = 0x0112  # the EXIF tag
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-
-
-def natural_key(name):
-    """Sort key in which ``frame10`` comes after ``frame9``; ties (``01``, ``1``) go by the text."""
-    parts = re.split(r'([0-9]+)', str(name))
-    return [(int(part), '') if part.isdigit() else (-1, part) for part in parts], str(name)
 
 
 def existing_folder(path, what):

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from mmdet.datasets.convert.export_masks import export_masks
-from mmdet.datasets.convert.files import natural_key
 from mmdet.datasets.convert.indexed_png import palette, read_indexed_png, write_indexed_png
 from mmdet.datasets.convert.mask_folders import mask_folders_to_ytvis
 from mmdet.datasets.convert.mots import mots_to_ytvis
@@ -339,10 +338,6 @@ def test_numbers_outside_the_range_are_refused(tmp_path):
         with pytest.raises(ValueError, match='expected'):
             write_indexed_png(tmp_path / 'm.png', bad)
     assert not any(tmp_path.iterdir())
-
-
-def test_natural_order():
-    assert sorted(['f10', 'f9', 'f09', '1', 'a'], key=natural_key) == ['1', 'a', 'f09', 'f9', 'f10']
 
 
 def test_mots_png_and_txt_give_one_file(tmp_path):
