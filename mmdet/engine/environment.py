@@ -1,6 +1,8 @@
 """What is installed: distributions that overwrite each other's files, and a one-line description."""
 
 import atexit
+import contextlib
+import datetime
 import platform
 from importlib import metadata
 
@@ -51,8 +53,12 @@ def find_clashes(installed=_installed):
 
 
 def _leave_processes():
-    if torch.distributed.is_initialized() and torch.distributed.get_backend() == 'gloo':
-        torch.distributed.destroy_process_group()
+    if not torch.distributed.is_initialized() or torch.distributed.get_backend() != 'gloo':
+        return
+    # A process that closes its sockets while another still waits for the last message ends that one too.
+    with contextlib.suppress(RuntimeError):  # the others may be gone already, or stuck in an error
+        torch.distributed.monitored_barrier(timeout=datetime.timedelta(seconds=5))
+    torch.distributed.destroy_process_group()
 
 
 def join_gloo():
