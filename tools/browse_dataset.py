@@ -39,8 +39,10 @@ def sample_indices(total, start, count, every):
         raise UserError(f'--start must be between 0 and {total - 1}, the last sample; got {start}')
     if count < 1 or (every is not None and every < 1):
         raise UserError(f'--count and --every must be at least 1, got {count} and {every}')
-    step = every or max(1, (total - start) // count)
-    return list(range(start, total, step))[:count]
+    if every is not None:
+        return list(range(start, total, every))[:count]
+    count = min(count, total - start)
+    return [start + number * (total - start) // count for number in range(count)]
 
 
 def draw_sample(packed, classes, min_width=480):
@@ -85,7 +87,7 @@ def draw_sample(packed, classes, min_width=480):
 def main(argv=None):
     """Draw the samples, and all of them on one sheet."""
     args = parse_args(argv)
-    from mmdet.apis import load_config, register_all_modules
+    from mmdet.apis import load_config, register_all_modules, registry_errors
     from mmdet.datasets.samplers import SampleIndex
     from mmdet.registry import DATASETS
     from mmdet.visualization import contact_sheet, write_picture
@@ -94,7 +96,8 @@ def main(argv=None):
     loader = load_config(args.config, args.cfg_options).get(f'{args.split}_dataloader')
     if not loader or 'dataset' not in loader:
         raise UserError(f'{args.config}: has no {args.split}_dataloader.dataset')
-    dataset = DATASETS.build(loader['dataset'])
+    with registry_errors():
+        dataset = DATASETS.build(loader['dataset'])
     pictures, out = [], Path(args.out)
     indices = sample_indices(len(dataset), args.start, args.count, args.every)
     with Progress(len(indices), 'samples') as progress:

@@ -27,7 +27,7 @@ def parse_args(argv=None):
     )
     parser.add_argument('ann', metavar='ANN', help='annotation file in YouTube-VIS format')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder to write to; subset: or a file')
-    parser.add_argument('--val-fraction', default='0.2', metavar='F', help='share of videos held back (0.2)')
+    parser.add_argument('--val-fraction', metavar='F', help='share of videos held back (0.2)')
     parser.add_argument('--seed', type=int, default=0, help='another seed gives another split (0)')
     which = parser.add_mutually_exclusive_group()
     which.add_argument('--videos', metavar='ID,ID,...', help='take these videos: ids or names of folders')
@@ -78,6 +78,8 @@ def main(argv=None):
     content = read_json(args.ann)
     index = parse_ytvis(content, args.ann)
     out, wanted = Path(args.out), wanted_videos(args)
+    if wanted is not None and args.val_fraction is not None:
+        raise UserError('--val-fraction is for a split; --videos takes those videos and no others')
     if wanted is not None:
         path = out if out.suffix == '.json' else out / 'instances_subset.json'
         refuse_overwrite(args.ann, [path])
@@ -90,7 +92,7 @@ def main(argv=None):
     if not index.has_annotations:
         print(f'note: {args.ann} has no annotations; the split is not balanced', file=sys.stderr)
     categories = {video: [a['category_id'] for a in tracks] for video, tracks in index.by_video.items()}
-    parts = dict(zip(('train', 'val'), split_videos(categories, args.val_fraction, args.seed)))
+    parts = dict(zip(('train', 'val'), split_videos(categories, args.val_fraction or '0.2', args.seed)))
     for name, ids in parts.items():
         write(paths[name], subset(content, ids))
     if index.annotations:

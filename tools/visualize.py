@@ -20,7 +20,9 @@ def parse_args(argv=None):
     parser.add_argument('results', metavar='RESULTS', nargs='?', help='results json')
     parser.add_argument('--images', metavar='DIR', required=True, help='folder of the frames')
     parser.add_argument('--out', metavar='DIR', required=True, help='output folder')
-    parser.add_argument('--videos', nargs='+', metavar='ID', help='ids of videos; default: all')
+    parser.add_argument(
+        '--videos', nargs='+', metavar='ID', help='ids of videos or names of folders; default: all'
+    )
     parser.add_argument(
         '--score-thr', type=float, default=0.3, metavar='S', help='draw tracks of at least S (0.3)'
     )
@@ -42,6 +44,7 @@ def main(argv=None):
     """Draw."""
     args = parse_args(argv)
     from mmdet.apis.rendering import ResultRenderer, tracks_by_video
+    from mmdet.datasets.split import match_video_ids
     from mmdet.structures.ytvis import load_ytvis, read_json
     from mmdet.visualization import sheet_of_folder, write_picture
 
@@ -52,13 +55,16 @@ def main(argv=None):
         if not isinstance(content, list):
             raise UserError(f'{args.results}: expected a list of results, got {type(content).__name__}')
         tracks = tracks_by_video(content)
+        known = {video['id'] for video in index.videos}
+        lost = sum(len(entries) for video, entries in tracks.items() if video not in known)
+        if lost and lost == len(content):
+            raise UserError(f'{args.results}: not one of {lost} predictions is of a video of {args.ann}')
+        if lost:
+            print(f'note: {lost} predictions are of videos that {args.ann} lacks', file=sys.stderr)
     videos = index.videos
     if args.videos:
-        known = {str(video['id']): video for video in videos}
-        unknown = [name for name in args.videos if name not in known]
-        if unknown:
-            raise UserError(f'{args.ann}: no video has the id {", ".join(unknown)}')
-        videos = [known[name] for name in args.videos]
+        wanted = match_video_ids(args.videos, videos, args.ann)
+        videos = [video for video in videos if video['id'] in wanted]
     if not Path(args.images).is_dir():
         raise UserError(f'--images {args.images}: no such folder')
     renderer = ResultRenderer(

@@ -1,6 +1,7 @@
 """Errors a user can act on, and how command-line tools print them."""
 
 import difflib
+import errno
 import functools
 import os
 import sys
@@ -30,12 +31,35 @@ def suggest(name, known, cutoff=0.6):
     return f' (did you mean {close[0]!r}?)' if close else ''
 
 
+# What the system says of places that are not as they should be: the user's doing, or the disk's.
+_REFUSED = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+}
+
+
+def _give_up(message):
+    """Print one line about the exception at hand and exit with 2."""
+    if os.environ.get('MASKTRACK_TRACEBACK') == '1':
+        traceback.print_exc()
+    print(f'error: {message}', file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
 def cli_main(main):
     """Decorate a tool's ``main``: bad input becomes one line on stderr and exit status 2, Ctrl-C becomes 130.
 
-    ``UserError`` and ``FileNotFoundError`` are printed as ``error: ...``, likewise a library that is not
-    installed, as when the environment is not active; every other exception keeps its traceback, as it is a
-    bug and not the user's doing. ``MASKTRACK_TRACEBACK=1`` shows it in all cases.
+    ``UserError`` and ``FileNotFoundError`` are printed as ``error: ...``, likewise a place that may not be
+    written to or a full disk, and a library that is not installed, as when the environment is not active;
+    every other exception keeps its traceback, as it is a bug and not the user's doing.
+    ``MASKTRACK_TRACEBACK=1`` shows it in all cases.
     """
 
     @functools.wraps(main)
@@ -43,23 +67,20 @@ def cli_main(main):
         try:
             return main(*args, **kwargs)
         except (UserError, FileNotFoundError) as error:
-            if os.environ.get('MASKTRACK_TRACEBACK') == '1':
-                traceback.print_exc()
-            print(f'error: {error}', file=sys.stderr, flush=True)
-            sys.exit(2)
+            _give_up(str(error))
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            where = f'{error.filename}: ' if error.filename else ''
+            _give_up(f'{where}{error.strerror}')
         except ModuleNotFoundError as error:
             name = (error.name or '').partition('.')[0]
             if not name or name == 'mmdet':
                 raise
-            if os.environ.get('MASKTRACK_TRACEBACK') == '1':
-                traceback.print_exc()
-            print(
-                f'error: {name} is not installed for {sys.executable}: activate the environment '
-                '(source .venv/bin/activate), or see INSTALL.md',
-                file=sys.stderr,
-                flush=True,
+            _give_up(
+                f'{name} is not installed for {sys.executable}: activate the environment '
+                '(source .venv/bin/activate), or see INSTALL.md'
             )
-            sys.exit(2)
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr, flush=True)
             sys.exit(130)

@@ -22,7 +22,10 @@ def atomic_open(path, mode='w', **kwargs):
         raise ValueError(f"atomic_open: mode must be 'w' or 'wb', got {mode!r}")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp')
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp')
+    except OSError as error:  # of the file that was asked for, not of a name nobody knows
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     try:
         # mkstemp makes private files; results are meant to be read by others like any file of the user.
         umask = os.umask(0)

@@ -162,6 +162,8 @@ class VideoWriter:
 
     def _open(self, width, height):
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.path.parent, os.W_OK):  # OpenCV would blame its encoders
+            raise UserError(f'{self.path}: the folder may not be written to')
         for suffix, codec in self._tries():
             temporary = self.path.with_name(f'.{self.path.stem}.{os.getpid()}.tmp{suffix}')
             fourcc = cv2.VideoWriter_fourcc(*codec)

@@ -147,7 +147,7 @@ def test_results_are_drawn_beside_annotations(tiny, tmp_path, capsys):
     options = ('--videos', 7, '--no-frames', '--format', 'mp4')
     call(visualize, *args, '--out', tmp_path / 'mp4', *options)
     assert [p.name for p in (tmp_path / 'mp4').iterdir()] == ['clip1.mp4']
-    assert 'no video has the id 8' in fails(capsys, visualize, *args, '--out', tmp_path / 'v', '--videos', 8)
+    assert "has no video '8'" in fails(capsys, visualize, *args, '--out', tmp_path / 'v', '--videos', 8)
     bad = {**results[0], 'category_id': 77}
     (tmp_path / 'r.json').write_text(json.dumps([bad]))
     assert 'category 77 of a track' in fails(capsys, visualize, *args, '--out', tmp_path / 'w')

@@ -5,7 +5,8 @@
         --videos-file DAVIS/ImageSets/2017/train.txt --category object --out davis_train.json
 
 A pixel holds the number of its object, 0 is background, 255 belongs to nobody. Masks that ytvis_to_masks.py
-wrote become the annotation file they came from again.
+wrote become the annotation file they came from again, by objects.json beside them; with --objects or
+--category they are masks like any others.
 """
 
 import argparse
@@ -15,10 +16,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
-from mmdet.datasets.convert.files import read_name_list  # noqa: E402
+from mmdet.datasets.convert.files import check_pictures, read_name_list  # noqa: E402
 from mmdet.datasets.convert.mask_folders import mask_folders_to_ytvis  # noqa: E402
 from mmdet.datasets.convert.objects import ObjectTable  # noqa: E402
-from mmdet.datasets.convert.restore import has_manifest, restore_dataset  # noqa: E402
+from mmdet.datasets.convert.restore import contradictions, has_manifest, restore_dataset  # noqa: E402
 from mmdet.utils import UserError, cli_main  # noqa: E402
 
 
@@ -31,7 +32,11 @@ def parse_args(argv=None):
     parser.add_argument('json', nargs='?', metavar='JSON', help='annotation file to write (or --out)')
     parser.add_argument('--out', metavar='JSON', help='annotation file to write')
     parser.add_argument('--images', metavar='DIR', help='pictures under the same names; checked to be there')
-    parser.add_argument('--objects', metavar='FILE', help='csv (video,object,category[,iscrowd]) or json')
+    parser.add_argument(
+        '--objects',
+        metavar='FILE',
+        help='csv (video,object,category[,iscrowd]) or json; without it and --category: MASKS/objects.json',
+    )
     parser.add_argument('--category', metavar='NAME', help='category of objects that the table lacks')
     parser.add_argument('--classes', metavar='A,B,...', help='order of the category ids (alphabetical)')
     parser.add_argument('--videos-file', metavar='FILE', help='take these videos only, one name to a line')
@@ -44,14 +49,26 @@ def parse_args(argv=None):
     return args
 
 
+def restore(args):
+    """Make the annotation file again that masks came from."""
+    if not has_manifest(args.masks):
+        raise UserError('give --objects FILE or --category NAME: masks do not say what they show')
+    for name in ('classes', 'videos_file'):
+        if getattr(args, name):
+            option = name.replace('_', '-')
+            raise UserError(f'--{option} needs --objects or --category; objects.json has classes and videos')
+    content = restore_dataset(args.masks)
+    if args.images:
+        check_pictures(args.images, content['videos'])
+    print(write_dataset(args.out, content))
+
+
 @cli_main
 def main(argv=None):
     """Convert and say what was written."""
     args = parse_args(argv)
     if not args.objects and not args.category:
-        if not has_manifest(args.masks):
-            raise UserError('give --objects FILE or --category NAME: masks do not say what they show')
-        print(write_dataset(args.out, restore_dataset(args.masks)))
+        restore(args)
         return
     if args.void != 'none' and not args.void.isdigit():
         raise UserError(f'--void must be a number or "none", got {args.void!r}')
@@ -65,6 +82,8 @@ def main(argv=None):
         void=None if args.void == 'none' else int(args.void),
         image_suffix=args.image_suffix,
     )
+    if has_manifest(args.masks):
+        notes += contradictions(args.masks, table)
     for note in notes:
         print(f'note: {note}', file=sys.stderr)
     print(write_dataset(args.out, content))

@@ -78,7 +78,8 @@ def _group_images(images, path, video_from_path):
         place = f'{path}: images[{number}]'
         missing = [key for key in needed if not isinstance(image, dict) or key not in image]
         if missing:
-            raise UserError(f'{place}: {", ".join(missing)} missing')
+            hint = '' if video_from_path else ' (where a folder is a video: --video-from-path)'
+            raise UserError(f'{place}: {", ".join(missing)} missing{hint}')
         for key in needed:
             if not isinstance(image[key], kinds.get(key, int)) or isinstance(image[key], bool):
                 raise UserError(f'{place}.{key}: got {image[key]!r:.60}')

@@ -11,6 +11,7 @@ from mmdet.utils import Progress, UserError, atomic_open, atomic_write_text
 
 from .files import checked_relative, video_name
 from .indexed_png import write_indexed_png
+from .layers import layer_folder
 from .tracks import read_tracks
 
 FORMAT = 'masktrack masks 1'
@@ -23,6 +24,8 @@ def export_masks(index, out, results=None, score_thr=0.0, flatten=False, csv=Non
     Objects of an annotation file that overlap go to separate pictures, in the folders ``_layer1``, ... beside
     the first, so that nothing is lost; with ``flatten``, and for results, a pixel goes to one object: the one
     of the higher score, of annotations the smaller one.
+
+    Masks that an earlier export has left in the folder, and this one does not write, are removed.
 
     Args:
         index (YTVISIndex): annotation file, or for results the file that names videos and categories.
@@ -43,40 +46,67 @@ def export_masks(index, out, results=None, score_thr=0.0, flatten=False, csv=Non
     flatten = flatten or results is not None
     count = {'frames': 0, 'objects': 0, 'layers': 1, 'hidden': 0, 'empty': 0}
     listed, rows = [], ['video,object,category,iscrowd']
+    written, before = set(), exported_files(out)
     with Progress(sum(map(len, paths.values())), 'frames', stream=stream) as progress:
         for video, tracks in read_tracks(index, results, score_thr):
             seen = [track for track in tracks if any(map(rle_area, track.masks.values()))]
-            count['empty'] += len(tracks) - len(seen)
             numbers = object_numbers(seen, video)
             layers = [0] * len(seen) if flatten else assign_layers(seen)
-            count['layers'] = max([count['layers'], *(layer + 1 for layer in layers)])
-            count['objects'] += len(seen)
             for layer in range(max(layers, default=0) + 1):
                 chosen = [(t, n) for t, n, at in zip(seen, numbers, layers) if at == layer]
-                folder = out / f'_layer{layer}' if layer else out
-                for frame, path in enumerate(paths[video['id']]):
-                    picture, hidden = paint(chosen, frame, video['height'], video['width'])
-                    count['hidden'] += hidden
-                    write_indexed_png(folder / path, picture)
-            progress.update(len(paths[video['id']]))
+                files = [layer_folder(out, layer) / path for path in paths[video['id']]]
+                count['hidden'] += _write_layer(files, chosen, video)
+                written.update(files)
+            count['layers'] = max([count['layers'], *(layer + 1 for layer in layers)])
+            count['objects'] += len(seen)
+            count['empty'] += len(tracks) - len(seen)
             count['frames'] += len(paths[video['id']])
+            progress.update(len(paths[video['id']]))
             objects = {
                 str(number): {'layer': layer, 'category': names[track.category_id], 'entry': track.entry}
                 for track, number, layer in zip(seen, numbers, layers)
             }
             listed.append({'video': video, 'objects': objects})
-            rows += [
-                ','.join(
-                    [_quoted(video_name(video)), str(n), _quoted(names[t.category_id]), str(int(t.crowd))]
-                )
-                for t, n in zip(seen, numbers)
-            ]
+            rows += [_row(video, number, names[t.category_id], t.crowd) for t, number in zip(seen, numbers)]
+    for path in before - written:
+        path.unlink(missing_ok=True)
     manifest = {'format': FORMAT, 'categories': index.categories, 'videos': listed}
     with atomic_open(out / MANIFEST) as file:
         json.dump(manifest, file, indent=1)
     if csv is not None:
         atomic_write_text(csv, '\n'.join(rows) + '\n')
     return count
+
+
+def _write_layer(files, tracks, video):
+    """Write the pictures of one layer of a video; returns how many pixels overlap took from an object."""
+    total = 0
+    for frame, path in enumerate(files):
+        picture, hidden = paint(tracks, frame, video['height'], video['width'])
+        write_indexed_png(path, picture)
+        total += hidden
+    return total
+
+
+def _row(video, number, category, crowd):
+    """Line of the table of objects."""
+    return f'{_quoted(video_name(video))},{number},{_quoted(category)},{int(crowd)}'
+
+
+def exported_files(out):
+    """Masks that an earlier export has written into a folder, by its ``objects.json`` (set of Path)."""
+    try:
+        manifest = json.loads((Path(out) / MANIFEST).read_text(encoding='utf-8'))
+        videos = manifest['videos'] if manifest['format'] == FORMAT else []
+        found = set()
+        for item in videos:
+            layers = {0, *(entry['layer'] for entry in item['objects'].values())}
+            for name in item['video']['file_names']:
+                path = checked_relative(name, out).with_suffix('.png')
+                found |= {layer_folder(out, layer) / path for layer in layers}
+        return found
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()  # none, or one that nobody can read: nothing is known to be ours
 
 
 def object_numbers(tracks, video):

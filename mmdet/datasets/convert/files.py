@@ -60,6 +60,27 @@ def picture_size(path):
     return (width, height) if turned else (height, width)
 
 
+def check_pictures(images, videos):
+    """Check that every frame is there and of the size the file says.
+
+    Args:
+        images (str | Path): folder that the file names are relative to.
+        videos (list[dict]): as in an annotation file.
+
+    Raises:
+        UserError: naming the first that is not.
+    """
+    root = existing_folder(images, 'folder of pictures')
+    for video in videos:
+        for name in video['file_names']:
+            size = picture_size(root / name)
+            if size != (video['height'], video['width']):
+                raise UserError(
+                    f'picture {root / name} is {size[0]}x{size[1]}, '
+                    f'its mask is {video["height"]}x{video["width"]} (height x width)'
+                )
+
+
 def video_name(video):
     """Folder of a video's frames where all lie in one, else its id as text."""
     folders = {str(PurePosixPath(name).parent) for name in video['file_names']}

@@ -1,12 +1,11 @@
 """Folders of PNG masks, one folder a video as in DAVIS, to YouTube-VIS."""
 
-from pathlib import Path
-
-from mmdet.utils import Progress, UserError
+from mmdet.utils import Progress, UserError, natural_key
 
 from .builder import DatasetBuilder
-from .files import PICTURES, choose_videos, existing_folder, files_by_stem, folders_with, picture_size
+from .files import PICTURES, check_pictures, choose_videos, existing_folder, files_by_stem, folders_with
 from .indexed_png import read_indexed_png, split_objects
+from .layers import is_layer
 
 
 def mask_folders_to_ytvis(
@@ -36,9 +35,7 @@ def mask_folders_to_ytvis(
         UserError: naming the file or object at fault.
     """
     root = existing_folder(masks, 'folder of masks')
-    names = [name for name in folders_with(root, ('.png',)) if name != '.']
-    if not names:
-        raise UserError(f'folder of masks {root}: found no folder with PNG files, one for each video')
+    names = _video_folders(root)
     builder = DatasetBuilder(_class_list(table, classes))
     notes = []
     frames = {name: files_by_stem(root / name, ('.png',)) for name in choose_videos(names, videos, root)}
@@ -49,23 +46,69 @@ def mask_folders_to_ytvis(
                 notes.append(f'{name}: {extra} pictures without a mask are left out')
             tracks, shape = read_video(files, void, progress)
             if images is not None:
-                _check_sizes(images, file_names, shape)
+                size = {'height': shape[0], 'width': shape[1]}
+                check_pictures(images, [{'file_names': file_names, **size}])
             if not tracks:
                 notes.append(f'{name}: no object in any frame')
             identity = builder.add_video(file_names, *shape)
             for number, found in tracks.items():
-                frame = next(iter(found))
-                category, crowd = table.look_up(name, number, files[list(files)[frame]])
+                place = files[list(files)[next(iter(found))]]
+                category, crowd = table.look_up(name, number, place)
                 if category not in builder.category_ids:
                     raise UserError(f'{name}, object {number}: {category!r} is not among the classes given')
-                builder.add_track(
-                    identity, builder.category_ids[category], found, iscrowd=crowd, object_id=number
-                )
+                category_id = builder.category_ids[category]
+                builder.add_track(identity, category_id, found, iscrowd=crowd, object_id=number)
+    notes += _left_out(root, images, names, videos)
+    notes += _unused(table, builder, void)
     content = builder.content()
     if not content['annotations']:
-        hint = f'; if {void} is an object, say that no number is void' if void is not None else ''
+        hint = f'; if {void} is an object, say so by --void none' if void is not None else ''
         raise UserError(f'folder of masks {root}: not one object in {len(frames)} videos{hint}')
     return content, notes
+
+
+def _video_folders(root):
+    """Names of the folders that hold masks."""
+    names = [name for name in folders_with(root, ('.png',)) if name != '.']
+    if not names:
+        raise UserError(f'folder of masks {root}: found no folder with PNG files, one for each video')
+    if any(is_layer(name) for name in names):
+        raise UserError(
+            f'folder of masks {root} holds objects that overlap, in layers (_layer1, ...): their '
+            'categories are in its objects.json (give no table and no category), or export them flattened'
+        )
+    return names
+
+
+def _left_out(root, images, names, videos):
+    """Notes on folders that became no video although all were wanted."""
+    if videos is not None:
+        return []
+    found = set(folders_with(images, PICTURES)) - {'.'} if images is not None else set()
+    empty = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob('*')
+        if path.is_dir() and not any(path.iterdir())
+    }
+    lacking = sorted((found | empty) - set(names), key=natural_key)
+    return [f'{name}: no masks, so it is left out' for name in lacking]
+
+
+def _unused(table, builder, void):
+    """Notes on rows of the table that no object used, and categories that are left without objects."""
+    notes = []
+    rows = table.unused()
+    if rows:
+        shown = ', '.join(f'{video} {number}' for video, number in rows[:5])
+        more = f' and {len(rows) - 5} more' if len(rows) > 5 else ''
+        notes.append(f'{table.path}: {len(rows)} rows fit no object in the masks: {shown}{more}')
+    if void is not None and any(number == void for _, number in rows):
+        notes.append(f'{table.path} lists object {void}, which belongs to nobody; if it is one: --void none')
+    used = {track['category_id'] for track in builder.annotations}
+    bare = [c['name'] for c in builder.categories if c['id'] not in used]
+    if bare:
+        notes.append(f'categories without an object: {", ".join(bare)}')
+    return notes
 
 
 def read_video(files, void=None, progress=None):
@@ -114,13 +157,3 @@ def _pictures(name, files, images, image_suffix):
         if stem not in pictures:
             raise UserError(f'mask {path} has no picture {folder / stem}.* beside it')
     return [f'{name}/{pictures[stem].name}' for stem in files], len(pictures) - len(files)
-
-
-def _check_sizes(images, file_names, shape):
-    for name in file_names:
-        size = picture_size(Path(images) / name)
-        if size != shape:
-            raise UserError(
-                f'picture {Path(images) / name} is {size[0]}x{size[1]}, '
-                f'its mask is {shape[0]}x{shape[1]} (height x width)'
-            )

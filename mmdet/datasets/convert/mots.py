@@ -60,16 +60,26 @@ def read_mots_txt(path):
     return objects
 
 
-def read_mots_png(folder, progress=None):
-    """Read one sequence of png files, named by frame number; as :func:`read_mots_txt`."""
+def read_mots_png(folder, frames, progress):
+    """Read one sequence of png files, named by frame number; as :func:`read_mots_txt`.
+
+    Args:
+        folder (str | Path): the files.
+        frames (Container[int]): frames that have a picture.
+        progress (Progress): counts the files.
+    """
     objects = []
-    for frame, path in _numbered(folder, ('.png',)).items():
+    files = _numbered(folder, ('.png',))
+    if not files:
+        raise UserError(f'{folder}: no png masks in this folder (of MOTSChallenge give NAME/gt/gt.txt)')
+    for frame, path in files.items():
+        if frame not in frames:
+            raise UserError(f'{path}: frame {frame} has no picture')
         for track, rle in split_objects(read_indexed_png(path)).items():
             if track < INSTANCES:
                 raise UserError(f'{path}: the id {track} is below 1000: ids are class * 1000 + instance')
             objects.append((frame, track, track // INSTANCES, rle))
-        if progress is not None:
-            progress.update()
+        progress.update()
     return objects
 
 
@@ -103,6 +113,8 @@ def mots_to_ytvis(sequences, images, classes, stream=None):
     builder = DatasetBuilder([{'id': key, 'name': name} for key, name in sorted(classes.items())])
     jobs = []
     for path in map(Path, sequences):
+        if not path.exists():
+            raise UserError(f'{path}: no such file, or folder of png masks')
         name = sequence_name(path)
         prefix = f'{name}/img1' if (Path(images) / name / 'img1').is_dir() else name
         folder = existing_folder(Path(images) / prefix, f'pictures of {path}:')
@@ -113,11 +125,12 @@ def mots_to_ytvis(sequences, images, classes, stream=None):
     with Progress(sum(len(pictures) for _, _, pictures in jobs), 'frames', stream=stream) as progress:
         for path, prefix, pictures in jobs:
             start = progress.done
-            objects = read_mots_png(path, progress) if path.is_dir() else read_mots_txt(path)
+            in_png = path.is_dir()
+            objects = read_mots_png(path, pictures, progress) if in_png else read_mots_txt(path)
             shape = picture_size(next(iter(pictures.values())))
             video = builder.add_video([f'{prefix}/{p.name}' for p in pictures.values()], *shape)
             _add_tracks(builder, video, objects, list(pictures), path)
-            progress.update(max(0, start + len(pictures) - progress.done))
+            progress.update(start + len(pictures) - progress.done)
     return builder.content()
 
 
@@ -148,7 +161,9 @@ def _add_tracks(builder, video, objects, frames, path):
             regions[frame] = regions.get(frame, 0) + 1
             track = (IGNORE_ID, regions[frame])
         elif label not in names:
-            raise UserError(f'{path}: the class {label} of track {track} is not among {sorted(names)}')
+            raise UserError(
+                f'{path}: the class {label} of track {track} is not among {sorted(names)} (see --classes)'
+            )
         elif labels.setdefault(track, label) != label:
             raise UserError(f'{path}: track {track} has the classes {labels[track]} and {label}')
         tracks.setdefault(track, {})[index[frame]] = rle
@@ -187,6 +202,7 @@ def ytvis_to_mots(index, results=None, score_thr=0.0):
                 f'{index.path}: videos {seen[name]!r} and {video["id"]!r} are both named {name!r}'
             )
         seen[name] = video['id']
+        tracks = _without_repeats(tracks)
         ids = _track_ids(tracks, video)
         lines, hidden = [], 0
         numbered = [(track, number) for number, track in enumerate(tracks, 1)]
@@ -207,6 +223,18 @@ def _file_name(video):
     """Name of a sequence's file: its folder of pictures, without MOTSChallenge's ``img1``."""
     name = video_name(video)
     return name.removesuffix('/img1').replace('/', '_')
+
+
+def _without_repeats(tracks):
+    """Tracks without crowd that only repeats a region for another class."""
+    kept, seen = [], set()
+    for track in tracks:
+        key = tuple(sorted((frame, rle['counts']) for frame, rle in track.masks.items()))
+        if not track.crowd or key not in seen:
+            kept.append(track)
+        if track.crowd:
+            seen.add(key)
+    return kept
 
 
 def _track_ids(tracks, video):

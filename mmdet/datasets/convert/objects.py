@@ -22,6 +22,7 @@ class ObjectTable:
         self.default = default
         self.path = str(path)
         self._entries = {}
+        self._used = set()
 
     @classmethod
     def read(cls, path, default=None):
@@ -53,6 +54,7 @@ class ObjectTable:
         """Category name and crowd flag of an object; ``place`` says in messages where it was met."""
         for key in ((video, number), (ANY, number)):
             if key in self._entries:
+                self._used.add(key)
                 return self._entries[key]
         if self.default is None:
             raise UserError(
@@ -60,6 +62,17 @@ class ObjectTable:
                 'list it there or give a default category'
             )
         return self.default, 0
+
+    def get(self, video, number):
+        """Category name of an object; None without a row or default."""
+        for key in ((video, number), (ANY, number)):
+            if key in self._entries:
+                return self._entries[key][0]
+        return self.default
+
+    def unused(self):
+        """list[tuple]: (video, object number) of the rows that nobody has looked up."""
+        return [key for key in self._entries if key not in self._used]
 
     def add(self, video, number, category, iscrowd=0, place=''):
         """Add one object; ``UserError`` if it is there already, or a value is of no use."""
@@ -88,7 +101,7 @@ class ObjectTable:
         if missing:
             raise UserError(
                 f'object table {self.path}: the first line must name the columns video,object,category; '
-                f'{", ".join(sorted(missing))} not found in {rows.fieldnames}'
+                f'{", ".join(sorted(missing))} not found in {rows.fieldnames or "an empty file"}'
             )
         for row in rows:
             place = f'{self.path}, line {rows.line_num}'

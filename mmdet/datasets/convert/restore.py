@@ -7,7 +7,8 @@ from mmdet.utils import Progress, UserError
 
 from .builder import track_lists
 from .export_masks import FORMAT, MANIFEST
-from .files import checked_relative
+from .files import checked_relative, folders_with, video_name
+from .layers import is_layer, layer_folder
 from .mask_folders import read_video
 
 
@@ -34,16 +35,14 @@ def restore_dataset(folder, stream=None):
     """
     folder = Path(folder)
     path = folder / MANIFEST
-    manifest = read_json(path, 'object list')
-    if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
-        raise UserError(f'object list {path}: expected the format {FORMAT!r}')
-    videos, categories, listed = _read_manifest(manifest, path)
+    videos, categories, listed = _read_manifest(read_json(path, 'object list'), path)
     frames = sum(len(video['file_names']) for video in videos)
+    _refuse_new_videos(folder, videos, path)
     annotations = []
     with Progress(frames, 'frames', stream=stream) as progress:
         for video, objects in zip(videos, listed):
             for layer in range(max((at for at, _ in objects), default=0) + 1):
-                root = folder / f'_layer{layer}' if layer else folder
+                root = layer_folder(folder, layer)
                 names = [checked_relative(name, path).with_suffix('.png') for name in video['file_names']]
                 files = {str(name): root / name for name in names}
                 found, shape = read_video(files)
@@ -51,7 +50,10 @@ def restore_dataset(folder, stream=None):
                     raise UserError(f'masks of video {video["id"]!r} are {shape}, not as {path} says')
                 for number, masks in found.items():
                     if (layer, number) not in objects:
-                        raise UserError(f'{root / names[0]}, ...: object {number} is not listed in {path}')
+                        raise UserError(
+                            f'{root / names[0]}, ...: object {number} is not listed in {path}; '
+                            'give a table of objects or a category if masks were changed'
+                        )
                     entry = objects[layer, number]
                     annotations.append({**entry, **track_lists(masks, len(names))})
             progress.update(len(video['file_names']))
@@ -62,8 +64,40 @@ def restore_dataset(folder, stream=None):
     return {'categories': categories, 'videos': videos, 'annotations': annotations}
 
 
+def _refuse_new_videos(folder, videos, path):
+    known = {str(checked_relative(name, path).parent) for video in videos for name in video['file_names']}
+    new = [name for name in folders_with(folder, ('.png',)) if name not in known and not is_layer(name)]
+    if new:
+        raise UserError(
+            f'{folder}: the masks in {new[0]} are not listed in {path} ({len(new)} such folders); '
+            'give a table of objects or a category if masks were added'
+        )
+
+
+def contradictions(folder, table):
+    """Notes (list of str) on objects to which a table gives another category than ``objects.json`` does."""
+    path = Path(folder) / MANIFEST
+    videos, categories, listed = _read_manifest(read_json(path, 'object list'), path)
+    names = {category['id']: category['name'] for category in categories}
+    found = []
+    for video, objects in zip(videos, listed):
+        for (_, number), entry in objects.items():
+            here, there = table.get(video_name(video), number), names[entry['category_id']]
+            if here is not None and here != there:
+                found.append(f'{video_name(video)} {number} ({here}, not {there})')
+    if not found:
+        return []
+    return [
+        f'{len(found)} objects have another category in {table.path} than in {path} beside the masks: '
+        + ', '.join(found[:5])
+        + (', ...' if len(found) > 5 else '')
+    ]
+
+
 def _read_manifest(manifest, path):
     """Videos, categories and, for each video, (layer, number) -> entry of its objects."""
+    if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
+        raise UserError(f'object list {path}: expected the format {FORMAT!r}')
     try:
         videos, categories = [item['video'] for item in manifest['videos']], manifest['categories']
         parse_ytvis({'videos': videos, 'categories': categories}, path)
