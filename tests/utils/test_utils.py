@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import os
 import subprocess
 import sys
 
@@ -84,6 +85,29 @@ def test_cli_main_names_a_library_that_is_not_installed(capsys):
     assert err.count('\n') == 1 and err.startswith('error: no_such_library is not installed for ')
     with pytest.raises(ModuleNotFoundError):  # a part of this project that is not there is a bug
         main('mmdet.no_such_part')
+
+
+@pytest.mark.parametrize('kind', [PermissionError, NotADirectoryError, IsADirectoryError, OSError])
+def test_cli_main_names_a_place_that_is_refused(kind, capsys):
+    codes = {PermissionError: 13, NotADirectoryError: 20, IsADirectoryError: 21, OSError: 28}
+
+    @cli_main
+    def main(code):
+        raise OSError(code, os.strerror(code), '/the/place')
+
+    with pytest.raises(SystemExit) as exit_info:
+        main(codes[kind])
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == f'error: /the/place: {os.strerror(codes[kind])}\n'
+    with pytest.raises(OSError):  # any other error of the system is not the user's doing
+        main(9)
+
+
+def test_atomic_open_names_the_file_that_was_asked_for(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(OSError) as failed, atomic_open(tmp_path / 'file' / 'a.json'):
+        pass
+    assert '.tmp' not in str(failed.value)
 
 
 def test_cli_main_reports_an_interrupt(capsys):

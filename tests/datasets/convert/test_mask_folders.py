@@ -360,3 +360,62 @@ def test_mots_png_and_txt_give_one_file(tmp_path):
     write_indexed_png(tmp_path / 'png' / '0002' / '000000.png', numbers // 100)
     with pytest.raises(UserError, match='the id 10 is below 1000'):
         mots_to_ytvis([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
+
+
+def test_what_the_table_and_the_folders_have_in_excess_is_said(davis, capsys):
+    (davis / 'frames' / 'zebra').mkdir()
+    Image.new('RGB', (6, 4)).save(davis / 'frames' / 'zebra' / '0.jpg')
+    (davis / 'masks' / 'empty').mkdir()
+    rows = 'bear,1,bear\nbear,2,bear\ncows,4,cow\nbaer,7,mouse\n*,255,bird\n'
+    (davis / 'o.csv').write_text('video,object,category\n' + rows)
+    command = [str(davis / 'masks'), '--images', str(davis / 'frames'), '--objects', str(davis / 'o.csv')]
+    tool('masks_to_ytvis').main([*command, '--out', str(davis / 'all.json')])
+    err = capsys.readouterr().err
+    assert 'o.csv: 2 rows fit no object in the masks: baer 7, * 255' in err
+    assert 'lists object 255, which belongs to nobody; if it is one: --void none' in err
+    assert 'categories without an object: bird, mouse' in err
+    assert 'zebra: no masks, so it is left out' in err and 'empty: no masks, so it is left out' in err
+    names = davis / 'names.txt'
+    names.write_text('bear\n')
+    tool('masks_to_ytvis').main([*command, '--out', str(davis / 'b.json'), '--videos-file', str(names)])
+    assert 'left out' not in capsys.readouterr().err.replace('1 pictures without a mask are left out', '')
+
+
+def run_tool(name, *args):
+    """Exit status of a tool."""
+    with pytest.raises(SystemExit) as stop:
+        tool(name).main([str(arg) for arg in args])
+    return stop.value.code
+
+
+def test_masks_with_their_list_of_objects(tmp_path, capsys):
+    masks, index = tmp_path / 'm', parse_ytvis(overlapping())
+    export_masks(index, masks, csv=tmp_path / 'o.csv')
+    back = (masks, '--out', tmp_path / 'b.json')
+    assert run_tool('masks_to_ytvis', *back, '--objects', tmp_path / 'o.csv') == 2
+    assert 'holds objects that overlap, in layers' in capsys.readouterr().err
+    for options, message in (
+        (('--classes', 'a,b'), '--classes needs --objects or --category'),
+        (('--videos-file', tmp_path / 'o.csv'), '--videos-file needs --objects or --category'),
+        (('--images', tmp_path / 'none'), 'none does not exist'),
+    ):
+        assert run_tool('masks_to_ytvis', *back, *options) == 2
+        assert message in capsys.readouterr().err
+    # Exported again flattened, the layers are gone, and so are videos that the file no longer has.
+    content = overlapping()
+    content['videos'] = content['videos'][:1]
+    content['annotations'] = content['annotations'][:2]
+    (masks / 'x' / 'mine.png').write_bytes((masks / 'x' / '00000.png').read_bytes())
+    export_masks(parse_ytvis(content), masks, flatten=True, csv=tmp_path / 'o.csv')
+    left = sorted(path.relative_to(masks).as_posix() for path in masks.rglob('*.png'))
+    assert left == ['x/00000.png', 'x/00001.png', 'x/00002.png', 'x/mine.png']
+    (masks / 'x' / 'mine.png').unlink()
+    table = (tmp_path / 'o.csv').read_text()
+    tool('masks_to_ytvis').main([str(v) for v in (*back, '--objects', tmp_path / 'o.csv')])
+    assert 'another category' not in capsys.readouterr().err
+    (tmp_path / 'o.csv').write_text(table.replace('x,1,"cat, big"', 'x,1,dog'))
+    tool('masks_to_ytvis').main([str(v) for v in (*back, '--objects', tmp_path / 'o.csv')])
+    assert '1 objects have another category in' in capsys.readouterr().err
+    write_indexed_png(masks / 'new' / '0.png', np.ones((8, 12), np.uint8))
+    assert run_tool('masks_to_ytvis', *back) == 2
+    assert 'the masks in new are not listed' in capsys.readouterr().err

@@ -129,3 +129,22 @@ def test_unknown_class_and_missing_picture_are_named(sequence, tmp_path):
     (tmp_path / 'images/0002/000002.png').unlink()
     with pytest.raises(UserError, match='frame 2 has no picture'):
         mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
+
+
+def test_folders_without_masks_and_files_that_are_not_there(sequence, tmp_path):
+    path, _ = sequence
+    for wrong, message in (
+        (tmp_path / 'images' / '0003', 'no such file, or folder of png masks'),
+        (path.with_name('empty') / '0002', 'no png masks in this folder'),
+    ):
+        if message.startswith('no png'):
+            wrong.mkdir(parents=True)
+        with pytest.raises(UserError, match=message):
+            mots_to_ytvis([wrong], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
+
+
+def test_regions_to_ignore_hide_nothing_of_each_other(sequence, tmp_path):
+    path, lines = sequence
+    content = mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
+    ((name, back, hidden),) = ytvis_to_mots(parse_ytvis(content))
+    assert (name, sorted(back), hidden) == ('0002', sorted(lines), 0)
