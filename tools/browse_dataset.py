@@ -87,7 +87,7 @@ def draw_sample(packed, classes, min_width=480):
 def main(argv=None):
     """Draw the samples, and all of them on one sheet."""
     args = parse_args(argv)
-    from mmdet.apis import load_config, register_all_modules, registry_errors
+    from mmdet.apis import building, load_config, register_all_modules
     from mmdet.datasets.samplers import SampleIndex
     from mmdet.registry import DATASETS
     from mmdet.visualization import contact_sheet, write_picture
@@ -96,7 +96,7 @@ def main(argv=None):
     loader = load_config(args.config, args.cfg_options).get(f'{args.split}_dataloader')
     if not loader or 'dataset' not in loader:
         raise UserError(f'{args.config}: has no {args.split}_dataloader.dataset')
-    with registry_errors():
+    with building('the dataset'):
         dataset = DATASETS.build(loader['dataset'])
     pictures, out = [], Path(args.out)
     indices = sample_indices(len(dataset), args.start, args.count, args.every)

@@ -29,7 +29,11 @@ def parse_args(argv=None):
         '--iou-thrs', type=float, nargs='+', metavar='T', help='IoU thresholds (0.50 to 0.95)'
     )
     parser.add_argument(
-        '--max-dets', type=int, nargs='+', metavar='N', help='predictions per video and category'
+        '--max-dets',
+        type=int,
+        nargs='+',
+        metavar='N',
+        help='predictions per video and category (1 10 100); the twelve numbers need three, one of them 100',
     )
     parser.add_argument('--per-category', action='store_true', help='print AP of every category too')
     parser.add_argument(
@@ -69,6 +73,12 @@ def check_paths(args):
             raise UserError(f'--images {args.images}: no such folder')
 
 
+def say_drawn(paths):
+    """Name pictures and videos that were written."""
+    for path in paths:
+        print(f'drew {path}', file=sys.stderr)
+
+
 @cli_main
 def main(argv=None):
     """Score, print and write."""
@@ -86,6 +96,9 @@ def main(argv=None):
     summary = summarize(evaluation)
     for warning in summary['warnings']:
         print(f'warning: {warning}', file=sys.stderr)
+    if not summary['has_ground_truth'] and (args.analyze or args.plot):
+        print('note: no ground truth: there is nothing to analyze or draw', file=sys.stderr)
+        args.analyze, args.plot, args.images = False, None, None
     if args.analyze or (args.plot and args.iou_type == 'segm'):
         from mmdet.evaluation.analysis import analyze
 
@@ -95,21 +108,19 @@ def main(argv=None):
     if args.plot:
         from mmdet.evaluation.plots import plot_evaluation
 
-        drawn = plot_evaluation(evaluation, summary, args.plot)
-        if args.images:
-            from mmdet.apis.rendering import render_worst
-
-            worst, folder = summary['analysis']['per_video'], Path(args.plot) / 'worst_videos'
-            drawn += render_worst(args.ann, args.results, worst, args.images, folder)
-        for path in drawn:
-            print(f'drew {path}', file=sys.stderr)
+        say_drawn(plot_evaluation(evaluation, summary, args.plot))
     if args.out:
         try:
             atomic_write_text(args.out, json.dumps(summary, indent=1) + '\n')
         except OSError as error:
             raise UserError(f'--out {args.out}: {error.strerror or error}') from None
     names = {str(c): name for c, name in evaluation.dataset.categories.items()}
-    print(stats_report(summary, names, args.format, args.per_category))
+    print(stats_report(summary, names, args.format, args.per_category), flush=True)
+    if args.images:  # last: the numbers are there already if a frame is missing
+        from mmdet.apis.rendering import render_worst
+
+        worst, folder = summary['analysis']['per_video'], Path(args.plot) / 'worst_videos'
+        say_drawn(render_worst(args.ann, args.results, worst, args.images, folder))
 
 
 if __name__ == '__main__':

@@ -125,7 +125,8 @@ def _walk_videos(evaluation, score_thr, core, library):
             for step in steps:
                 improved = step(video, improved)
             variants[name].add(v, params.catIds, video, improved)
-        found['per_video'][v], best = _video_row(video, real)
+        row, best = _video_row(video, real)
+        found['per_video'][v] = {'name': evaluation.dataset.names[v], **row}
         found['ious'] += best
         first = found_first(video, real)
         finite = np.isfinite(real.score)

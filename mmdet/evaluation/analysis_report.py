@@ -1,5 +1,6 @@
 """Tables of an analysis."""
 
+from .oracles import PARTS
 from .text_table import show
 
 TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches', 'fragments')
@@ -23,7 +24,7 @@ def analysis_tables(analysis, names, n_videos=20):
     """
     rows = [['put right', 'AP', 'gain', 'what']]
     for name, oracle in analysis['oracles'].items():
-        indent = '' if name in MAIN else '  '
+        indent = '  ' if name in PARTS else ''
         rows.append([indent + name, show(oracle['AP']), show(oracle['gain']), oracle['what']])
     yield 'What is lost: AP with one thing put right by ground truth', rows
     if analysis['tracking'] is not None:
@@ -36,7 +37,7 @@ def analysis_tables(analysis, names, n_videos=20):
         gains = [show(numbers['gain'][n]) for n in MAIN]
         rows.append([c, names.get(c, ''), show(numbers['AP']), *gains, *_tracking(numbers['tracking'])])
     yield 'By category: AP, gains, tracking', rows
-    rows = [['video', 'objects', 'found', 'missed', 'false', 'track IoU', 'frame IoU', *TRACKING]]
+    rows = [['video', 'name', 'objects', 'found', 'missed', 'false', 'track IoU', 'frame IoU', *TRACKING]]
     for v, n in list(analysis['per_video'].items())[:n_videos]:
         counts = [
             n['objects'],
@@ -46,5 +47,5 @@ def analysis_tables(analysis, names, n_videos=20):
             show(n['mean_iou']),
             show(n['frame_iou']),
         ]
-        rows.append([v, *counts, *_tracking(n['tracking'])])
+        rows.append([v, n['name'], *counts, *_tracking(n['tracking'])])
     yield f'Worst {len(rows) - 1} of {len(analysis["per_video"])} videos', rows

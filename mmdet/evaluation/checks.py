@@ -11,7 +11,7 @@ from .boxes import mask_boxes
 from .defects import KINDS, Report
 from .mask_checks import check_content, check_masks, owners
 from .masks import ABSENT
-from .reading import read_tracks
+from .reading import read_tracks, zip_members
 from .tables import is_number, read_dataset, read_predictions, read_truth
 
 #: kind -> what is wrong; beside the kinds of ``defects``.
@@ -30,6 +30,7 @@ MORE_KINDS = {
     'missing_image': 'frames whose picture is missing',
     'unreadable_image': 'pictures that cannot be read to their end',
     'image_size': 'pictures of another size than the file says',
+    'zip_content': 'zips that hold anything but one results.json at top level, as the servers took it',
     'score_range': 'scores outside 0 to 1',
     'repeated_track': 'predictions that repeat an earlier one mask by mask',
     'too_many': 'videos with more than 100 predictions of one category, of which the last are never scored',
@@ -250,7 +251,8 @@ def _check_tracks(truth, dataset, findings):
     ):
         for id_ in ids:
             if id_ not in used:
-                findings.add(name, f'id {id_!r}')
+                label = dataset.names if name == 'video_without_tracks' else dataset.categories
+                findings.add(name, f'id {id_!r} {label[id_]}'.rstrip())
 
 
 def _count(tracks, dataset):
@@ -290,6 +292,9 @@ def check_predictions(ann, results, backend='auto'):
         mask_boxes(masks, core)
         check_content(tracks, report)
     findings.take(report)
+    members = zip_members(results)
+    if members is not None and members != ['results.json']:
+        findings.add('zip_content', f'{results} holds {", ".join(members[:10])}')
     index, owner, frame = owners(tracks.span)
     blank = (masks.kind[index] != ABSENT) & (masks.area[index] == 0)
     for m in np.flatnonzero(blank).tolist():

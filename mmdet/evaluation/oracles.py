@@ -264,20 +264,21 @@ def _owners(claim, order):
     return owner
 
 
-#: name -> (what is put right, steps). The first three are the answer to "why"; the rest are their parts.
+#: name -> (what is put right, steps). ``PARTS`` are those of detection, which stands before them.
 ORACLES = {
     'detection': (
         'objects found or missed, frames included',
         (right_frames, right_categories, without_false, with_missed),
     ),
-    'masks': ('outlines of the masks that lie on their object', (right_masks,)),
-    'identities': ('which masks belong to one track', (right_identities,)),
-    'missed objects': ('objects that no prediction finds (detection)', (with_missed,)),
-    'false positives': ('predictions of nothing, and repetitions (detection)', (without_false,)),
+    'missed objects': ('objects that no prediction finds', (with_missed,)),
+    'false positives': ('predictions of nothing, and repetitions', (without_false,)),
     'frames': (
         'frames in which an object is predicted though absent, or not though present',
         (right_frames,),
     ),
     'categories': ('category of predictions that find an object', (right_categories,)),
+    'masks': ('outlines of the masks that lie on their object', (right_masks,)),
+    'identities': ('which masks belong to one track', (right_identities,)),
     'scores': ('order of the predictions', (right_scores,)),
 }
+PARTS = ('missed objects', 'false positives', 'frames', 'categories')

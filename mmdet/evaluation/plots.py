@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..utils import UserError
+from .oracles import PARTS
 
 #: Colours that differ in lightness too, so that they survive print and colour blindness.
 BLUE, ORANGE, GREY = '#1f5f99', '#e08a1e', '#b5b5b5'
@@ -114,8 +115,12 @@ def _scores(axes, scores):
 def _losses(axes, oracles):
     """Gain of each oracle."""
     rows = [(name, o['gain'] or 0.0) for name, o in oracles.items()][::-1]
-    colors = [BLUE if name in ('detection', 'masks', 'identities') else GREY for name, _ in rows]
-    bars = axes.barh([name for name, _ in rows], [gain for _, gain in rows], color=colors)
+    colors = [GREY if name in PARTS else BLUE for name, _ in rows]
+    bars = axes.barh(
+        [f'of these: {name}' if name in PARTS else name for name, _ in rows],
+        [gain for _, gain in rows],
+        color=colors,
+    )
     axes.bar_label(bars, fmt='%.3f', padding=3, fontsize=8)
     axes.margins(x=0.12)
     _bare(axes, 'AP gained if one thing were right', 'gain in AP', '')
@@ -123,7 +128,7 @@ def _losses(axes, oracles):
 
 def _worst(axes, videos, n=20):
     """The videos whose objects are covered worst."""
-    rows = [(v, numbers) for v, numbers in videos.items() if numbers['objects']][:n][::-1]
+    rows = [(numbers['name'] or v, numbers) for v, numbers in videos.items() if numbers['objects']][:n][::-1]
     axes.barh([v for v, _ in rows], [numbers['mean_iou'] for _, numbers in rows], color=BLUE)
     for y, (_, numbers) in enumerate(rows):
         text = f'{numbers["found"]} of {numbers["objects"]} found, {numbers["false"]} false'

@@ -75,6 +75,15 @@ def _read_zip(path):
         raise UserError(f'{path}: the zip cannot be read: {error}') from None
 
 
+def zip_members(path):
+    """Names of the files in a zip (list of str); None if ``path`` is no readable zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [info.filename for info in archive.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, OSError):
+        return None
+
+
 def _choose(path, infos):
     """The member ``results.json`` at top level, else the only json at top level."""
     top = [info for info in infos if '/' not in info.filename and info.filename.lower().endswith('.json')]

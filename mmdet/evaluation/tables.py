@@ -62,12 +62,14 @@ class Dataset:
         videos (dict): id -> ``(height, width, length)``, each None where the file does not say.
         categories (dict): id -> name.
         vid_ids, cat_ids (list): sorted.
+        names (dict): video id -> folder of its frames, or '' where the file does not say.
     """
 
     videos: dict
     categories: dict
     vid_ids: list
     cat_ids: list
+    names: dict
 
 
 def is_number(value):
@@ -139,14 +141,17 @@ def read_dataset(root, source, report):
         raise UserError(
             f'{source}: not in YouTube-VIS format: no "videos", only {", ".join(map(repr, list(root)[:8]))}'
         )
-    videos, categories = {}, {}
+    videos, categories, names = {}, {}, {}
     for row, entry in _read_list(root, 'videos', source, report):
         if entry['id'] in videos:
             report.add('duplicate_video', source, f'videos[{row}] (id {entry["id"]!r})')
         height, width, length = (_count(entry.get(key)) for key in ('height', 'width', 'length'))
-        if length is None:
-            names = entry.get('file_names')
-            length = len(names) if isinstance(names, list) else None
+        files = entry.get('file_names')
+        files = files if isinstance(files, list) else None
+        if length is None and files is not None:
+            length = len(files)
+        first = files[0] if files and isinstance(files[0], str) else ''
+        names[entry['id']] = first.rpartition('/')[0]
         videos[entry['id']] = (height, width, length)
     listed = _read_list(root, 'categories', source, report, required=False)
     if listed is None and root.get('categories') in ({}, ''):
@@ -163,7 +168,7 @@ def read_dataset(root, source, report):
             report.add('duplicate_category', source, f'categories[{row}] (id {entry["id"]!r})')
         categories[entry['id']] = str(entry.get('name', entry['id']))
     report.settle()
-    return Dataset(videos, categories, sort_ids(videos), sort_ids(categories))
+    return Dataset(videos, categories, sort_ids(videos), sort_ids(categories), names)
 
 
 def mean_area(areas):

@@ -6,7 +6,7 @@ from mmengine.structures import InstanceData
 
 from mmdet.structures import DetDataSample
 from mmdet.visualization import draw_instances
-from tools.browse_dataset import draw_sample, main
+from tools.browse_dataset import draw_sample, main, sample_indices
 
 CONFIG = """
 train_dataloader = dict(batch_size=1, sampler=dict(type='GroupSampler'), dataset=dict(
@@ -71,3 +71,18 @@ def test_wrong_requests_are_one_line(config, capsys):
     assert capsys.readouterr().err.splitlines()[-1].startswith('error: --start must be between 0 and')
     assert browse(config, '--split', 'val') == 2
     assert 'has no val_dataloader.dataset' in capsys.readouterr().err
+
+
+def test_samples_are_spread_over_all_of_the_data():
+    assert sample_indices(10, 0, 4, None) == [0, 2, 5, 7]
+    assert sample_indices(100, 40, 3, None) == [40, 60, 80]
+    assert sample_indices(5, 3, 9, None) == [3, 4]
+    assert sample_indices(10, 1, 3, 4) == [1, 5, 9]
+
+
+def test_a_wrong_argument_of_the_data_set_is_one_line(config, capsys):
+    text = (config / 'config.py').read_text().replace("type='YTVOSDataset'", "type='ConcatDataset'")
+    (config / 'config.py').write_text(text)
+    assert browse(config) == 2
+    err = capsys.readouterr().err
+    assert err.count('\n') == 1 and 'data_root' in err

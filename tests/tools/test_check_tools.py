@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,17 @@ from pycocotools import mask as coco
 
 from mmdet.evaluation.checks import check_annotations, check_predictions
 
-from ..evaluation.helpers import CASES, ROOT, annotation, dataset, plain, prediction, rectangle
+from ..evaluation.helpers import (
+    CASES,
+    ROOT,
+    annotation,
+    dataset,
+    plain,
+    prediction,
+    rectangle,
+    simple,
+    write,
+)
 
 CLIPS = Path(os.environ.get('MASKTRACK_CLIPS', ROOT.parent / 'shared' / 'clips'))
 
@@ -238,3 +249,16 @@ def test_test_sets_have_no_annotations(tmp_path):
 def test_real_clips_pass():
     made = run('check_dataset', CLIPS / 'annotations/instances.json', '--images', CLIPS / 'JPEGImages')
     assert made.returncode == 0 and 'no problems' in made.stdout, made.stdout + made.stderr
+
+
+@pytest.mark.parametrize('names', [['my_results.json'], ['results.json', 'valid.json']])
+def test_a_zip_that_the_servers_would_refuse(names, tmp_path):
+    truth, found = simple()
+    paths = write(tmp_path, truth, found)
+    for kept, code in ((['results.json'], 0), (names, 1)):
+        with zipfile.ZipFile(tmp_path / 'r.zip', 'w') as archive:
+            for name in kept:
+                archive.write(paths[1], name)
+        made = run('check_results', paths[0], tmp_path / 'r.zip')
+        assert made.returncode == code, made.stdout + made.stderr
+    assert 'problem zip_content' in made.stdout and names[-1] in made.stdout

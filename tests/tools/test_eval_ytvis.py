@@ -67,6 +67,7 @@ def test_worst_videos_are_drawn_worst_first(tmp_path):
     args = (ann, tmp_path / 'results.json', '--plot', tmp_path / 'plots')
     made = run(*args, '--images', root / 'valid/JPEGImages')
     assert made.returncode == 0, made.stderr
+    assert '| 1     | val_0000 | ' in made.stdout
     drawn = [Path(line).stem for line in made.stderr.splitlines() if 'worst_videos/' in line]
     assert drawn == ['worst_videos', 'val_0000', 'val_0002', 'val_0001']
     assert len(list((tmp_path / 'plots/worst_videos').glob('val_000?/*.jpg'))) == 6
@@ -76,6 +77,24 @@ def test_worst_videos_are_drawn_worst_first(tmp_path):
     ):
         made = run(*wrong)
         assert made.returncode == 2 and message in made.stderr
+
+
+def test_without_ground_truth_nothing_is_analyzed_or_drawn(tmp_path):
+    folder = CASES / 'no_gt'
+    args = (folder / 'gt.json', folder / 'res.json', '--analyze', '--plot', tmp_path / 'plots')
+    made = run(*args, '--out', tmp_path / 'stats.json')
+    assert made.returncode == 0 and 'no ground truth: there is nothing to analyze' in made.stderr
+    assert 'HOTA' not in made.stdout and 'No ground truth' in made.stdout
+    assert not (tmp_path / 'plots').exists()
+    assert 'analysis' not in json.loads((tmp_path / 'stats.json').read_text())
+
+
+def test_numbers_are_printed_though_a_frame_is_missing(tmp_path):
+    truth, found = simple()
+    paths = write(tmp_path, truth, found)
+    made = run(*paths, '--plot', tmp_path / 'plots', '--images', tmp_path)
+    assert made.returncode == 2 and 'does not exist' in made.stderr
+    assert 'Video AP and AR' in made.stdout and '| AP50 ' in made.stdout
 
 
 def test_strict_and_lenient(tmp_path):

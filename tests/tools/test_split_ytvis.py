@@ -196,3 +196,11 @@ def test_tool_errors(tmp_path, monkeypatch, capsys, args, message):
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ['all.json']
+
+
+def test_a_fraction_of_chosen_videos_is_refused(tmp_path, capsys):
+    (tmp_path / 'a.json').write_text(json.dumps(content({1: [1], 2: [2]})))
+    args = [str(tmp_path / 'a.json'), '--out', str(tmp_path), '--videos', '1', '--val-fraction', '0.5']
+    with pytest.raises(SystemExit) as stop:
+        split_ytvis.main(args)
+    assert stop.value.code == 2 and '--val-fraction is for a split' in capsys.readouterr().err

@@ -240,3 +240,12 @@ def test_pictures_need_a_known_ending(tmp_path):
         write_picture(tmp_path / 'a.nonsense', frame(0))
     write_picture(tmp_path / 'x' / 'a.png', frame(7))
     assert cv2.imread(str(tmp_path / 'x' / 'a.png'))[-1, -1, 0] == 7
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, 'access', lambda *args: False)
+    with (
+        pytest.raises(UserError, match='the folder may not be written to'),
+        VideoWriter(tmp_path / 'a.webm') as video,
+    ):
+        video.write(np.zeros((8, 8, 3), np.uint8))
