@@ -306,7 +306,9 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm', inde
             report.add('prediction_of_unknown_video', source, place)
             continue
         if entry['category_id'] not in dataset.categories:
-            report.add('prediction_of_unknown_category', source, f'{place} category {entry["category_id"]!r}')
+            hint = ', a label that counts from 0?' if entry['category_id'] == 0 else ''
+            what = f'category {entry["category_id"]!r}{hint}'
+            report.add('prediction_of_unknown_category', source, f'{place} {what}')
             continue
         score = entry.get('score')
         if 'score' not in entry:

@@ -28,7 +28,7 @@ def read_indexed_png(path):
     """Read a picture of object numbers.
 
     Args:
-        path (str | Path): PNG with a palette, or grey of 1 to 16 bits.
+        path (str | Path): PNG with a palette, or grey of 1 to 16 bits, or RGB whose channels are all alike.
 
     Returns:
         np.ndarray: (H, W), uint8, or uint16 for a picture of 16 bits.
@@ -47,9 +47,12 @@ def read_indexed_png(path):
         raise UserError(f'mask {path} does not exist') from None
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise UserError(f'mask {path} is not a readable PNG: {error}') from None
+    if mode == 'RGB' and (array == array[..., :1]).all():  # grey to the programs that made it
+        return array[..., 0].copy()
     if mode not in ('1', 'P', 'L', 'I', 'I;16', 'I;16B') or array.ndim != 2:
         raise UserError(
-            f'mask {path} is a picture of mode {mode}: expected object numbers, that is a palette or grey'
+            f'mask {path} is a picture of mode {mode}: expected object numbers, that is a palette or grey; '
+            'colours do not say which object a pixel belongs to'
         )
     depth, colour_type = head[24], head[25]
     if mode == 'L' and colour_type == 0 and depth in (2, 4):

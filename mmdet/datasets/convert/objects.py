@@ -94,9 +94,14 @@ class ObjectTable:
     def _take_csv(self):
         try:
             text = Path(self.path).read_text(encoding='utf-8-sig')
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f'object table {self.path} cannot be read: {error}') from None
-        rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+        except UnicodeDecodeError:
+            raise UserError(f'object table {self.path} is not UTF-8 text: save it as UTF-8') from None
+        except OSError as error:
+            raise UserError(f'object table {self.path} cannot be read: {error.strerror or error}') from None
+        head = text.partition('\n')[0]
+        # What spreadsheets write where the comma is a decimal point.
+        delimiter = next((mark for mark in ',;\t' if mark in head), ',')
+        rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
         missing = {'video', 'object', 'category'} - set(rows.fieldnames or ())
         if missing:
             raise UserError(

@@ -277,7 +277,7 @@ def test_what_is_wrong_is_named(davis, damage, message):
     if damage == 'cut':
         path.write_bytes(path.read_bytes()[:-30])
     elif damage == 'colour':
-        Image.new('RGB', (6, 4)).save(path)
+        Image.new('RGB', (6, 4), (9, 0, 0)).save(path)
     elif damage == 'size':
         write_indexed_png(path, np.ones((5, 6), np.uint8))
     elif damage == 'picture':
@@ -419,3 +419,18 @@ def test_masks_with_their_list_of_objects(tmp_path, capsys):
     write_indexed_png(masks / 'new' / '0.png', np.ones((8, 12), np.uint8))
     assert run_tool('masks_to_ytvis', *back) == 2
     assert 'the masks in new are not listed' in capsys.readouterr().err
+
+
+def test_tables_of_spreadsheets(tmp_path):
+    for mark in ';\t':
+        (tmp_path / 'o.csv').write_text(f'video{mark}object{mark}category\r\nx{mark}1{mark}cat\r\n')
+        assert ObjectTable.read(tmp_path / 'o.csv').look_up('x', 1, '') == ('cat', 0)
+    (tmp_path / 'o.csv').write_bytes('video,object,category\nx,1,B\u00e4r\n'.encode('latin-1'))
+    with pytest.raises(UserError, match='is not UTF-8 text'):
+        ObjectTable.read(tmp_path / 'o.csv')
+
+
+def test_grey_masks_saved_as_colours(tmp_path):
+    numbers = (np.arange(24).reshape(4, 6) % 5).astype(np.uint8)
+    Image.fromarray(np.stack([numbers] * 3, axis=-1)).save(tmp_path / 'm.png')
+    assert (read_indexed_png(tmp_path / 'm.png') == numbers).all()
