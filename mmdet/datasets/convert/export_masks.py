@@ -100,7 +100,7 @@ def exported_files(out):
         videos = manifest['videos'] if manifest['format'] == FORMAT else []
         found = set()
         for item in videos:
-            layers = {0, *(entry['layer'] for entry in item['objects'].values())}
+            layers = {0, *(int(entry['layer']) for entry in item['objects'].values())}
             for name in item['video']['file_names']:
                 path = checked_relative(name, out).with_suffix('.png')
                 found |= {layer_folder(out, layer) / path for layer in layers}

@@ -64,11 +64,11 @@ class ObjectTable:
         return self.default, 0
 
     def get(self, video, number):
-        """Category name of an object; None without a row or default."""
+        """Category name that a row gives an object; None without such a row."""
         for key in ((video, number), (ANY, number)):
             if key in self._entries:
                 return self._entries[key][0]
-        return self.default
+        return None
 
     def unused(self):
         """list[tuple]: (video, object number) of the rows that nobody has looked up."""
