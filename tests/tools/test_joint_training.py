@@ -1,6 +1,7 @@
 """The config that trains on videos and COCO images together, on small data laid out as the public."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -92,3 +93,26 @@ def test_trains(place):
     losses = [line for line in done.stdout.splitlines() if 'loss_match' in line]
     assert len(losses) >= 8 and 'nan' not in ''.join(losses)
     assert (place / 'work' / 'epoch_1.pth').is_file()
+
+
+def test_the_config_of_the_data_page(place, monkeypatch):
+    """The block of data/README.md as it stands there."""
+    text = re.search(r'```python\n(_base_ = .*?)```', (ROOT / 'data/README.md').read_text(), re.DOTALL).group(
+        1
+    )
+    monkeypatch.chdir(place)
+    (place / 'configs').symlink_to(ROOT / 'configs')
+    (place / 'mine.py').write_text(text)
+    for name in ('annotations', 'train', 'val'):
+        (place / 'data' / name).symlink_to(place / 'data' / 'youtube_vis_2019' / name)
+    register_all_modules()
+    config = load_config('mine.py')
+    both = DATASETS.build(config.train_dataloader.dataset)
+    assert both.metainfo['classes'] == ('person', 'dog', 'motorbike')
+    assert config.model.mask_head.num_classes == 3
+    videos, images = both.datasets
+    labels = {entry['label'] for i in range(len(images)) for entry in images.raw_frame(i)['instances']}
+    assert labels == {0, 2}  # the pictures have no dog
+    assert both[len(videos)]['inputs'].shape[0] == both[0]['inputs'].shape[0] == 2
+    tested = DATASETS.build(config.test_dataloader.dataset)
+    assert tested.metainfo['classes'] == both.metainfo['classes']
