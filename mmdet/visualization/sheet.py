@@ -94,11 +94,10 @@ def side_by_side(pictures, titles=None, gap=4):
     shapes = {picture.shape for picture in pictures}
     if len(shapes) != 1:
         raise ValueError(f'expected pictures of one size, got {sorted(shapes)}')
-    parts = []
+    parts, size = [], _title_size(pictures[0].shape, titles or ())
     for number, picture in enumerate(pictures):
         if titles:
             # Above the picture, not on it: at its upper edge are labels of objects.
-            size = int(np.clip(round(min(picture.shape[:2]) / 24), 11, 40))
             strip = np.full((plate_size(titles[number], size)[1], picture.shape[1], 3), TITLE, np.uint8)
             draw_label(strip, titles[number], (0, 0), size, (255, 255, 255), TITLE)
             picture = np.concatenate([strip, picture])
@@ -106,6 +105,14 @@ def side_by_side(pictures, titles=None, gap=4):
             parts.append(np.full((picture.shape[0], gap, 3), PAPER, np.uint8))
         parts.append(picture)
     return np.concatenate(parts, axis=1)
+
+
+def _title_size(shape, titles, least=8):
+    """Font size in pixels at which every title fits above a picture, if any size from ``least`` on does."""
+    size = int(np.clip(round(min(shape[:2]) / 24), 11, 40))
+    while size > least and any(plate_size(title, size)[0] > shape[1] for title in titles):
+        size -= 1
+    return size
 
 
 def sheet_of_folder(folder, rows=6, columns=None, **layout):

@@ -166,3 +166,14 @@ def test_side_by_side_names_its_parts():
 def test_frames_are_picked_evenly(count, wanted, expected):
     assert pick_frames(count, wanted) == expected
     assert pick_frames(0, wanted) == []
+
+
+def test_titles_of_narrow_pictures_are_whole():
+    wide, narrow = (np.full((256, width, 3), 90, np.uint8) for width in (600, 200))
+    titles = ['key: clip_with_a_name/00025.jpg', 'reference: clip_with_a_name/00003.jpg']
+    tall = side_by_side([wide, wide], titles).shape[0]
+    drawn = side_by_side([narrow, narrow], titles)
+    assert 256 < drawn.shape[0] < tall
+    # The last columns of each strip are free of letters.
+    strip = drawn[: drawn.shape[0] - 256]
+    assert (strip[:, 198:200] == strip[0, 199]).all() and (strip[:, 204:404] != strip[0, 199]).any()
