@@ -71,8 +71,8 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
         colors (Sequence[int] | None): what :func:`match_colors` gave.
 
     Yields:
-        dict: masks, labels, instance_ids (id of an annotation; of results the index of the track) and, where
-        known, scores and color_ids of one frame.
+        dict: masks, labels, instance_ids (id of an annotation; of results the index of the track), color_ids
+        and, where known, scores of one frame.
 
     Raises:
         UserError: for a category that is not among ``labels_of``.
@@ -95,11 +95,11 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
                 labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
             ],
             'instance_ids': [track.get('id', index) for index, track in here],
+            # By place, not by id: match_colors gives predictions the colours of annotations by their place.
+            'color_ids': [index if colors is None else colors[index] for index, _ in here],
         }
         if all('score' in track for _, track in here) and here:
             fields['scores'] = [track['score'] for _, track in here]
-        if colors is not None:
-            fields['color_ids'] = [colors[index] for index, _ in here]
         yield fields
 
 

@@ -40,3 +40,17 @@ def test_colors_reach_the_picture():
     (fields,) = frames_of_tracks(tracks, 1, colors=[7, 3])
     picture = draw_instances(np.zeros((20, 60, 3), np.uint8), fields, draw_labels=False, mask_alpha=1.0)
     assert tuple(picture[10, 5]) == track_color(7) and tuple(picture[10, 35]) == track_color(3)
+
+
+def test_annotations_keep_their_ids_and_predictions_on_them_take_their_colours():
+    tracks = [
+        {'id': 38, 'category_id': 0, 'segmentations': [square(0)]},
+        {'id': 12, 'category_id': 0, 'segmentations': [square(20)]},
+    ]
+    (fields,) = frames_of_tracks(tracks, 1)
+    assert fields['instance_ids'] == [38, 12] and fields['color_ids'] == [0, 1]
+    masks = [track['segmentations'] for track in tracks]
+    results = [{'category_id': 0, 'score': 0.9, 'segmentations': m} for m in masks[::-1]]
+    colors = match_colors(masks[::-1], masks)
+    (found,) = frames_of_tracks(results, 1, colors=colors)
+    assert found['instance_ids'] == [0, 1] and found['color_ids'] == [1, 0]

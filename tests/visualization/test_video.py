@@ -196,7 +196,7 @@ def test_renderer_writes_every_frame_and_a_video(tmp_path):
         for name in ('one', 'two'):
             for i, fields in enumerate(frames):
                 picture = renderer.add(name, i, frame(40), fields, truth=fields if name == 'two' else None)
-                assert picture.shape == ((48 + 14, 132, 3) if name == 'two' else (48, 64, 3))
+                assert picture.shape == ((48 + 10, 132, 3) if name == 'two' else (48, 64, 3))
                 assert renderer.finish('unknown') is None
     files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob('*') if p.is_file())
     expected = [
