@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from mmdet.datasets.convert.files import read_name_list  # noqa: E402
 from mmdet.datasets.split import match_video_ids, split_videos, subset  # noqa: E402
 from mmdet.structures.ytvis import parse_ytvis, read_json  # noqa: E402
 from mmdet.utils import UserError, atomic_open, cli_main  # noqa: E402
@@ -39,14 +40,7 @@ def wanted_videos(args):
     """Names given on the command line or in a file, or None for a split."""
     if args.videos is not None:
         return [name.strip() for name in args.videos.split(',') if name.strip()]
-    if args.videos_file is None:
-        return None
-    try:
-        lines = Path(args.videos_file).read_text(encoding='utf-8').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f'--videos-file {args.videos_file} cannot be read: {error}') from None
-    names = (line.split('#', 1)[0].strip() for line in lines)
-    return [name for name in names if name]
+    return read_name_list(args.videos_file) if args.videos_file is not None else None
 
 
 def write(path, content):

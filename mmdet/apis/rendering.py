@@ -108,8 +108,6 @@ def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.
     Raises:
         UserError: a file or frame cannot be read or drawn.
     """
-    if not Path(images).is_dir():
-        raise UserError(f'--images {images}: no such folder')
     index = load_ytvis(ann)
     known = {str(video['id']): video for video in index.videos}
     worst = [known[name] for name, row in per_video.items() if row['objects'] and name in known][:count]

@@ -66,21 +66,19 @@ def load_tables(ann, results, iou_type='segm', strict=True, backend='auto'):
         InputDefect: strict, and a file has a defect. UserError: a file cannot be used at all.
     """
     core, report = get_core(backend), Report(strict)
-    for what, value, kinds in (('ann', ann, (dict,)), ('results', results, (list, tuple))):
-        if not isinstance(value, (str, Path, *kinds)):
-            raise UserError(
-                f'{what}: a file name or {"an object" if what == "ann" else "a list"} is expected, '
-                f'got {type(value).__name__}'
-            )
+    in_file = isinstance(results, (str, Path))
+    if not isinstance(ann, (str, Path, dict)):
+        raise UserError(f'ann: a file name or an object is expected, got {type(ann).__name__}')
+    if not in_file and not isinstance(results, (list, tuple)):
+        raise UserError(f'results: a file name or a list is expected, got {type(results).__name__}')
     ann_source = 'ground truth' if isinstance(ann, dict) else str(ann)
-    res_source = str(results) if isinstance(results, (str, Path)) else 'results'
+    res_source = str(results) if in_file else 'results'
     root, masks = take_masks(ann, core) if isinstance(ann, dict) else read_tracks(ann, core)
     dataset = read_dataset(root, ann_source, report)
     truth = read_truth(root, masks, dataset, ann_source, report, iou_type)
     if iou_type == 'segm':
         check_masks(truth, dataset, report)
     del root, masks
-    in_file = isinstance(results, (str, Path))
     root, masks = read_tracks(results, core) if in_file else take_masks(list(results), core)
     predictions = read_predictions(root, masks, dataset, res_source, report, iou_type)
     if len(predictions) and iou_type == 'segm' or any(b is None for b in predictions.boxes):

@@ -185,7 +185,8 @@ def mean_area(areas):
     present = [a for a in areas if a]
     try:
         values = np.array(present)
-        if values.dtype.kind not in 'biufO' or not all(map(is_number_or_bool, values.ravel().tolist())):
+        entries = values.ravel().tolist()
+        if values.dtype.kind not in 'biufO' or not all(map(is_number_or_bool, entries)):
             return None, True
         # numpy's own mean: its order of summation is part of the official number.
         mean = float(values.mean()) if values.size else math.nan if present else 0.0
@@ -193,7 +194,7 @@ def mean_area(areas):
         return None, True
     except OverflowError:
         return math.inf, True
-    return mean, all(0 <= a < math.inf for a in values.ravel().tolist())
+    return mean, all(0 <= a < math.inf for a in entries)
 
 
 def is_number_or_bool(value):

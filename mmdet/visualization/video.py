@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 
 from ..utils.errors import UserError
-from ..utils.order import natural_key
+from ..utils.names import PICTURES, natural_key
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 # What OpenCV's wheels encode. Browsers play VP8; they would play VP9, but that takes several times as long.
 CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.avi': 'MJPG'}
 
@@ -38,10 +37,10 @@ class VideoReader:
         self.read = 0
         self.files = None
         if self.path.is_dir():
-            files = (file for file in self.path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+            files = (file for file in self.path.iterdir() if file.suffix.lower() in PICTURES)
             self.files = sorted(files, key=lambda file: natural_key(file.name))
             if not self.files:
-                raise UserError(f'{self.path}: no pictures ({", ".join(IMAGE_SUFFIXES)}) in this folder')
+                raise UserError(f'{self.path}: no pictures ({", ".join(PICTURES)}) in this folder')
             self.fps, self.count = float(default_fps), len(self.files)
             return
         if not self.path.exists():

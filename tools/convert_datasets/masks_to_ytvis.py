@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
 from mmdet.datasets.convert.files import check_pictures, read_name_list  # noqa: E402
+from mmdet.datasets.convert.manifest import has_manifest  # noqa: E402
 from mmdet.datasets.convert.mask_folders import mask_folders_to_ytvis  # noqa: E402
 from mmdet.datasets.convert.objects import ObjectTable  # noqa: E402
-from mmdet.datasets.convert.restore import contradictions, has_manifest, restore_dataset  # noqa: E402
+from mmdet.datasets.convert.restore import contradictions, restore_dataset  # noqa: E402
 from mmdet.utils import UserError, cli_main  # noqa: E402
 
 

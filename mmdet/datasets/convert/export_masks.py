@@ -11,11 +11,8 @@ from mmdet.utils import Progress, UserError, atomic_open, atomic_write_text
 
 from .files import checked_relative, video_name
 from .indexed_png import write_indexed_png
-from .layers import layer_folder
+from .manifest import FORMAT, MANIFEST, has_manifest, layer_folder, read_manifest
 from .tracks import read_tracks
-
-FORMAT = 'masktrack masks 1'
-MANIFEST = 'objects.json'
 
 
 def export_masks(index, out, results=None, score_thr=0.0, flatten=False, csv=None, stream=None):
@@ -95,18 +92,18 @@ def _row(video, number, category, crowd):
 
 def exported_files(out):
     """Masks that an earlier export has written into a folder, by its ``objects.json`` (set of Path)."""
+    if not has_manifest(out):
+        return set()
     try:
-        manifest = json.loads((Path(out) / MANIFEST).read_text(encoding='utf-8'))
-        videos = manifest['videos'] if manifest['format'] == FORMAT else []
-        found = set()
-        for item in videos:
-            layers = {0, *(int(entry['layer']) for entry in item['objects'].values())}
-            for name in item['video']['file_names']:
-                path = checked_relative(name, out).with_suffix('.png')
-                found |= {layer_folder(out, layer) / path for layer in layers}
-        return found
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return set()  # none, or one that nobody can read: nothing is known to be ours
+        videos, _, listed = read_manifest(out)
+        return {
+            layer_folder(out, layer) / checked_relative(name, out).with_suffix('.png')
+            for video, objects in zip(videos, listed)
+            for layer in {0, *(at for at, _ in objects)}
+            for name in video['file_names']
+        }
+    except UserError:  # one that nobody can read: nothing is known to be ours
+        return set()
 
 
 def object_numbers(tracks, video):

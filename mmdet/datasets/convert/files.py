@@ -8,7 +8,6 @@ from PIL import Image
 from mmdet.utils import UserError, natural_key
 
 ORIENTATION = 0x0112  # the EXIF tag
-PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 def existing_folder(path, what):

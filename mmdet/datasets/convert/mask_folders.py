@@ -1,11 +1,11 @@
 """Folders of PNG masks, one folder a video as in DAVIS, to YouTube-VIS."""
 
-from mmdet.utils import Progress, UserError, natural_key
+from mmdet.utils import PICTURES, Progress, UserError, natural_key
 
 from .builder import DatasetBuilder
-from .files import PICTURES, check_pictures, choose_videos, existing_folder, files_by_stem, folders_with
+from .files import check_pictures, choose_videos, existing_folder, files_by_stem, folders_with
 from .indexed_png import read_indexed_png, split_objects
-from .layers import is_layer
+from .manifest import is_layer
 
 
 def mask_folders_to_ytvis(
@@ -45,12 +45,11 @@ def mask_folders_to_ytvis(
             if extra:
                 notes.append(f'{name}: {extra} pictures without a mask are left out')
             tracks, shape = read_video(files, void, progress)
+            identity = builder.add_video(file_names, *shape)
             if images is not None:
-                size = {'height': shape[0], 'width': shape[1]}
-                check_pictures(images, [{'file_names': file_names, **size}])
+                check_pictures(images, builder.videos[-1:])
             if not tracks:
                 notes.append(f'{name}: no object in any frame')
-            identity = builder.add_video(file_names, *shape)
             for number, found in tracks.items():
                 place = files[list(files)[next(iter(found))]]
                 category, crowd = table.look_up(name, number, place)

@@ -2,19 +2,12 @@
 
 from pathlib import Path
 
-from mmdet.structures.ytvis import parse_ytvis, read_json
 from mmdet.utils import Progress, UserError
 
 from .builder import track_lists
-from .export_masks import FORMAT, MANIFEST
 from .files import checked_relative, folders_with, video_name
-from .layers import is_layer, layer_folder
+from .manifest import MANIFEST, is_layer, layer_folder, read_manifest
 from .mask_folders import read_video
-
-
-def has_manifest(folder):
-    """Whether masks were written by :func:`export_masks`."""
-    return (Path(folder) / MANIFEST).is_file()
 
 
 def restore_dataset(folder, stream=None):
@@ -35,7 +28,7 @@ def restore_dataset(folder, stream=None):
     """
     folder = Path(folder)
     path = folder / MANIFEST
-    videos, categories, listed = _read_manifest(read_json(path, 'object list'), path)
+    videos, categories, listed = read_manifest(folder)
     frames = sum(len(video['file_names']) for video in videos)
     _refuse_new_videos(folder, videos, path)
     annotations = []
@@ -77,7 +70,7 @@ def _refuse_new_videos(folder, videos, path):
 def contradictions(folder, table):
     """Notes (list of str) on objects to which a table gives another category than ``objects.json`` does."""
     path = Path(folder) / MANIFEST
-    videos, categories, listed = _read_manifest(read_json(path, 'object list'), path)
+    videos, categories, listed = read_manifest(folder)
     names = {category['id']: category['name'] for category in categories}
     found = []
     for video, objects in zip(videos, listed):
@@ -92,28 +85,3 @@ def contradictions(folder, table):
         + ', '.join(found[:5])
         + (', ...' if len(found) > 5 else '')
     ]
-
-
-def _read_manifest(manifest, path):
-    """Videos, categories and, for each video, (layer, number) -> entry of its objects."""
-    if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
-        raise UserError(f'object list {path}: expected the format {FORMAT!r}')
-    try:
-        videos, categories = [item['video'] for item in manifest['videos']], manifest['categories']
-        parse_ytvis({'videos': videos, 'categories': categories}, path)
-        known = {category['id'] for category in categories}
-        listed = []
-        for item in manifest['videos']:
-            listed.append({})
-            for number, found in item['objects'].items():
-                layer, entry = found['layer'], found['entry']
-                if type(layer) is not int or not 0 <= layer < 65535 or not isinstance(entry, dict):
-                    raise ValueError(f'object {number}: {found!r:.80}')
-                if entry.get('category_id') not in known or type(entry.get('id', 0)) is not int:
-                    raise ValueError(f'object {number} has no usable id or category_id: {entry!r:.80}')
-                listed[-1][layer, int(number)] = entry
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f'object list {path} is damaged: {error!r}') from None
-    return videos, categories, listed

@@ -1,6 +1,8 @@
-"""The order in which people number files."""
+"""Names of picture files: their endings, and the order in which people number them."""
 
 import re
+
+PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 def natural_key(name):
