@@ -1,4 +1,4 @@
-"""Build the compiled parts: the operators (mmdet/ops) and the core of the evaluator (mmdet/evaluation).
+"""Build the compiled parts: the operators (mmdet/ops) and the core of the evaluator (mmdet/evaluation/ap).
 
 ``bash compile.sh`` runs this file inside the checkout, setup.py uses it for wheels. It needs nothing but the
 standard library, a C++ compiler and, for the evaluator, Cython. torch is looked up and not imported; the
@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 SOURCES = ROOT / 'mmdet' / 'ops' / 'csrc'
-PYX = ROOT / 'mmdet' / 'evaluation' / '_ytvis_core.pyx'
+PYX = ROOT / 'mmdet' / 'evaluation' / 'ap' / '_ytvis_core.pyx'
 OPS_LIBRARY = Path('mmdet') / 'ops' / '_C.so'
 MIN_TORCH = (2, 10)
 TARGET_VERSION = '0x020a000000000000'  # torch 2.10, see torch/csrc/stable/version.h
@@ -260,7 +260,7 @@ def link_options(torch_folder, nvcc, cuda_home):
 
 
 def build_evaluator(out_root, force=False):
-    """Build the Cython core of the evaluator into ``out_root/mmdet/evaluation``.
+    """Build the Cython core of the evaluator into ``out_root/mmdet/evaluation/ap``.
 
     Returns:
         str | None: one phrase on what there is now, None if this checkout has no such source.
@@ -271,7 +271,7 @@ def build_evaluator(out_root, force=False):
     if not PYX.is_file():
         return None
     suffix = sysconfig.get_config_var('EXT_SUFFIX') or '.so'
-    target = Path('mmdet') / 'evaluation' / (PYX.stem + suffix)
+    target = Path('mmdet') / 'evaluation' / 'ap' / (PYX.stem + suffix)
     compiler = find_compiler()
     headers = [sysconfig.get_path('include'), sysconfig.get_path('platinclude')]
     parts = sorted(PYX.parent.glob('*.pxi'))

@@ -47,7 +47,7 @@ def run_reference(ann, results):
 
 def run_ours(ann, results, backend):
     """The same steps by this package."""
-    from mmdet.evaluation.evaluate import load_tables, make_params, run_evaluation, summarize
+    from mmdet.evaluation.ap.evaluate import load_tables, make_params, run_evaluation, summarize
 
     t = [clock()]
     dataset, truth, predictions, report = load_tables(ann, results, backend=backend)
@@ -65,7 +65,7 @@ def run_classes(ann, results):
     import io
 
     from mmdet.evaluation import YTVOS, YTVOSeval
-    from mmdet.evaluation.params import STATS
+    from mmdet.evaluation.ap.params import STATS
 
     t = [clock()]
     truth = YTVOS(ann)
@@ -82,9 +82,9 @@ def run_classes(ann, results):
 
 def run_floor(ann, results):
     """Only the reading of all masks and their intersections, in the compiled core."""
-    from mmdet.evaluation.backend import get_core
-    from mmdet.evaluation.evaluate import load_tables, make_params
-    from mmdet.evaluation.overlap import group_tracks, measure_masks
+    from mmdet.evaluation.ap.backend import get_core
+    from mmdet.evaluation.ap.evaluate import load_tables, make_params
+    from mmdet.evaluation.ap.overlap import group_tracks, measure_masks
 
     dataset, truth, predictions, _ = load_tables(ann, results, backend='cython')
     params = make_params(dataset)

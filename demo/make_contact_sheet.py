@@ -22,7 +22,8 @@ def main(argv=None):
     parser.add_argument('--columns', type=int, help='frames of each; default: 5, or 3 of wide pictures')
     parser.add_argument('--cell-width', type=int, help='pixels of a frame; default: by its shape')
     args = parser.parse_args(argv)
-    from mmdet.visualization import sheet_of_folder, write_picture
+    from mmdet.media import write_picture
+    from mmdet.visualization import sheet_of_folder
 
     out = Path(args.out or Path(args.folder) / 'contact_sheet.jpg')
     write_picture(out, sheet_of_folder(args.folder, args.rows, args.columns, cell_width=args.cell_width))

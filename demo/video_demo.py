@@ -75,7 +75,7 @@ class TrackCollector:
     """Tracks of one video whose length is known at its end only, for ``--json``."""
 
     def __init__(self, model):
-        from mmdet.evaluation.results import VideoTracks
+        from mmdet.formats.results import VideoTracks
 
         if not hasattr(model, 'tracker'):
             raise UserError(f'--json: {type(model).__name__} does not track')
@@ -98,7 +98,8 @@ class TrackCollector:
 def track(args, model, reader, frames):
     """Walk through the video; returns the path of the video written and the number of frames."""
     from mmdet.apis import inference_video
-    from mmdet.visualization import VideoWriter, draw_instances, write_picture
+    from mmdet.media import VideoWriter, write_picture
+    from mmdet.visualization import draw_instances
 
     collector = TrackCollector(model) if args.json else None
     classes = model.dataset_meta.get('classes')
@@ -134,7 +135,7 @@ def main(argv=None):
     import torch
 
     from mmdet.apis import init_detector
-    from mmdet.visualization import VideoReader
+    from mmdet.media import VideoReader
 
     reader = VideoReader(args.video)  # first, as it is quick to fail
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')

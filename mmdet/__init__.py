@@ -1,7 +1,7 @@
 """MaskTrack R-CNN for video instance segmentation (Yang, Fan and Xu, arXiv 1905.04804)."""
 
-from .utils.lazy import attach
-from .version import __version__
+from mmdet.utils.lazy import attach
+from mmdet.version import __version__
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

@@ -89,8 +89,9 @@ def main(argv=None):
     args = parse_args(argv)
     from mmdet.apis import building, load_config, register_all_modules
     from mmdet.datasets.samplers import SampleIndex
+    from mmdet.media import write_picture
     from mmdet.registry import DATASETS
-    from mmdet.visualization import contact_sheet, write_picture
+    from mmdet.visualization import contact_sheet
 
     register_all_modules()
     loader = load_config(args.config, args.cfg_options).get(f'{args.split}_dataloader')

@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from mmdet.evaluation.checks.findings.findings import check_annotations  # noqa: E402
+
 from mmdet.evaluation.check_report import findings_report  # noqa: E402
-from mmdet.evaluation.checks import check_annotations  # noqa: E402
 from mmdet.utils import Progress, UserError, cli_main  # noqa: E402
 
 
@@ -33,7 +34,7 @@ def parse_args(argv=None):
 
 def check_images(root, folder, findings):
     """Read every frame: is it there, whole, and of the size the file says?"""
-    from mmdet.datasets.transforms.load import read_image
+    from mmdet.media import read_image
 
     folder = Path(folder)
     if not folder.is_dir():

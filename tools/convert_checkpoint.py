@@ -17,8 +17,8 @@ from mmdet.utils import UserError, atomic_write_text, cli_main
 
 
 def parse_args(argv=None):
-    from mmdet.engine.convert import FORMATS
-    from mmdet.engine.convert.conventions import IMAGE_NORMS
+    from mmdet.compat.checkpoints import FORMATS
+    from mmdet.compat.checkpoints.conventions import IMAGE_NORMS
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -77,9 +77,9 @@ def main(argv=None):
     from mmengine.config import Config
 
     from mmdet.apis.config_text import config_text
+    from mmdet.compat.checkpoints import Options, convert_checkpoint
+    from mmdet.compat.checkpoints.full_config import full_config
     from mmdet.engine import read_checkpoint, write_checkpoint
-    from mmdet.engine.convert import Options, convert_checkpoint
-    from mmdet.engine.convert.full_config import full_config
     from mmdet.version import __version__
 
     outputs = [Path(args.dst)] + ([Path(args.config_out)] if args.config_out else [])

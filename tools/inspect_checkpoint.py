@@ -33,8 +33,8 @@ def parse_args(argv=None):
 def fit(checkpoint, name, description, config):
     """What a config would take: weights by way of the converter where needed, and differing conventions."""
     from mmdet.apis import register_all_modules
-    from mmdet.engine.convert import ConversionRefused, convert_checkpoint
-    from mmdet.engine.convert.describe import describe_model
+    from mmdet.compat.checkpoints import ConversionRefused, convert_checkpoint
+    from mmdet.compat.checkpoints.describe import describe_model
     from mmdet.engine.weights import load_weights
     from mmdet.registry import MODELS
     from mmdet.utils import UserError
@@ -103,8 +103,8 @@ def main(argv=None):
     """Read, describe, compare with the config if there is one, print."""
     args = parse_args(argv)
     from mmdet.apis import load_config
+    from mmdet.compat.checkpoints.describe import describe_checkpoint
     from mmdet.engine import read_checkpoint
-    from mmdet.engine.convert.describe import describe_checkpoint
 
     config = load_config(args.config, args.cfg_options) if args.config else None
     checkpoint = read_checkpoint(args.checkpoint, trust=args.trust_checkpoint or None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmdet.datasets.synthetic import SHAPES, generate_dataset  # noqa: E402
+from mmdet.synthetic import SHAPES, generate_dataset  # noqa: E402
 from mmdet.utils import cli_main  # noqa: E402
 
 

@@ -61,9 +61,9 @@ def describe(args, checkpoint, state):
     """Collect the meta: class names, config text, conventions and how far training came."""
     from mmdet.apis import load_config
     from mmdet.apis.config_text import config_text
-    from mmdet.engine.convert import parse_config_text
-    from mmdet.engine.convert.describe import describe_model
-    from mmdet.engine.convert.openmmlab import class_names
+    from mmdet.compat.checkpoints import parse_config_text
+    from mmdet.compat.checkpoints.describe import describe_model
+    from mmdet.compat.checkpoints.openmmlab import class_names
     from mmdet.version import __version__
 
     old = checkpoint.get('meta')

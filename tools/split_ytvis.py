@@ -15,9 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmdet.datasets.convert.files import read_name_list  # noqa: E402
-from mmdet.datasets.split import match_video_ids, split_videos, subset  # noqa: E402
-from mmdet.structures.ytvis import parse_ytvis, read_json  # noqa: E402
+from mmdet.formats.files import read_name_list  # noqa: E402
+from mmdet.formats.split import match_video_ids, split_videos, subset  # noqa: E402
+from mmdet.formats.ytvis import parse_ytvis, read_json  # noqa: E402
 from mmdet.utils import UserError, atomic_open, cli_main  # noqa: E402
 
 

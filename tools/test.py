@@ -70,7 +70,7 @@ def main(argv=None):
 
     from mmdet.apis import building, init_detector, load_config, register_all_modules, require
     from mmdet.apis.testing import check_classes, init_processes, test_images
-    from mmdet.evaluation.results import result_path
+    from mmdet.formats.results import result_path
     from mmdet.registry import DATASETS
 
     config = load_config(args.config, args.cfg_options, quiet=int(os.environ.get('RANK', 0)) > 0)

@@ -90,7 +90,7 @@ def relaunch(args, argv):
 
 def out_path(args, config):
     """Where the json goes; without ``--out`` the config's work dir, named after the checkpoint."""
-    from mmdet.evaluation.results import result_path
+    from mmdet.formats.results import result_path
 
     if args.out:
         return result_path(args.out)
@@ -122,8 +122,9 @@ def make_renderer(args, dataset, json_path):
 def render_rest(renderer, dataset, json_path, fresh):
     """Render what was not rendered on the way (``fresh``: the ids of what was), then the contact sheet."""
     from mmdet.apis.rendering import tracks_by_video
+    from mmdet.media import write_picture
     from mmdet.utils import Progress
-    from mmdet.visualization import sheet_of_folder, write_picture
+    from mmdet.visualization import sheet_of_folder
 
     missing = [v for v in dataset.videos if v['id'] not in fresh and v['file_names']]
     if missing:

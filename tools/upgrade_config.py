@@ -16,7 +16,7 @@ def main(argv=None):
 
     from mmdet.apis import load_config
     from mmdet.apis.config_text import config_text
-    from mmdet.engine.legacy import is_legacy
+    from mmdet.compat.configs import is_legacy
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('old', help='config file of 2019 (a config is code: it is run)')

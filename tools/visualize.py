@@ -44,9 +44,10 @@ def main(argv=None):
     """Draw."""
     args = parse_args(argv)
     from mmdet.apis.rendering import ResultRenderer, tracks_by_video
-    from mmdet.datasets.split import match_video_ids
-    from mmdet.structures.ytvis import load_ytvis, read_json
-    from mmdet.visualization import sheet_of_folder, write_picture
+    from mmdet.formats.split import match_video_ids
+    from mmdet.formats.ytvis import load_ytvis, read_json
+    from mmdet.media import write_picture
+    from mmdet.visualization import sheet_of_folder
 
     index = load_ytvis(args.ann, require_annotations=args.results is None)
     tracks = index.by_video

@@ -1,6 +1,6 @@
 """The calls a user scripts with: read a config, train, load a detector, run it on pictures and videos."""
 
-from ..utils.lazy import attach
+from mmdet.utils.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,

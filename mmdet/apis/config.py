@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmdet.engine.legacy import LEGACY_KEYS, is_legacy, upgrade_config
+from mmdet.compat.configs import LEGACY_KEYS, is_legacy, upgrade_config
 from mmdet.utils import UserError, suggest
 
 # Top-level keys that mean something to the runner or to the tools. Any other name is a variable of the

@@ -123,7 +123,7 @@ def _dataset_meta(config, checkpoint, model):
 
 def _classes_of_file(dataset):
     """Category names of the dataset's annotation file by ascending id, if it is here."""
-    from mmdet.structures.ytvis import read_json
+    from mmdet.formats.ytvis import read_json
 
     path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
     if not os.path.isfile(path):
@@ -206,7 +206,7 @@ class FramePipeline:
 def _frames_of(source):
     """Frames of a path, a reader or any iterable, with their number where it is known."""
     if isinstance(source, str) or hasattr(source, '__fspath__'):
-        from mmdet.visualization import VideoReader
+        from mmdet.media import VideoReader
 
         source = VideoReader(source)
     return source
@@ -271,7 +271,7 @@ def inference_detector(model, images):
     Raises:
         UserError: if a picture cannot be read.
     """
-    from mmdet.datasets.transforms.load import read_image
+    from mmdet.media import read_image
 
     single = not isinstance(images, (list, tuple))
     pipeline = FramePipeline(model.cfg)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mmdet.datasets.transforms.load import read_image
-from mmdet.evaluation.reading import parse_json, read_bytes
+from mmdet.formats.reading import parse_json, read_bytes
+from mmdet.formats.ytvis import load_ytvis
+from mmdet.media import read_image, write_picture
 from mmdet.structures.rle import segm_to_rle
-from mmdet.structures.ytvis import load_ytvis
 from mmdet.utils import UserError
 from mmdet.visualization import (
     TrackRenderer,
@@ -14,7 +14,6 @@ from mmdet.visualization import (
     match_colors,
     pick_frames,
     video_names,
-    write_picture,
 )
 
 
@@ -96,7 +95,7 @@ def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.
     Args:
         ann (str | Path): annotation file.
         results (str | Path): result file, json or zip.
-        per_video (dict): of :func:`~mmdet.evaluation.analysis.analyze`, worst first.
+        per_video (dict): of :func:`~mmdet.evaluation.analysis.analyze.analyze`, worst first.
         images (str | Path): folder that the file names are relative to.
         out_dir (str | Path): output folder.
         count (int): how many videos with objects to draw.

@@ -13,12 +13,7 @@ from mmengine.dist import barrier, broadcast_object_list, get_rank, get_world_si
 from torch.utils.data import DataLoader
 
 from mmdet.engine.environment import join_gloo
-from mmdet.evaluation.results import (
-    VideoResultWriter,
-    merge_results,
-    prepare_results,
-    write_submission,
-)
+from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, write_submission
 from mmdet.registry import DATASETS
 from mmdet.utils import Progress, UserError
 from mmdet.version import __version__

@@ -4,9 +4,9 @@ import os.path as osp
 
 import numpy as np
 
+from mmdet.formats.ytvis import read_json
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import COCO_CLASSES
-from mmdet.structures.ytvis import read_json
 from mmdet.utils import UserError
 
 from .base import DetDataset

@@ -4,10 +4,10 @@ import os.path as osp
 
 import numpy as np
 
+from mmdet.formats.ytvis import load_ytvis
+from mmdet.formats.ytvis_layout import find_ann_file, find_image_folder
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import OVIS_CLASSES, YTVIS_2019_CLASSES, YTVIS_2021_CLASSES
-from mmdet.structures.ytvis import load_ytvis
-from mmdet.structures.ytvis_layout import find_ann_file, find_image_folder
 
 from .base import DetDataset
 
@@ -24,7 +24,7 @@ class YTVOSDataset(DetDataset):
     Nothing but boxes and areas is read at start-up. A crowd object is a box to be ignored and has no mask
     (B3).
 
-    Files may be named as in 2019 or as in the official archives (:mod:`mmdet.structures.ytvis_layout`).
+    Files may be named as in 2019 or as in the official archives (:mod:`mmdet.formats.ytvis_layout`).
 
     Args:
         ref_frame (bool): False gives the key frame alone, to train detectors without tracking.

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from mmengine.runner import CheckpointLoader
 
-from ..utils import UserError, atomic_open, suggest
+from mmdet.utils import UserError, atomic_open, suggest
+
 from .weights import LoadReport, load_weights, state_dict_of
 
 __all__ = ['LoadReport', 'load_weights', 'read_checkpoint', 'state_dict_of', 'trusting', 'write_checkpoint']

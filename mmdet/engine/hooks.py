@@ -8,8 +8,8 @@ from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
-from ..registry import HOOKS
-from ..utils import UserError, atomic_write_text
+from mmdet.registry import HOOKS
+from mmdet.utils import UserError, atomic_write_text
 
 
 class _LateRemoval:

@@ -3,8 +3,9 @@
 import torch
 from mmengine.runner import EpochBasedTrainLoop
 
-from ..registry import LOOPS
-from ..utils import UserError
+from mmdet.registry import LOOPS
+from mmdet.utils import UserError
+
 from .random_state import capture_random_state, restore_random_state
 
 

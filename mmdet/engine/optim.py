@@ -5,8 +5,8 @@ import contextlib
 import torch
 from mmengine.optim import OptimWrapper
 
-from ..registry import OPTIM_WRAPPERS
-from ..utils import UserError
+from mmdet.registry import OPTIM_WRAPPERS
+from mmdet.utils import UserError
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -16,14 +16,14 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils.dl_utils import collect_env
 
 import mmdet
+from mmdet.registry import RUNNERS
+from mmdet.utils import UserError, atomic_write_text
 
-from ..registry import RUNNERS
-from ..utils import UserError, atomic_write_text
 from .checkpoint import read_checkpoint, write_checkpoint
 from .console import shorten_console
 from .environment import describe_machine, join_gloo
 from .footprint import Footprint
-from .plain import histories_from_plain, histories_to_plain, to_plain
+from .plain_data import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
 from .weights import load_weights, skip_covered_pretraining
 

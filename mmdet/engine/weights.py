@@ -7,7 +7,7 @@ from collections import OrderedDict
 import torch
 from terminaltables import AsciiTable
 
-from ..utils import UserError
+from mmdet.utils import UserError
 
 # Rows of these tensors belong to categories: row 0 is the background, then one (or 4, for boxes) a category.
 _CATEGORY_TENSORS = {
@@ -215,7 +215,7 @@ def _map_categories(report, state, ours, checkpoint, class_map, classes, source)
         raise UserError(f"load_options.class_map: expected 'coco' or None, got {class_map!r}")
     if classes is None:
         raise UserError("load_options.class_map='coco' needs a dataset that knows its class names")
-    from ..structures.classes import COCO_CLASSES
+    from mmdet.structures.classes import COCO_CLASSES
 
     meta = checkpoint.get('meta') or {}
     if 'state_dict' in checkpoint and str(meta.get('mmdet_version', '0'))[0] in '23456789':

@@ -1,16 +1,14 @@
 """From predicted frames to tracks, from tracks to numbers. Loads lazily: scoring a file needs no torch."""
 
-from ..utils.lazy import attach
+from mmdet.utils.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        'defects': ('InputDefect',),
-        'evaluate': ('Evaluation', 'evaluate_tables', 'evaluate_ytvis'),
+        'ap.evaluate': ('Evaluation', 'evaluate_tables', 'evaluate_ytvis'),
         'metrics': (),
-        'params': ('STATS', 'Params'),
-        'results': ('VideoResultWriter',),
-        'ytvos': ('YTVOS',),
-        'ytvoseval': ('YTVOSeval',),
+        'ap.params': ('STATS', 'Params'),
+        'ap.ytvos': ('YTVOS',),
+        'ap.ytvoseval': ('YTVOSeval',),
     },
 )

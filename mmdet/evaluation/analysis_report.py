@@ -1,6 +1,6 @@
 """Tables of an analysis."""
 
-from .oracles import PARTS
+from .analysis.oracles import PARTS
 from .text_table import show
 
 TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches', 'fragments')

@@ -2,7 +2,7 @@
 
 import json
 
-from .checks import describe_kind
+from .checks.findings import describe_kind
 from .text_table import table
 
 

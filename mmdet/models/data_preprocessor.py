@@ -5,7 +5,7 @@ import math
 import torch
 from mmengine.model import BaseDataPreprocessor
 
-from ..registry import MODELS
+from mmdet.registry import MODELS
 
 
 @MODELS.register_module()

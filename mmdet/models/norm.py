@@ -2,8 +2,8 @@
 
 from mmcv.cnn import build_norm_layer as _build
 
-from ..registry import MODELS
-from ..utils import suggest
+from mmdet.registry import MODELS
+from mmdet.utils import suggest
 
 KNOWN_NORMS = (
     'BN',

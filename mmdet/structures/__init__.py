@@ -1,6 +1,6 @@
-"""Data samples, box and mask math, the YouTube-VIS json and class lists; lazy, as some of it needs torch."""
+"""Data samples, box and mask math and class lists; lazy, as some of it needs torch."""
 
-from ..utils.lazy import attach
+from mmdet.utils.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -26,6 +26,5 @@ __getattr__, __dir__, __all__ = attach(
             'rle_to_bbox',
             'segm_to_rle',
         ),
-        'ytvis': ('load_ytvis',),
     },
 )

@@ -79,7 +79,7 @@ def mask_targets(masks, boxes, gt_inds, size=28, convention='legacy'):
     if convention == 'legacy':
         return _crop_and_resize(masks, boxes, gt_inds, size)
 
-    from ..ops import roi_align
+    from mmdet.ops import roi_align
 
     rois = torch.cat([gt_inds.to(boxes.dtype)[:, None], boxes], dim=1).float()
     mode = 'aligned' if convention == 'continuous' else 'unaligned'

@@ -1,6 +1,6 @@
 """Arrays and tracks in, pictures and videos out."""
 
-from ..utils.lazy import attach
+from mmdet.utils.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -8,9 +8,8 @@ __getattr__, __dir__, __all__ = attach(
         'colors': ('readable_on', 'track_color'),
         'sheet': ('contact_sheet', 'pick_frames', 'sheet_of_folder', 'side_by_side'),
         'draw': ('draw_instances',),
-        'matching': ('match_colors', 'track_iou'),
-        'renderer': ('TrackRenderer', 'frames_of_tracks', 'video_names', 'write_picture'),
+        'color_matching': ('match_colors', 'track_iou'),
+        'renderer': ('TrackRenderer', 'frames_of_tracks', 'video_names'),
         'text': ('draw_label', 'text_size'),
-        'video': ('VideoReader', 'VideoWriter'),
     },
 )

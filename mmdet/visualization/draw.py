@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from ..structures.rle import decode_rle
+from mmdet.structures.rle import decode_rle
+
 from .colors import readable_on, track_color
 from .text import draw_label, plate_size
 

@@ -6,12 +6,12 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from ..structures.rle import decode_rle, segm_to_rle
-from ..utils.errors import UserError
-from ..utils.io import atomic_open
+from mmdet.media import VideoWriter, write_picture
+from mmdet.structures.rle import decode_rle, segm_to_rle
+from mmdet.utils.errors import UserError
+
 from .draw import as_array, draw_instances, field_of
 from .sheet import side_by_side
-from .video import VideoWriter
 
 
 def video_names(videos):
@@ -33,23 +33,6 @@ def video_names(videos):
         used.add(name)
         names[video['id']] = name
     return names
-
-
-def write_picture(path, image, quality=92):
-    """Write a picture by way of a temporary file; the suffix names the format.
-
-    Raises:
-        UserError: if OpenCV cannot write the format.
-    """
-    path = Path(path)
-    try:
-        done, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    except cv2.error:
-        done = False
-    if not done:
-        raise UserError(f'{path}: OpenCV writes no pictures with the ending {path.suffix!r}')
-    with atomic_open(path, 'wb') as file:
-        file.write(data.tobytes())
 
 
 def _as_rle(segmentation, size):

@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..utils.errors import UserError
+from mmdet.utils.errors import UserError
+
 from .text import draw_label, plate_size
 
 PAPER = (250, 250, 250)

@@ -9,7 +9,7 @@ from mmdet.apis import build_runner, load_config, registry_errors, require
 from mmdet.apis.config_text import config_text, lookup
 from mmdet.registry import HOOKS, MODELS
 from mmdet.utils import UserError
-from tests.engine.old_configs import SMALL_CFG, YOUTUBEVOS_2019
+from tests.compat.configs.old_configs import SMALL_CFG, YOUTUBEVOS_2019
 from tests.engine.toy import toy_config
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs').glob('*.py'))

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from mmdet.apis import inference_detector, inference_video, init_detector
-from mmdet.evaluation.results import VideoTracks
+from mmdet.formats.results import VideoTracks
+from mmdet.media import VideoReader
 from mmdet.structures.rle import decode_rle
 from mmdet.utils import UserError
-from mmdet.visualization import VideoReader
 
 from .. import tiny as parts
 

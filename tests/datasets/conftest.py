@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmdet.datasets.synthetic import generate_dataset
+from mmdet.synthetic import generate_dataset
 
 
 @pytest.fixture(scope='session')

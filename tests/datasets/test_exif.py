@@ -5,7 +5,7 @@ import struct
 import cv2
 import numpy as np
 
-from mmdet.datasets.transforms.load import read_image
+from mmdet.media import read_image
 
 
 def test_a_turned_camera_turns_the_picture(tmp_path):

@@ -11,9 +11,9 @@ from mmdet.datasets import (
     RefBoxJitter,
     Resize,
 )
-from mmdet.datasets.transforms import FrameTransform, read_image
+from mmdet.datasets.transforms import FrameTransform
 from mmdet.datasets.transforms.geometric import rescaled_size
-from mmdet.datasets.transforms.load import jpeg_is_complete
+from mmdet.media import jpeg_is_complete, read_image
 from mmdet.registry import TRANSFORMS
 from mmdet.utils import UserError
 

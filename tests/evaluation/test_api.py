@@ -9,7 +9,7 @@ import pytest
 from pycocotools import mask as coco
 
 from mmdet.evaluation import YTVOS, InputDefect, YTVOSeval, evaluate_ytvis
-from mmdet.evaluation.params import STATS
+from mmdet.evaluation.ap.params import STATS
 from mmdet.utils import UserError
 
 from .helpers import BACKENDS, CASES, annotation, dataset, plain, prediction, rectangle, simple, write

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from mmdet.evaluation import evaluate_tables
-from mmdet.evaluation.defects import InputDefect
-from mmdet.evaluation.evaluate import summarize
+from mmdet.evaluation.ap.evaluate import summarize
+from mmdet.formats.defects import InputDefect
 
 from .helpers import BACKENDS, CASES, ROOT
 

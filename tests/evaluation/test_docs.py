@@ -2,9 +2,10 @@
 
 import json
 
-from mmdet.evaluation.defects import KINDS
-from mmdet.evaluation.oracles import ORACLES
-from mmdet.evaluation.params import STATS
+from mmdet.evaluation.analysis.analyze.oracles import ORACLES
+
+from mmdet.evaluation.ap.params import STATS
+from mmdet.formats.defects import KINDS
 
 from .helpers import ROOT
 

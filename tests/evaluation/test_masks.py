@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from mmdet.evaluation.backend import get_core
-from mmdet.evaluation.boxes import mask_boxes
-from mmdet.evaluation.masks import (
+from mmdet.evaluation.ap.backend import get_core
+from mmdet.evaluation.ap.boxes import mask_boxes
+from mmdet.structures.packed_masks import (
     BAD_SUM,
     BAD_TEXT,
     EMPTY,
@@ -90,7 +90,7 @@ def test_both_paths_read_any_bytes_alike(data):
 @settings(max_examples=200, deadline=None)
 @pytest.mark.skipif(not BUILT, reason='the compiled core is not built')
 def test_both_paths_measure_any_counts_alike(a, b):
-    from mmdet.evaluation.overlap import _common
+    from mmdet.evaluation.ap.overlap import _common
 
     size = [3, 4]
     found = []

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet.evaluation import evaluate_ytvis, reading
-from mmdet.evaluation.backend import get_core
-from mmdet.evaluation.reading import Span, read_tracks
+from mmdet.evaluation import evaluate_ytvis
+from mmdet.evaluation.ap.backend import get_core
+from mmdet.formats import reading
+from mmdet.formats.reading import Span, read_tracks
 from mmdet.utils import UserError
 
 from .helpers import BACKENDS, BUILT, plain, rectangle, score, simple, write

@@ -6,7 +6,7 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from mmdet.evaluation.results import VideoResultWriter, merge_results, prepare_results
+from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results
 from tools.test_video import main
 
 from .rules import GOLDEN, load_json, load_npz, rule_tensor

@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.engine.convert import foreign
+from tests.compat.checkpoints import foreign
 
 
 class Payload:

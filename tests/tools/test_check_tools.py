@@ -11,21 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmdet.evaluation.checks.findings.findings import check_annotations, check_predictions
 from pycocotools import mask as coco
 
-from mmdet.evaluation.checks import check_annotations, check_predictions
-
-from ..evaluation.helpers import (
-    CASES,
-    ROOT,
-    annotation,
-    dataset,
-    plain,
-    prediction,
-    rectangle,
-    simple,
-    write,
-)
+from ..evaluation.helpers import CASES, ROOT, annotation, dataset, plain, prediction, rectangle, simple, write
 
 CLIPS = Path(os.environ.get('MASKTRACK_CLIPS', ROOT.parent / 'shared' / 'clips'))
 

@@ -15,7 +15,7 @@ from mmdet.apis import load_config
 from mmdet.engine import read_checkpoint
 from mmdet.registry import MODELS
 from mmdet.structures.mask import decode_rle
-from tests.engine.convert import foreign, oracle
+from tests.compat.checkpoints import foreign, oracle
 from tools.convert_checkpoint import main
 
 from .checkpoints import malicious, refused

@@ -8,7 +8,7 @@ import pytest
 from demo.make_contact_sheet import main as sheet
 from demo.video_demo import main as demo
 from demo.video_demo import parse_args
-from mmdet.visualization import VideoReader, VideoWriter
+from mmdet.media import VideoReader, VideoWriter
 from tools.visualize import main as visualize
 
 from .. import tiny as parts

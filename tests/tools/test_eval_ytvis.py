@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdet.datasets.synthetic import generate_dataset
 from mmdet.structures.rle import segm_to_rle
+from mmdet.synthetic import generate_dataset
 
 from ..evaluation.helpers import CASES, ROOT, prediction, rectangle, simple, write
 

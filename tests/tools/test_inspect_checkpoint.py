@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from tests.engine.convert import foreign
+from tests.compat.checkpoints import foreign
 from tools.convert_checkpoint import main as convert
 from tools.inspect_checkpoint import main
 

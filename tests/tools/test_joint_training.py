@@ -8,9 +8,9 @@ import pytest
 
 from mmdet.apis import load_config, register_all_modules
 from mmdet.datasets import SampleIndex
-from mmdet.datasets.synthetic import generate_dataset
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import COCO_CLASSES, YTVIS_2019_CLASSES
+from mmdet.synthetic import generate_dataset
 
 from .test_train import ROOT, run
 

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 
 from mmdet.engine import read_checkpoint
-from tests.engine.convert import foreign
+from tests.compat.checkpoints import foreign
 from tools.convert_checkpoint import main as convert
 from tools.inspect_checkpoint import main as inspect
 from tools.publish_model import main

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmdet.datasets.synthetic import generate_dataset
+from mmdet.synthetic import generate_dataset
 from tests.engine.test_checkpoint import Payload
 
 from .test_train import DEMO, ROOT, call, coco_of

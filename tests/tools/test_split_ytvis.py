@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdet.datasets.split import match_video_ids, split_videos, subset
-from mmdet.structures.ytvis import load_ytvis
+from mmdet.formats.split import match_video_ids, split_videos, subset
+from mmdet.formats.ytvis import load_ytvis
 from mmdet.utils import UserError
 
 ROOT = Path(__file__).resolve().parents[2]

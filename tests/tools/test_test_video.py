@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from mmdet.evaluation.results import VideoResultWriter
-from mmdet.visualization import VideoReader
+from mmdet.formats.results import VideoResultWriter
+from mmdet.media import VideoReader
 from tools.test_video import main, parse_args
 
 from .. import tiny as parts

@@ -17,8 +17,8 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.visualization import Visualizer
 
-from mmdet.datasets.synthetic import generate_dataset
-from tests.engine.old_configs import SMALL_CFG
+from mmdet.synthetic import generate_dataset
+from tests.compat.configs.old_configs import SMALL_CFG
 from tests.engine.test_checkpoint import Payload
 
 ROOT = Path(__file__).resolve().parents[2]

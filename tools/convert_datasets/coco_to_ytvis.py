@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
-from mmdet.datasets.convert.coco import coco_to_ytvis  # noqa: E402
-from mmdet.structures.ytvis import read_json  # noqa: E402
+from mmdet.formats.builder import write_dataset  # noqa: E402
+from mmdet.formats.coco_video import coco_to_ytvis  # noqa: E402
+from mmdet.formats.ytvis import read_json  # noqa: E402
 from mmdet.utils import cli_main  # noqa: E402
 
 

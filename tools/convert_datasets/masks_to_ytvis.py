@@ -15,12 +15,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
-from mmdet.datasets.convert.files import check_pictures, read_name_list  # noqa: E402
-from mmdet.datasets.convert.manifest import has_manifest  # noqa: E402
-from mmdet.datasets.convert.mask_folders import mask_folders_to_ytvis  # noqa: E402
-from mmdet.datasets.convert.objects import ObjectTable  # noqa: E402
-from mmdet.datasets.convert.restore import contradictions, restore_dataset  # noqa: E402
+from mmdet.formats.builder import write_dataset  # noqa: E402
+from mmdet.formats.files import check_pictures, read_name_list  # noqa: E402
+from mmdet.formats.manifest import has_manifest  # noqa: E402
+from mmdet.formats.mask_folders import mask_folders_to_ytvis  # noqa: E402
+from mmdet.formats.object_table import ObjectTable  # noqa: E402
+from mmdet.formats.restore import contradictions, restore_dataset  # noqa: E402
 from mmdet.utils import UserError, cli_main  # noqa: E402
 
 

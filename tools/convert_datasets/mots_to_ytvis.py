@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet.datasets.convert.builder import write_dataset  # noqa: E402
-from mmdet.datasets.convert.mots import mots_to_ytvis  # noqa: E402
+from mmdet.formats.builder import write_dataset  # noqa: E402
+from mmdet.formats.mots import mots_to_ytvis  # noqa: E402
 from mmdet.utils import UserError, cli_main  # noqa: E402
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet.datasets.convert.export_masks import export_masks  # noqa: E402
-from mmdet.structures.ytvis import load_ytvis  # noqa: E402
+from mmdet.formats.export_masks import export_masks  # noqa: E402
+from mmdet.formats.ytvis import load_ytvis  # noqa: E402
 from mmdet.utils import cli_main  # noqa: E402
 
 

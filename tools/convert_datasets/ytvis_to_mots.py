@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from mmdet.datasets.convert.mots import ytvis_to_mots  # noqa: E402
-from mmdet.structures.ytvis import load_ytvis  # noqa: E402
+from mmdet.formats.mots import ytvis_to_mots  # noqa: E402
+from mmdet.formats.ytvis import load_ytvis  # noqa: E402
 from mmdet.utils import Progress, atomic_write_text, cli_main  # noqa: E402
 
 

@@ -3,7 +3,7 @@
 from .augment import PhotoMetricDistortion, RandomCrop
 from .base import FrameTransform
 from .geometric import RandomFlip, RefBoxJitter, Resize
-from .load import LoadAnnotations, LoadImage, read_image
+from .load import LoadAnnotations, LoadImage
 from .pack import PackInputs
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     'RandomFlip',
     'RefBoxJitter',
     'Resize',
-    'read_image',
 ]

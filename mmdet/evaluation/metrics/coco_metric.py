@@ -11,9 +11,9 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from ...registry import METRICS
-from ...utils.errors import UserError, suggest
-from ...utils.io import atomic_open
+from mmdet.registry import METRICS
+from mmdet.utils.errors import UserError, suggest
+from mmdet.utils.io import atomic_open
 
 KINDS = ('bbox', 'segm', 'proposal')
 STATS = (

@@ -9,10 +9,10 @@ from mmengine.dist import broadcast_object_list, gather_object, get_rank, get_wo
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from ...registry import METRICS
-from ...structures.ytvis_layout import find_ann_file
-from ...utils.errors import UserError, suggest
-from ..results import VideoResultWriter, merge_results, prepare_results, result_path
+from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, result_path
+from mmdet.formats.ytvis_layout import find_ann_file
+from mmdet.registry import METRICS
+from mmdet.utils.errors import UserError, suggest
 
 IOU_TYPES = ('segm', 'bbox')
 
@@ -100,7 +100,7 @@ class YTVISMetric(BaseMetric):
         Returns:
             dict[str, float]: ``segm_AP`` and so on; empty where there is no ground truth.
         """
-        from ..evaluate import evaluate_ytvis
+        from ..ap.evaluate import evaluate_ytvis
 
         metrics = {}
         for iou_type in self.iou_types:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from ...registry import TASK_UTILS
+from mmdet.registry import TASK_UTILS
 
 # Grids kept for reuse; multi-scale training sees more shapes than this only over a long time.
 _CACHE_SIZE = 16

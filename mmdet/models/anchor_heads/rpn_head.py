@@ -6,8 +6,9 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import nn
 
-from ...ops import batched_nms, nms
-from ...registry import MODELS, TASK_UTILS
+from mmdet.ops import batched_nms, nms
+from mmdet.registry import MODELS, TASK_UTILS
+
 from ..task_modules.samplers import image_generator
 
 

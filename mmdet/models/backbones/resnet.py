@@ -4,7 +4,8 @@ from mmengine.model import BaseModule, Sequential
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from ..norm import build_norm, check_norm_cfg
 from .blocks import BasicBlock, Bottleneck
 

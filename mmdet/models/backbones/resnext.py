@@ -1,6 +1,7 @@
 """ResNeXt (Xie et al., arXiv 1611.05431): ResNet with grouped 3x3 convolutions."""
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from .blocks import Bottleneck
 from .resnet import ResNet
 

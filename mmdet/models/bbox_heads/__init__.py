@@ -1,12 +1,7 @@
 """Heads that classify rois and refine their boxes."""
 
 from .bbox_head import BBoxHead
-from .convfc_bbox_head import (
-    ConvFCBBoxHead,
-    Shared2FCBBoxHead,
-    Shared4Conv1FCBBoxHead,
-    SharedFCBBoxHead,
-)
+from .convfc_bbox_head import ConvFCBBoxHead, Shared2FCBBoxHead, Shared4Conv1FCBBoxHead, SharedFCBBoxHead
 
 __all__ = [
     'BBoxHead',

@@ -6,9 +6,10 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import nn
 
-from ...ops import multiclass_nms
-from ...registry import MODELS, TASK_UTILS
-from ...structures.bbox import unscale_bboxes
+from mmdet.ops import multiclass_nms
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures.bbox import unscale_bboxes
+
 from ..losses import accuracy
 
 

@@ -4,7 +4,8 @@ from mmcv.cnn import ConvModule
 from torch import nn
 from torch.nn import functional as F
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from ..norm import check_norm_cfg
 from .bbox_head import BBoxHead
 

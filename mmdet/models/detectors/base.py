@@ -3,7 +3,8 @@
 import torch
 from mmengine.model import BaseModel
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from ..fit import check_channels
 
 MODES = ('loss', 'predict', 'tensor')

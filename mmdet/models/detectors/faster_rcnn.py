@@ -2,7 +2,8 @@
 
 import torch
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from .two_stage import TwoStageDetector
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from ...registry import MODELS
-from ...structures.bbox import bboxes_to_rois
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import bboxes_to_rois
+
 from .two_stage import TwoStageDetector
 
 

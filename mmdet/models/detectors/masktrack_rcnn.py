@@ -2,8 +2,9 @@
 
 import torch
 
-from ...registry import MODELS, TASK_UTILS
-from ...structures.bbox import bboxes_to_rois
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures.bbox import bboxes_to_rois
+
 from .mask_rcnn import MaskRCNN
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from ...registry import MODELS
-from ...structures.bbox import unscale_bboxes
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import unscale_bboxes
+
 from .base import BaseDetector
 
 

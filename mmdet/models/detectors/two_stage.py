@@ -2,8 +2,9 @@
 
 import torch
 
-from ...registry import MODELS, TASK_UTILS
-from ...structures.bbox import bboxes_to_rois, scale_bboxes
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures.bbox import bboxes_to_rois, scale_bboxes
+
 from ..fit import check_roi_features
 from ..task_modules.samplers import image_generator
 from .base import BaseDetector

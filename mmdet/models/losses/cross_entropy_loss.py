@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from .reduce import check_reduction, reduce_loss
 
 

@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 from torch import nn
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from .reduce import check_reduction, reduce_loss
 
 

@@ -6,9 +6,9 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
-from ...registry import MODELS
-from ...structures.bbox import unscale_bboxes
-from ...structures.mask import MASK_CONVENTIONS, mask_targets, paste_masks
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import unscale_bboxes
+from mmdet.structures.mask import MASK_CONVENTIONS, mask_targets, paste_masks
 
 UPSAMPLE_METHODS = ('deconv', 'nearest', 'bilinear', None)
 

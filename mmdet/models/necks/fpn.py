@@ -5,7 +5,8 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import nn
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from ..norm import check_norm_cfg
 
 _EXTRA_SOURCES = ('on_input', 'on_lateral', 'on_output')

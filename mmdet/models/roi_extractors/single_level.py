@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from ...ops import RoIAlign, multilevel_roi_align
-from ...registry import MODELS
+from mmdet.ops import RoIAlign, multilevel_roi_align
+from mmdet.registry import MODELS
 
 
 @MODELS.register_module()

@@ -5,7 +5,8 @@ from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional as F
 
-from ...registry import MODELS
+from mmdet.registry import MODELS
+
 from ..losses import accuracy
 
 IGNORED = -1

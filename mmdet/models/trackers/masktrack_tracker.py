@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from ...registry import TASK_UTILS
-from ...structures.bbox import bbox_overlaps
+from mmdet.registry import TASK_UTILS
+from mmdet.structures.bbox import bbox_overlaps
+
 from .memory import TrackMemory
 
 CUES = ('det_score', 'iou', 'label')

@@ -2,8 +2,9 @@
 
 import torch
 
-from ....registry import TASK_UTILS
-from ....structures.bbox import bbox_overlaps
+from mmdet.registry import TASK_UTILS
+from mmdet.structures.bbox import bbox_overlaps
+
 from .assign_result import AssignResult
 
 

@@ -1,7 +1,7 @@
 """Centre shift and log size relative to a reference box, in two conventions."""
 
-from ....registry import TASK_UTILS
-from ....structures.bbox import bbox2delta, delta2bbox
+from mmdet.registry import TASK_UTILS
+from mmdet.structures.bbox import bbox2delta, delta2bbox
 
 
 @TASK_UTILS.register_module()

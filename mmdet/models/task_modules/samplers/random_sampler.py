@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from ....registry import TASK_UTILS
+from mmdet.registry import TASK_UTILS
+
 from .sampling_result import SamplingResult
 
 

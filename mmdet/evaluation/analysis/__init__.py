@@ -1,0 +1,1 @@
+"""Where the score is lost: oracles, tracking numbers and plots."""

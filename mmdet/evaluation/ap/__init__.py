@@ -1,0 +1,1 @@
+"""Video AP, equal to the official evaluator bit for bit."""

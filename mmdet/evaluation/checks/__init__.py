@@ -1,0 +1,1 @@
+"""Checks of annotation and result files."""

@@ -1,0 +1,122 @@
+"""COCO annotations of video frames with a track id (CocoVID among them), to YouTube-VIS."""
+
+from pathlib import PurePosixPath
+
+from mmdet.structures.rle import segm_to_rle
+from mmdet.utils import Progress, UserError, natural_key
+
+from .builder import DatasetBuilder
+from .ytvis import parse_ytvis
+
+
+def coco_to_ytvis(content, path='annotations', video_from_path=False, stream=None):
+    """Group images to videos and annotations to tracks.
+
+    Args:
+        content (dict): COCO json; annotations have ``track_id`` or ``instance_id`` (unique within a video),
+            images ``video_id`` and ``frame_id``. Frames without an object stay; so do videos.
+        path (str): what messages call it.
+        video_from_path (bool): the folder of ``file_name`` is the video, its names in natural order (``9``
+            before ``10``) the frames.
+        stream (IO | None): where progress is printed; stderr by default.
+
+    Returns:
+        dict: YouTube-VIS annotations; crowd without a track id becomes a track of its own. Boxes and areas
+        are those of the masks.
+
+    Raises:
+        UserError: naming the entry that lacks something or contradicts another.
+    """
+    for key in ('images', 'annotations', 'categories'):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise UserError(f'{path} is not a COCO annotation file: expected a list under {key!r}')
+    categories = set(parse_ytvis({'videos': [], 'categories': content['categories']}, path).category_ids)
+    builder = DatasetBuilder(content['categories'])
+    places = _add_videos(builder, content, path, video_from_path)
+    tracks = {}
+    with Progress(len(content['annotations']), 'annotations', stream=stream) as progress:
+        for number, annotation in enumerate(content['annotations']):
+            _collect(tracks, annotation, places, categories, f'{path}: annotations[{number}]')
+            progress.update()
+    for (video_id, _), track in tracks.items():
+        builder.add_track(video_id, track['category'], track['masks'], track['crowd'], **track['extra'])
+    return builder.content()
+
+
+def _add_videos(builder, content, path, video_from_path):
+    """Add the videos; returns image id -> (video id, frame, height, width)."""
+    groups = _group_images(content['images'], path, video_from_path)
+    named = {v['id']: v['name'] for v in content.get('videos') or () if _is_named(v)}
+    places = {}
+    for key, frames in groups.items():
+        ordered = [frames[order] for order in sorted(frames, key=natural_key if video_from_path else None)]
+        sizes = {(image['height'], image['width']) for image in ordered}
+        if len(sizes) > 1:
+            raise UserError(
+                f'{path}: images of video {key!r} differ in size (height, width): {sorted(sizes)}'
+            )
+        (height, width), names = sizes.pop(), [image['file_name'] for image in ordered]
+        extra = {'name': named[key]} if not video_from_path and key in named else {}
+        video_id = builder.add_video(names, height, width, None if video_from_path else key, **extra)
+        for frame, image in enumerate(ordered):
+            if image['id'] in places:
+                raise UserError(f'{path}: the image id {image["id"]} is used twice')
+            places[image['id']] = (video_id, frame, height, width)
+    return places
+
+
+def _is_named(video):
+    return isinstance(video, dict) and isinstance(video.get('id'), (int, str)) and 'name' in video
+
+
+def _group_images(images, path, video_from_path):
+    """video -> {order of the frame: image}."""
+    needed = ['id', 'file_name', 'width', 'height'] + ([] if video_from_path else ['video_id', 'frame_id'])
+    kinds = {'file_name': str, 'id': (int, str), 'video_id': (int, str)}
+    groups = {}
+    for number, image in enumerate(images):
+        place = f'{path}: images[{number}]'
+        missing = [key for key in needed if not isinstance(image, dict) or key not in image]
+        if missing:
+            hint = '' if video_from_path else ' (where a folder is a video: --video-from-path)'
+            raise UserError(f'{place}: {", ".join(missing)} missing{hint}')
+        for key in needed:
+            if not isinstance(image[key], kinds.get(key, int)) or isinstance(image[key], bool):
+                raise UserError(f'{place}.{key}: got {image[key]!r:.60}')
+        if video_from_path:
+            key, order = str(PurePosixPath(image['file_name']).parent), image['file_name']
+        else:
+            key, order = image['video_id'], image['frame_id']
+        frames = groups.setdefault(key, {})
+        if order in frames:
+            raise UserError(f'{place}: video {key!r} has frame {order!r} twice')
+        frames[order] = image
+    return groups
+
+
+def _collect(tracks, annotation, places, categories, place):
+    """Put the mask of one annotation into its track: (video id, track id) -> what the track is."""
+    image = annotation.get('image_id') if isinstance(annotation, dict) else None
+    if not isinstance(image, (int, str)) or image not in places:
+        raise UserError(f'{place}: image_id is missing or not among the images')
+    video_id, frame, height, width = places[image]
+    identity = annotation.get('track_id', annotation.get('instance_id'))
+    crowd, category = int(bool(annotation.get('iscrowd', 0))), annotation.get('category_id')
+    if not isinstance(category, int) or category not in categories:
+        raise UserError(f'{place}: category_id {category!r} is not among the categories')
+    if identity is None and not crowd:
+        raise UserError(f'{place}: track_id (or instance_id) is missing')
+    if isinstance(identity, (list, dict)):
+        raise UserError(f'{place}: track_id (or instance_id) is no id: {identity!r:.60}')
+    try:
+        rle = segm_to_rle(annotation.get('segmentation'), height, width)
+    except ValueError as error:
+        raise UserError(f'{place}.segmentation: {error}') from None
+    key = (video_id, ('crowd', len(tracks)) if identity is None else identity)
+    extra = {} if identity is None else {'track_id': identity}
+    track = tracks.setdefault(key, {'category': category, 'crowd': crowd, 'masks': {}, 'extra': extra})
+    if (track['category'], track['crowd']) != (category, crowd):
+        raise UserError(f'{place}: track {identity!r} changes its category or iscrowd')
+    if frame in track['masks']:
+        raise UserError(f'{place}: track {identity!r} is in its image twice')
+    track['masks'][frame] = rle

@@ -1,0 +1,213 @@
+"""Reading frames of a video file or folder and writing videos, frame by frame."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mmdet.utils.errors import UserError
+from mmdet.utils.names import PICTURES, natural_key
+
+# What OpenCV's wheels encode. Browsers play VP8; they would play VP9, but that takes several times as long.
+CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.avi': 'MJPG'}
+
+
+class VideoReader:
+    """Frames of a video file or of a folder of pictures, one at a time, turned upright as the file says.
+
+    Args:
+        path (str | Path): a video that OpenCV reads, or a folder; a folder's pictures come in the natural
+            order of their names.
+
+    Attributes:
+        fps (float): frames a second; for a folder, ``default_fps``.
+        count (int | None): number of frames, where known before reading.
+        read (int): number of frames read so far.
+
+    Raises:
+        UserError: if there is nothing to read, or it cannot be read.
+    """
+
+    def __init__(self, path, default_fps=6.0):
+        self.path = Path(path)
+        self.read = 0
+        self.files = None
+        if self.path.is_dir():
+            files = (file for file in self.path.iterdir() if file.suffix.lower() in PICTURES)
+            self.files = sorted(files, key=lambda file: natural_key(file.name))
+            if not self.files:
+                raise UserError(f'{self.path}: no pictures ({", ".join(PICTURES)}) in this folder')
+            self.fps, self.count = float(default_fps), len(self.files)
+            return
+        if not self.path.exists():
+            raise UserError(f'{self.path}: no such video file or folder')
+        if self.path.stat().st_size == 0:
+            raise UserError(f'{self.path}: the file is empty')
+        capture = cv2.VideoCapture(str(self.path))
+        try:
+            if not capture.isOpened():
+                raise UserError(
+                    f'{self.path}: not a video that can be read (truncated, or of an unknown format)'
+                )
+            fps = capture.get(cv2.CAP_PROP_FPS)
+            count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        finally:
+            capture.release()
+        self.fps = float(fps) if 0 < fps < 1000 else float(default_fps)
+        self.count = int(count) if 0 < count < 1e9 else None
+
+    def __iter__(self):
+        """Yield uint8 (H, W, 3) BGR frames."""
+        self.read = 0
+        for frame in self._from_files() if self.files is not None else self._from_video():
+            self.read += 1
+            yield frame
+        if self.read == 0:
+            raise UserError(f'{self.path}: no frame could be read')
+
+    def _from_files(self):
+        for file in self.files:
+            frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
+            if frame is None:
+                raise UserError(f'{file}: not a picture that can be read')
+            yield frame
+
+    def _from_video(self):
+        capture = cv2.VideoCapture(str(self.path))
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        try:
+            while True:
+                ok, frame = capture.read()
+                if not ok:
+                    return
+                yield frame
+        finally:
+            capture.release()
+
+    def missing(self):
+        """Number of frames that the file announces and that could not be read; call it after the last frame.
+
+        Some formats only estimate their number of frames, so that a difference of a twentieth counts as none.
+        """
+        if self.count is None:
+            return 0
+        short = self.count - self.read
+        return short if short > max(2, self.count // 20) else 0
+
+
+@contextlib.contextmanager
+def _without_tag_warnings():
+    """Keep OpenCV's remark that webm has no codec tags off the screen; whatever else is printed passes.
+
+    OpenCV prints it for every webm file, whatever the log level, by C code that only the file descriptor
+    reaches.
+    """
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        screen = os.dup(2)
+    except OSError:  # there is no stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(screen, 2)
+            caught.seek(0)
+            rest = [line for line in caught if not (b'OpenCV: FFMPEG: tag' in line and b'webm' in line)]
+            os.write(screen, b''.join(rest))
+            os.close(screen)
+
+
+class VideoWriter:
+    """Writes frames to a video as they come; the file appears under its name when it is whole.
+
+    Where OpenCV has no encoder for what the name asks for, the next of webm, mp4 and avi takes its place.
+
+    Args:
+        path (str | Path): the video. ``.webm`` (VP8) plays in browsers; ``.mp4`` (MPEG-4 part 2) does not,
+            but is quicker to write and plays in most programs; ``.avi`` is JPEG pictures.
+        fps (float): frames a second.
+        codec (str | None): four characters, in place of the one that goes with the suffix.
+
+    Attributes:
+        path (Path): where the video is, with the suffix it got.
+        frames (int): number of frames written.
+    """
+
+    def __init__(self, path, fps=6.0, codec=None):
+        if not fps > 0:
+            raise UserError(f'{path}: expected more than 0 frames a second, got {fps}')
+        self.path = Path(path)
+        self.fps = float(fps)
+        self.codec = codec
+        self.frames = 0
+        self._size = None
+        self._writer = None
+        self._temporary = None
+
+    def _tries(self):
+        """Suffix and codec of what is asked for, then those that may take its place."""
+        wanted = self.path.suffix.lower() or '.mp4'
+        yield wanted, self.codec or CODECS.get(wanted, CODECS['.mp4'])
+        later = list(CODECS)[list(CODECS).index(wanted) + 1 :] if wanted in CODECS else ['.avi']
+        yield from ((suffix, CODECS[suffix]) for suffix in later)
+
+    def _open(self, width, height):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.path.parent, os.W_OK):  # OpenCV would blame its encoders
+            raise UserError(f'{self.path}: the folder may not be written to')
+        for suffix, codec in self._tries():
+            temporary = self.path.with_name(f'.{self.path.stem}.{os.getpid()}.tmp{suffix}')
+            fourcc = cv2.VideoWriter_fourcc(*codec)
+            with _without_tag_warnings() if suffix == '.webm' else contextlib.nullcontext():
+                writer = cv2.VideoWriter(str(temporary), fourcc, self.fps, (width, height))
+            if writer.isOpened():
+                self.path, self._temporary, self._writer = self.path.with_suffix(suffix), temporary, writer
+                return
+            writer.release()
+            temporary.unlink(missing_ok=True)
+        names = ' or '.join(codec for _, codec in self._tries())
+        raise UserError(f'{self.path}: OpenCV has no encoder for {names}')
+
+    def write(self, frame):
+        """Append a frame, uint8 (H, W, 3) BGR. Odd sides are extended by one pixel, as encoders ask for.
+
+        Raises:
+            UserError: if its size is not that of the first frame, or OpenCV cannot encode videos.
+        """
+        height, width = frame.shape[:2]
+        if self._size is None:
+            self._size = (height, width)
+            self._open(width + width % 2, height + height % 2)
+        if (height, width) != self._size:
+            raise UserError(
+                f'{self.path}: frame {self.frames} is {height} x {width}, the first was {self._size}'
+            )
+        if height % 2 or width % 2:
+            frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        self._writer.write(np.ascontiguousarray(frame))
+        self.frames += 1
+
+    def close(self, keep=True):
+        """Finish the file; with ``keep=False`` it is thrown away. A video without frames leaves no file."""
+        if self._writer is None:
+            return
+        self._writer.release()
+        self._writer = None
+        if keep:
+            os.replace(self._temporary, self.path)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.close(keep=kind is None)
