@@ -1,4 +1,4 @@
-"""Make an annotation file and results of the size of the YouTube-VIS 2019 validation set, without pictures.
+"""Make an annotation file and results of the size of the YouTube-VIS 2019 validation set, without images.
 
     python benchmarks/make_ytvis_set.py DIR [--videos 302] [--seed 0]
 

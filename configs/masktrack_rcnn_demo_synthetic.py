@@ -51,7 +51,7 @@ model = dict(
         roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=2, mode='legacy'),
         out_channels=channels,
         featmap_strides=[4, 8, 16, 32],
-        finest_scale=28,  # half of the usual, as pictures and objects are small
+        finest_scale=28,  # half of the usual, as images and objects are small
     ),
     bbox_head=dict(
         type='SharedFCBBoxHead',

@@ -4,7 +4,7 @@
 #   python tools/train.py configs/masktrack_rcnn_r18_scratch_clips.py --validate --seed 0
 #
 # It learns its own clips by heart: training and testing read the same file, so the score says that the
-# chain works on real pictures, not how good a model is. Give val_dataloader another file to learn more.
+# chain works on real images, not how good a model is. Give val_dataloader another file to learn more.
 # Classes come from the json; num_classes must be their number.
 
 _base_ = './masktrack_rcnn_demo_synthetic.py'

@@ -8,7 +8,7 @@
 #
 # What differs from masktrack_rcnn_r50_fpn_1x_youtubevos.py: docs/checkpoints.md, "Conventions".
 
-# --- model: continuous boxes, anchors centred on the grid, aligned RoIAlign with adaptive sampling ---
+# --- model: continuous boxes, anchors centered on the grid, aligned RoIAlign with adaptive sampling ---
 num_classes = 40  # without background
 box_means = [0.0, 0.0, 0.0, 0.0]
 model = dict(

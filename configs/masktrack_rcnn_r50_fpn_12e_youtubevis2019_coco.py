@@ -2,8 +2,8 @@
 #
 #   python tools/train.py configs/masktrack_rcnn_r50_fpn_12e_youtubevis2019_coco.py
 #
-# An image of COCO becomes two crops with other colours, whose objects have the same identities. It is used
-# if it has an object of a category that both data sets know. No published weights go with it.
+# An image of COCO becomes two crops with other colors, whose objects have the same identities. It is used
+# if it has an object of a category that both datasets know. No published weights go with it.
 _base_ = './masktrack_rcnn_r50_fpn_12e_youtubevis2019.py'
 
 # --- data: videos as in the base, images from data/coco ---

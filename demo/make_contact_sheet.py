@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Many frames of rendered videos on one picture: python demo/make_contact_sheet.py DIR --out sheet.jpg."""
+"""Many frames of rendered videos on one image: python demo/make_contact_sheet.py DIR --out sheet.jpg."""
 
 import argparse
 import sys
@@ -13,20 +13,18 @@ from mmdet.utils import cli_main  # noqa: E402
 @cli_main
 def main(argv=None):
     """Lay out and write."""
-    parser = argparse.ArgumentParser(
-        description='Put frames of rendered videos on one picture, a row a video.'
-    )
+    parser = argparse.ArgumentParser(description='Put frames of rendered videos on one image, a row a video.')
     parser.add_argument('folder', metavar='SHOW_DIR', help='as tools/test_video.py --show-dir leaves it')
     parser.add_argument('--out', help='default: SHOW_DIR/contact_sheet.jpg')
     parser.add_argument('--rows', type=int, default=6, help='number of videos')
-    parser.add_argument('--columns', type=int, help='frames of each; default: 5, or 3 of wide pictures')
+    parser.add_argument('--columns', type=int, help='frames of each; default: 5, or 3 of wide images')
     parser.add_argument('--cell-width', type=int, help='pixels of a frame; default: by its shape')
     args = parser.parse_args(argv)
-    from mmdet.media import write_picture
+    from mmdet.media import write_image
     from mmdet.visualization import sheet_of_folder
 
     out = Path(args.out or Path(args.folder) / 'contact_sheet.jpg')
-    write_picture(out, sheet_of_folder(args.folder, args.rows, args.columns, cell_width=args.cell_width))
+    write_image(out, sheet_of_folder(args.folder, args.rows, args.columns, cell_width=args.cell_width))
     print(out)
 
 

@@ -32,7 +32,7 @@ def step(title, *command):
 
 @cli_main
 def main():
-    """Run the four steps and print the score and where the pictures are."""
+    """Run the four steps and print the score and where the images are."""
     from mmdet.apis import load_config
     from mmdet.evaluation import evaluate_ytvis
 

@@ -22,7 +22,7 @@ def parse_args(argv=None):
         description='Detect, segment and track the objects of a video file or of a folder of frames. '
         'The video streams through: its length does not matter for memory.'
     )
-    parser.add_argument('video', help='video file, or folder of pictures in the order of their names')
+    parser.add_argument('video', help='video file, or folder of images in the order of their names')
     parser.add_argument('config', help='config file, also one of 2019')
     parser.add_argument('checkpoint', help='weights')
     parser.add_argument(
@@ -33,7 +33,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--json', metavar='FILE', help='write the tracks too, as YouTube-VIS results of video 1'
     )
-    parser.add_argument('--frames', metavar='DIR', help='write the pictures too, DIR/00000.jpg, ...')
+    parser.add_argument('--frames', metavar='DIR', help='write the images too, DIR/00000.jpg, ...')
     parser.add_argument(
         '--score-thr', type=float, default=0.3, metavar='S', help='draw objects of at least S (0.3)'
     )
@@ -98,7 +98,7 @@ class TrackCollector:
 def track(args, model, reader, frames):
     """Walk through the video; returns the path of the video written and the number of frames."""
     from mmdet.apis import inference_video
-    from mmdet.media import VideoWriter, write_picture
+    from mmdet.media import VideoWriter, write_image
     from mmdet.visualization import draw_instances
 
     collector = TrackCollector(model) if args.json else None
@@ -117,7 +117,7 @@ def track(args, model, reader, frames):
             picture = draw_instances(frame, pred, classes, **style)
             writer.write(picture)
             if args.frames:
-                write_picture(Path(args.frames) / f'{index:05d}.jpg', picture)
+                write_image(Path(args.frames) / f'{index:05d}.jpg', picture)
             if collector is not None:
                 collector.add(index, pred)
             progress.update()

@@ -109,7 +109,7 @@ def write_blocks(folder):
 
 
 def write_boxes(folder):
-    """Pictures and the table that the data set of docs/extend.md reads."""
+    """Images and the table that the dataset of docs/extend.md reads."""
     (folder / 'frames').mkdir()
     lines = ['video,frame,file,width,height,track,category,x,y,w,h']
     for frame in range(3):

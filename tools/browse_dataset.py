@@ -2,7 +2,7 @@
 
     python tools/browse_dataset.py configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py --out browse --count 20
 
-An identity has the same colour and number in both frames. White boxes are crowd, to be ignored.
+An identity has the same color and number in both frames. White boxes are crowd, to be ignored.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def parse_args(argv=None):
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser(
-        description='Write samples of a data set as pictures, as they come out of the pipeline.'
+        description='Write samples of a dataset as images, as they come out of the pipeline.'
     )
     parser.add_argument('config', help='config file, native or of 2019')
     parser.add_argument('--out', metavar='DIR', default='browse', help='output folder (browse)')
@@ -54,7 +54,7 @@ def draw_sample(packed, classes, min_width=480):
         min_width (int): pixels; narrower frames are enlarged by a whole factor.
 
     Returns:
-        np.ndarray: uint8 BGR picture.
+        np.ndarray: uint8 BGR image.
     """
     import cv2
 
@@ -89,7 +89,7 @@ def main(argv=None):
     args = parse_args(argv)
     from mmdet.apis import building, load_config, register_all_modules
     from mmdet.datasets.samplers import SampleIndex
-    from mmdet.media import write_picture
+    from mmdet.media import write_image
     from mmdet.registry import DATASETS
     from mmdet.visualization import contact_sheet
 
@@ -105,10 +105,10 @@ def main(argv=None):
         for index in indices:
             sample = dataset[SampleIndex(index, args.epoch, args.seed)]
             pictures.append(draw_sample(sample, dataset.metainfo['classes']))
-            write_picture(out / f'{index:06d}.jpg', pictures[-1])
+            write_image(out / f'{index:06d}.jpg', pictures[-1])
             progress.update()
     rows = [pictures[number : number + 2] for number in range(0, len(pictures), 2)]
-    write_picture(out / 'contact_sheet.jpg', contact_sheet(rows, cell_width=640))
+    write_image(out / 'contact_sheet.jpg', contact_sheet(rows, cell_width=640))
     print(f'wrote {len(pictures)} of {len(dataset)} samples and contact_sheet.jpg to {out}')
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmdet.evaluation.checks.findings.findings import check_annotations  # noqa: E402
-
 from mmdet.evaluation.check_report import findings_report  # noqa: E402
+from mmdet.evaluation.checks.findings import check_annotations  # noqa: E402
 from mmdet.utils import Progress, UserError, cli_main  # noqa: E402
 
 
@@ -46,7 +45,7 @@ def check_images(root, folder, findings):
         for name in video['file_names']
         if isinstance(name, str)
     ]
-    with Progress(len(frames), 'pictures') as progress:
+    with Progress(len(frames), 'images') as progress:
         for row, video, name in frames:
             place = f'videos[{row}] (id {video.get("id")!r}) {name}'
             progress.update()
@@ -61,7 +60,7 @@ def check_images(root, folder, findings):
             if (height, width) != (video.get('height'), video.get('width')):
                 expected = f'{video.get("height")}x{video.get("width")}'
                 findings.add('image_size', f'{place} is {height}x{width}, the file says {expected}')
-    findings.counts['pictures'] = len(frames)
+    findings.counts['images'] = len(frames)
 
 
 @cli_main

@@ -3,7 +3,7 @@
     python tools/convert_checkpoint.py SRC DST [--format auto] [--config-out CONFIG.py]
 
 DST may end in .pth or .safetensors. What the weights cannot carry (anchors, box coding, RoIAlign, image
-normalisation, tracker rules) goes into a config: written to --config-out, or printed. docs/checkpoints.md
+normalization, tracker rules) goes into a config: written to --config-out, or printed. docs/checkpoints.md
 says what is converted, what is refused and why.
 """
 

@@ -74,7 +74,7 @@ def check_paths(args):
 
 
 def say_drawn(paths):
-    """Name pictures and videos that were written."""
+    """Name images and videos that were written."""
     for path in paths:
         print(f'drew {path}', file=sys.stderr)
 
@@ -100,13 +100,13 @@ def main(argv=None):
         print('note: no ground truth: there is nothing to analyze or draw', file=sys.stderr)
         args.analyze, args.plot, args.images = False, None, None
     if args.analyze or (args.plot and args.iou_type == 'segm'):
-        from mmdet.evaluation.analysis.analyze.analyze import analyze
+        from mmdet.evaluation.analysis.analyze import analyze
 
         summary['analysis'] = analyze(evaluation, args.score_thr, args.backend)
         for note in summary['analysis']['notes']:
             print(f'note: {note}', file=sys.stderr)
     if args.plot:
-        from mmdet.evaluation.analysis.analyze.plots import plot_evaluation
+        from mmdet.evaluation.analysis.plots import plot_evaluation
 
         say_drawn(plot_evaluation(evaluation, summary, args.plot))
     if args.out:

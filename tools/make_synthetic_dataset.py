@@ -1,4 +1,4 @@
-"""Make a synthetic data set in YouTube-VIS format.
+"""Make a synthetic dataset in YouTube-VIS format.
 
 python tools/make_synthetic_dataset.py data/synthetic --train-videos 40 --val-videos 8 --seed 0
 """
@@ -16,7 +16,7 @@ from mmdet.utils import cli_main  # noqa: E402
 def parse_args(argv=None):
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Make a synthetic data set in YouTube-VIS format.',
+        description='Make a synthetic dataset in YouTube-VIS format.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('out', help='folder to make')
@@ -36,7 +36,7 @@ def parse_args(argv=None):
 
 @cli_main
 def main(argv=None):
-    """Make the data set."""
+    """Make the dataset."""
     args = parse_args(argv)
     out = generate_dataset(**vars(args))
     print(f'wrote {out}: {args.train_videos} training and {args.val_videos} validation videos')

@@ -106,7 +106,7 @@ def check_config(args, state):
 
 
 def safetensors_bytes(state, meta):
-    """Serialise by the published layout, keys in order: the same content always gives the same bytes.
+    """Serialize by the published layout, keys in order: the same content always gives the same bytes.
 
     The library's own writer orders the metadata by chance, which would make the hash in the name one of many.
     """
@@ -141,7 +141,7 @@ def safetensors_bytes(state, meta):
 
 
 def pth_bytes(state, meta):
-    """Serialise as ``{'meta', 'state_dict'}``, each tensor with a storage of its own."""
+    """Serialize as ``{'meta', 'state_dict'}``, each tensor with a storage of its own."""
     import torch
 
     buffer = io.BytesIO()

@@ -4,7 +4,7 @@
     python tools/split_ytvis.py data/annotations/train.json --out few.json --videos 3,17,0043f083b5
 
 A split writes instances_train_sub.json and instances_val_sub.json into the folder DIR; a subset writes
-instances_subset.json, or the file that --out names. Pictures stay where they are: both parts refer to the
+instances_subset.json, or the file that --out names. Images stay where they are: both parts refer to the
 same folder.
 """
 
@@ -59,7 +59,7 @@ def table(index, parts):
 
     rows = [['category', *(f'{name}: videos' for name in parts), *(f'{name}: objects' for name in parts)]]
     for category in index.categories:
-        mine = [a['video_id'] for a in index.annotations if a['category_id'] == category['id']]
+        mine = [a['video_id'] for a in index.tracks if a['category_id'] == category['id']]
         videos = [len(set(mine) & ids) for ids in parts.values()]
         rows.append([category['name'], *videos, *(sum(v in ids for v in mine) for ids in parts.values())])
     return AsciiTable(rows).table
@@ -89,7 +89,7 @@ def main(argv=None):
     parts = dict(zip(('train', 'val'), split_videos(categories, args.val_fraction or '0.2', args.seed)))
     for name, ids in parts.items():
         write(paths[name], subset(content, ids))
-    if index.annotations:
+    if index.tracks:
         print(table(index, parts))
     for category in index.categories:
         has = {name for name, ids in parts.items() if any(_seen(index, category, v) for v in ids)}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Detect objects in the pictures of a dataset: python tools/test.py CONFIG CHECKPOINT --out OUT --eval."""
+"""Detect objects in the images of a dataset: python tools/test.py CONFIG CHECKPOINT --out OUT --eval."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ def parse_args(argv=None):
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser(
-        description='Detect objects in the pictures of the test dataset of a config. Results are always '
+        description='Detect objects in the images of the test dataset of a config. Results are always '
         'written: OUT.bbox.json, OUT.segm.json, in the format of COCO.'
     )
     parser.add_argument('config', help='config file, also one of 2019')

@@ -122,7 +122,7 @@ def make_renderer(args, dataset, json_path):
 def render_rest(renderer, dataset, json_path, fresh):
     """Render what was not rendered on the way (``fresh``: the ids of what was), then the contact sheet."""
     from mmdet.apis.rendering import tracks_by_video
-    from mmdet.media import write_picture
+    from mmdet.media import write_image
     from mmdet.utils import Progress
     from mmdet.visualization import sheet_of_folder
 
@@ -134,7 +134,7 @@ def render_rest(renderer, dataset, json_path, fresh):
                 renderer(video, tracks.get(video['id'], []))
                 progress.update()
     sheet = renderer.out_dir / 'contact_sheet.jpg'
-    write_picture(sheet, sheet_of_folder(renderer.out_dir))
+    write_image(sheet, sheet_of_folder(renderer.out_dir))
     print(f'rendered videos and {sheet.name} are in {renderer.out_dir}')
 
 

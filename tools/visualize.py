@@ -46,7 +46,7 @@ def main(argv=None):
     from mmdet.apis.rendering import ResultRenderer, tracks_by_video
     from mmdet.formats.split import match_video_ids
     from mmdet.formats.ytvis import load_ytvis, read_json
-    from mmdet.media import write_picture
+    from mmdet.media import write_image
     from mmdet.visualization import sheet_of_folder
 
     index = load_ytvis(args.ann, require_annotations=args.results is None)
@@ -85,7 +85,7 @@ def main(argv=None):
             renderer(video, tracks.get(video['id'], []))
             progress.update()
     if not args.no_frames:
-        write_picture(Path(args.out) / 'contact_sheet.jpg', sheet_of_folder(args.out))
+        write_image(Path(args.out) / 'contact_sheet.jpg', sheet_of_folder(args.out))
     print(f'{len(videos)} videos are in {args.out}')
 
 

@@ -14,7 +14,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 INK = '#1f2933'
 PLAIN, HEAD, TRACK, OUT = '#e4e9f0', '#cfe3f7', '#fbdcc4', '#d8efd9'
 
-# name: (x, y, width, height, text, colour)
+# name: (x, y, width, height, text, color)
 BOXES = {
     'frame': (0.2, 2.3, 1.5, 1.0, 'frame t', PLAIN),
     'backbone': (2.2, 2.3, 1.7, 1.0, 'ResNet-50\nFPN', PLAIN),
@@ -49,11 +49,11 @@ def anchor(name, side):
 
 
 def main():
-    """Draw the picture and save it."""
+    """Draw the image and save it."""
     figure, axes = plt.subplots(figsize=(13.5, 6.0))
-    for x, y, w, h, text, colour in BOXES.values():
+    for x, y, w, h, text, color in BOXES.values():
         style = 'round,pad=0.02,rounding_size=0.12'
-        axes.add_patch(FancyBboxPatch((x, y), w, h, boxstyle=style, facecolor=colour, edgecolor=INK, lw=1.4))
+        axes.add_patch(FancyBboxPatch((x, y), w, h, boxstyle=style, facecolor=color, edgecolor=INK, lw=1.4))
         axes.text(x + w / 2, y + h / 2, text, ha='center', va='center', fontsize=11.5, color=INK)
     for start, side, end, other, bend in ARROWS:
         axes.add_patch(

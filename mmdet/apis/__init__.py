@@ -1,4 +1,4 @@
-"""The calls a user scripts with: read a config, train, load a detector, run it on pictures and videos."""
+"""The calls a user scripts with: read a config, train, load a detector, run it on images and videos."""
 
 from mmdet.utils.lazy import attach
 

@@ -1,4 +1,4 @@
-"""Running a trained detector on pictures and videos of one's own."""
+"""Running a trained detector on images and videos of one's own."""
 
 import itertools
 import os
@@ -75,7 +75,7 @@ def _checked_device(device):
 
 
 def _random_weights(model):
-    """Initialise, fetch nothing, and do not print a line for every tensor."""
+    """Initialize, fetch nothing, and do not print a line for every tensor."""
     for module in model.modules():
         if 'Pretrained' in str(getattr(module, 'init_cfg', None)):
             module.init_cfg = None
@@ -222,7 +222,7 @@ def inference_video(model, frames, batch_size=1, with_frames=False):
 
     Args:
         model (nn.Module): from :func:`init_detector`.
-        frames (str | Path | Iterable[np.ndarray]): video file, folder of pictures, or BGR arrays
+        frames (str | Path | Iterable[np.ndarray]): video file, folder of images, or BGR arrays
             uint8 (H, W, 3).
         batch_size (int): frames that go through the network together; results are the same up to rounding.
         with_frames (bool): give the frames back, too.
@@ -258,18 +258,18 @@ def inference_video(model, frames, batch_size=1, with_frames=False):
 
 
 def inference_detector(model, images):
-    """Run a detector on pictures that have nothing to do with each other.
+    """Run a detector on images that have nothing to do with each other.
 
     Args:
         model (nn.Module): from :func:`init_detector`.
-        images (str | Path | np.ndarray | Sequence): one picture or several; files or BGR arrays
+        images (str | Path | np.ndarray | Sequence): one image or several; files or BGR arrays
             uint8 (H, W, 3).
 
     Returns:
-        DetDataSample | list[DetDataSample]: one for one picture, a list for several.
+        DetDataSample | list[DetDataSample]: one for one image, a list for several.
 
     Raises:
-        UserError: if a picture cannot be read.
+        UserError: if an image cannot be read.
     """
     from mmdet.media import read_image
 

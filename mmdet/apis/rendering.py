@@ -1,10 +1,10 @@
-"""From results back to pictures: the tracks of videos drawn over their frames."""
+"""From results back to images: the tracks of videos drawn over their frames."""
 
 from pathlib import Path
 
 from mmdet.formats.reading import parse_json, read_bytes
 from mmdet.formats.ytvis import load_ytvis
-from mmdet.media import read_image, write_picture
+from mmdet.media import read_image, write_image
 from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import UserError
 from mmdet.visualization import (
@@ -26,7 +26,7 @@ class ResultRenderer:
         categories (dict[int, str]): category id -> name.
         img_prefix (str | Path): folder that the file names are relative to.
         truth (dict | None): video id -> annotations, drawn to the left of the predictions,
-            which take the colours of the objects they cover.
+            which take the colors of the objects they cover.
         score_thr (float): tracks below this score are not drawn.
         fps (float): frames a second of the videos.
         **style: see :class:`~mmdet.visualization.TrackRenderer` and
@@ -81,7 +81,7 @@ class ResultRenderer:
 
     @staticmethod
     def _colors(tracks, expected, size):
-        """Colours by which predictions go with the ground truth beside them."""
+        """Colors by which predictions go with the ground truth beside them."""
         order = sorted(range(len(tracks)), key=lambda index: -tracks[index].get('score', 1.0))
         masks = [_rles(tracks[index]['segmentations'], size) for index in order]
         matched = match_colors(masks, [_rles(track['segmentations'], size) for track in expected])
@@ -124,7 +124,7 @@ def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.
         row = per_video[str(video['id'])]
         titles.append(f'{renderer.names[video["id"]]}: track IoU {row["mean_iou"]:.3f}')
     sheet = Path(out_dir) / 'worst_videos.jpg'
-    write_picture(sheet, contact_sheet(rows, titles))
+    write_image(sheet, contact_sheet(rows, titles))
     return [sheet, *written]
 
 

@@ -62,7 +62,7 @@ def build_test_dataset(config):
         dataset = DATASETS.build(config.test_dataloader.dataset)
     if not hasattr(dataset, 'videos') or not hasattr(dataset, 'video_slices'):
         raise UserError(
-            f'{type(dataset).__name__} gives single pictures: use tools/test.py, or a dataset of videos'
+            f'{type(dataset).__name__} gives single images: use tools/test.py, or a dataset of videos'
         )
     if not getattr(dataset, 'test_mode', True):
         raise UserError(
@@ -191,7 +191,7 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
         dataset: from :func:`build_test_dataset`.
         config (Config): its ``test_dataloader`` says how many frames go through together, and how many
             workers load them.
-        checkpoint (str | Path): file of the weights, to recognise the run by.
+        checkpoint (str | Path): file of the weights, to recognize the run by.
         json_path (str | Path): where the results go; ``.zip`` beside it is what a server takes.
         resume (bool): keep the finished videos of a run that was cut off.
         on_video (Callable[[dict, list[dict]], None] | None): called with each finished video and its results.
@@ -204,7 +204,7 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
             run.
     """
     if not hasattr(model, 'tracker'):
-        raise UserError(f'{type(model).__name__} does not track: use tools/test.py on single pictures')
+        raise UserError(f'{type(model).__name__} does not track: use tools/test.py on single images')
     check_classes(model, dataset)
     signature = _on_main(run_signature, config, checkpoint, dataset)
     if not resume and is_main_process() and os.path.exists(f'{json_path}.partial'):
@@ -237,12 +237,12 @@ test_videos.__test__ = False  # pytest takes it for a test otherwise
 
 
 def test_images(model, dataset, config, prefix, kinds, evaluate=True):
-    """Run a model over single pictures; write ``<prefix>.bbox.json`` and the like, and score them.
+    """Run a model over single images; write ``<prefix>.bbox.json`` and the like, and score them.
 
     Args:
         model (nn.Module): from :func:`~mmdet.apis.init_detector`.
-        dataset (Dataset): of pictures, with ``metainfo`` and ``ann_file``.
-        config (Config): its ``test_dataloader`` says how many pictures go through together, and how many
+        dataset (Dataset): of images, with ``metainfo`` and ``ann_file``.
+        config (Config): its ``test_dataloader`` says how many images go through together, and how many
             workers load them; ``test_evaluator.box_offset`` how boxes become widths.
         prefix (str): of the files written.
         kinds (Sequence[str]): 'bbox', 'segm', 'proposal'.
@@ -269,7 +269,7 @@ def test_images(model, dataset, config, prefix, kinds, evaluate=True):
         collate_fn=pseudo_collate,
         worker_init_fn=_one_thread if settings.get('num_workers') else None,
     )
-    with _progress(len(sampler), 'pictures') as progress:
+    with _progress(len(sampler), 'images') as progress:
         for batch in loader:
             with torch.inference_mode():
                 samples = model.test_step(batch)

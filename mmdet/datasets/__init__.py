@@ -1,4 +1,4 @@
-"""Data sets, transforms and samplers."""
+"""Datasets, transforms and samplers."""
 
 from .base import DetDataset
 from .coco import Coco2017Dataset, CocoDataset, CocoPseudoPairs

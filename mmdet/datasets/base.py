@@ -1,4 +1,4 @@
-"""What the data sets have in common: categories, seeded randomness, the pipeline."""
+"""What the datasets have in common: categories, seeded randomness, the pipeline."""
 
 import os.path as osp
 
@@ -77,7 +77,7 @@ def _few(names, count=5):
 
 
 def named_classes(name):
-    """Classes of a data set that knows them, such as ``'OVISDataset'``; ``UserError`` for other names."""
+    """Classes of a dataset that knows them, such as ``'OVISDataset'``; ``UserError`` for other names."""
     classes = getattr(DATASETS.get(name), 'CLASSES', None)
     if classes is None:
         known = [key for key, kind in DATASETS.module_dict.items() if getattr(kind, 'CLASSES', None)]
@@ -117,7 +117,7 @@ def rename_categories(path, categories, rename):
 
 
 class DetDataset(Dataset):
-    """Base of the data sets.
+    """Base of the datasets.
 
     ``dataset[i]`` or ``dataset[SampleIndex(i, epoch, seed)]`` runs the pipeline on
     ``dict(frames=[frame, ...], rng=..., sample_seed=...)``, see :mod:`mmdet.datasets.transforms.base`. All
@@ -129,8 +129,8 @@ class DetDataset(Dataset):
         ann_file (str): annotation file, relative to ``data_root``.
         pipeline (Sequence[dict | Callable]): the transforms.
         data_root (str): put before relative paths.
-        data_prefix (dict): ``img``: folder of the pictures, relative to ``data_root``.
-        classes (Sequence[str] | str | None): names in the order of the labels, or the type of a data set
+        data_prefix (dict): ``img``: folder of the images, relative to ``data_root``.
+        classes (Sequence[str] | str | None): names in the order of the labels, or the type of a dataset
             whose names they are; None takes all of the file, in the order of their ids.
         metainfo (dict | None): another way to give ``classes``, as configs of mmdetection do.
         filter_classes (bool): drop objects of other categories instead of refusing them.
@@ -143,10 +143,10 @@ class DetDataset(Dataset):
         metainfo (dict): ``classes`` and ``cat_ids``, one for each label.
         group_flags (np.ndarray): uint8, 1 for items wider than high.
         video_slices (list[tuple[int, int]]): items of each video, see :class:`VideoSampler`.
-        stream (int): number of this data set among those that are concatenated.
+        stream (int): number of this dataset among those that are concatenated.
     """
 
-    CLASSES = None  # set by subclasses of a known data set
+    CLASSES = None  # set by subclasses of a known dataset
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class DetDataset(Dataset):
         if index < 0:
             index += len(self)
         if not 0 <= index < len(self):
-            raise IndexError(f'item {index} of a data set of {len(self)}')
+            raise IndexError(f'item {index} of a dataset of {len(self)}')
         entropy = [self.seed if seed is None else seed, epoch, index, self.stream]
         results = {}
         if not self.test_mode:

@@ -145,7 +145,7 @@ class CocoPseudoPairs(CocoDataset):
 
     The pipeline makes the two differ, by transforms that draw anew for each frame, such as
     ``RandomCrop(independent=True)`` and ``PhotoMetricDistortion(independent=True)``. To train together with a
-    video data set, give both the same ``classes`` and, to this one, ``filter_classes=True``.
+    video dataset, give both the same ``classes`` and, to this one, ``filter_classes=True``.
     """
 
     def frames_of(self, index, rng):

@@ -9,7 +9,7 @@ from mmdet.registry import DATA_SAMPLERS
 
 
 class SampleIndex(NamedTuple):
-    """What a sampler asks a data set for: item number, epoch, and the seed of the run (None: the data
+    """What a sampler asks a dataset for: item number, epoch, and the seed of the run (None: the data
     set's)."""
 
     index: int
@@ -24,7 +24,7 @@ def _world(rank, world_size):
 
 @DATA_SAMPLERS.register_module()
 class GroupSampler:
-    """Shuffled training order in which every batch holds pictures of one orientation (semantics A30).
+    """Shuffled training order in which every batch holds images of one orientation (semantics A30).
 
     Landscape (width > height) and other items are shuffled apart, each group is filled up to whole batches
     with items from its own beginning, and the order of the batches is shuffled. With several ranks the list
@@ -32,7 +32,7 @@ class GroupSampler:
 
     Args:
         dataset: has ``group_flags``, one small integer for each item.
-        batch_size (int): pictures per rank and step; the same as in the data loader.
+        batch_size (int): images per rank and step; the same as in the data loader.
         seed (int | None): None draws one and shares it over the ranks.
         shuffle (bool): False keeps file order inside the groups, for debugging.
         rank, world_size (int | None): default to the current process group.
@@ -48,7 +48,7 @@ class GroupSampler:
         if batch_size < 1:
             raise ValueError(f'GroupSampler: batch_size must be at least 1, got {batch_size}')
         if len(dataset) == 0:
-            raise ValueError('GroupSampler: the data set is empty')
+            raise ValueError('GroupSampler: the dataset is empty')
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = sync_random_seed() if seed is None else seed
@@ -169,7 +169,7 @@ class VideoBatchSampler(VideoSampler):
     """Testing batches: consecutive frames of one video; a batch never spans two videos nor a video two ranks.
 
     Args:
-        sampler: only its ``dataset`` is used (the runner insists on one); a data set may be given itself.
+        sampler: only its ``dataset`` is used (the runner insists on one); a dataset may be given itself.
         batch_size (int): frames of a clip.
         drop_last (bool): must be False: frames are never dropped in testing.
         rank, world_size (int | None): default to the current process group.

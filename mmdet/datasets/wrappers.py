@@ -1,4 +1,4 @@
-"""Data sets made of data sets."""
+"""Datasets made of datasets."""
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -11,12 +11,12 @@ from .samplers import SampleIndex
 
 @DATASETS.register_module()
 class ConcatDataset(Dataset):
-    """Several data sets one after the other, such as videos and image pairs for joint training.
+    """Several datasets one after the other, such as videos and image pairs for joint training.
 
     Each draws from a random stream of its own. ``GroupSampler`` and the video samplers work with it.
 
     Args:
-        datasets (Sequence[dict | Dataset]): data sets or their configs; their class names must agree.
+        datasets (Sequence[dict | Dataset]): datasets or their configs; their class names must agree.
 
     Attributes:
         metainfo, group_flags, video_slices: as in :class:`~mmdet.datasets.base.DetDataset`; category ids are
@@ -25,13 +25,13 @@ class ConcatDataset(Dataset):
 
     def __init__(self, datasets):
         if not datasets:
-            raise ValueError('ConcatDataset: expected at least one data set')
+            raise ValueError('ConcatDataset: expected at least one dataset')
         self.datasets = [DATASETS.build(entry) if isinstance(entry, dict) else entry for entry in datasets]
         first = self.datasets[0]
         for number, dataset in enumerate(self.datasets):
             if dataset.metainfo['classes'] != first.metainfo['classes']:
                 raise UserError(
-                    f'ConcatDataset: data set {number} has other classes than data set 0; give all of '
+                    f'ConcatDataset: dataset {number} has other classes than dataset 0; give all of '
                     f'them the same classes (and filter_classes=True): '
                     f'got {dataset.metainfo["classes"]}, expected {first.metainfo["classes"]}'
                 )
@@ -49,9 +49,9 @@ class ConcatDataset(Dataset):
         return int(self.offsets[-1])
 
     def locate(self, index):
-        """Number of the data set that an item belongs to, and the item's number there."""
+        """Number of the dataset that an item belongs to, and the item's number there."""
         if not -len(self) <= index < len(self):
-            raise IndexError(f'item {index} of a data set of {len(self)}')
+            raise IndexError(f'item {index} of a dataset of {len(self)}')
         index %= len(self)
         number = int(np.searchsorted(self.offsets, index, side='right')) - 1
         return number, index - int(self.offsets[number])

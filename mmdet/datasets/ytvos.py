@@ -42,7 +42,7 @@ class YTVOSDataset(DetDataset):
         first = next((name for video in self.videos for name in video['file_names']), None)
         if first is not None:
             self.img_prefix = find_image_folder(self.img_prefix, first)
-        used = {annotation['category_id'] for annotation in index.annotations}
+        used = {annotation['category_id'] for annotation in index.tracks}
         self.set_classes(index.categories, used)
         kept = self.cat2label
         self.tracks = [

@@ -8,7 +8,7 @@ from pathlib import Path
 class Footprint:
     """Folders that a run makes before it begins.
 
-    mmengine makes them first and builds model, data and optimiser later. Whoever mistypes a config would find
+    mmengine makes them first and builds model, data and optimizer later. Whoever mistypes a config would find
     an empty work dir with a log of nothing.
 
     Attributes:

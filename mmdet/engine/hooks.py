@@ -107,7 +107,7 @@ def _losses(outputs):
 
 
 def image_paths(batch):
-    """Return the picture paths of a batch of data samples, reference frames included where they are named."""
+    """Return the image paths of a batch of data samples, reference frames included where they are named."""
     samples = batch.get('data_samples', []) if isinstance(batch, dict) else []
     paths = []
     for sample in samples:

@@ -183,7 +183,7 @@ class TrackRunner(Runner):
         self.set_randomness(**self._randomness_cfg)
 
     def _init_model_weights(self):
-        # Every tensor comes from the checkpoint when resuming; initialising would only fetch weights in vain.
+        # Every tensor comes from the checkpoint when resuming; initializing would only fetch weights in vain.
         if self._checkpoint is None:
             if self._load_from is not None:
                 skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
@@ -261,11 +261,11 @@ class TrackRunner(Runner):
         Args:
             filename (str): path of the checkpoint.
             checkpoint (dict | None): its content, if it has been read already.
-            resume_optimizer (bool): take the optimiser's state.
+            resume_optimizer (bool): take the optimizer's state.
             resume_param_scheduler (bool): take the schedulers' states.
 
         Raises:
-            UserError: model or optimiser do not fit.
+            UserError: model or optimizer do not fit.
         """
         checkpoint = read_checkpoint(filename) if checkpoint is None else checkpoint
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
@@ -291,14 +291,14 @@ class TrackRunner(Runner):
         try:
             self.optim_wrapper.load_state_dict(state)
         except (ValueError, KeyError) as error:
-            raise UserError(f'{filename}: the optimiser does not fit the config ({error})') from None
+            raise UserError(f'{filename}: the optimizer does not fit the config ({error})') from None
         wrapper = self.optim_wrapper
         for optimizer in [wrapper.optimizer] if hasattr(wrapper, 'optimizer') else []:
             for param, values in optimizer.state.items():
                 for name, value in values.items():
                     if isinstance(value, torch.Tensor) and value.dim() and value.shape != param.shape:
                         raise UserError(
-                            f'{filename}: the optimiser holds {name} of shape '
+                            f'{filename}: the optimizer holds {name} of shape '
                             f'{tuple(value.shape)} for a '
                             f'parameter of shape {tuple(param.shape)}; start from the weights with load_from'
                         )
@@ -346,7 +346,7 @@ class TrackRunner(Runner):
             out_dir (str): folder.
             filename (str): name in it.
             file_client_args (None): not supported, for mmengine's signature.
-            save_optimizer (bool): with the optimiser's state.
+            save_optimizer (bool): with the optimizer's state.
             save_param_scheduler (bool): with the schedulers' states.
             meta (dict | None): epoch and iteration, if not the current ones.
             by_epoch (bool): whether an epoch was just finished.

@@ -31,7 +31,7 @@ class DatasetBuilder:
         """Add a video; its id is the next number unless ``video_id`` gives one.
 
         Args:
-            file_names (Sequence[str]): its frames in order, relative to the folder of pictures.
+            file_names (Sequence[str]): its frames in order, relative to the folder of images.
             height, width (int): pixels.
             video_id (int | str | None): its id in the file.
             **extra: further keys of the entry.

@@ -69,7 +69,7 @@ KINDS = {
     ),
     'polygon_in_results': (
         'predicted masks given as polygons (results need compressed RLE)',
-        'they are rasterised like those of the ground truth',
+        'they are rasterized like those of the ground truth',
     ),
     'uncompressed_in_results': (
         'predicted masks given as uncompressed RLE (results need compressed RLE)',

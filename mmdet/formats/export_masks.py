@@ -18,18 +18,18 @@ from .tracks import read_tracks
 def export_masks(index, out, results=None, score_thr=0.0, flatten=False, csv=None, stream=None):
     """Write one PNG a frame, named as the frame is, and ``objects.json``, which says what the numbers mean.
 
-    Objects of an annotation file that overlap go to separate pictures, in the folders ``_layer1``, ... beside
+    Objects of an annotation file that overlap go to separate images, in the folders ``_layer1``, ... beside
     the first, so that nothing is lost; with ``flatten``, and for results, a pixel goes to one object: the one
     of the higher score, of annotations the smaller one.
 
     Masks that an earlier export has left in the folder, and this one does not write, are removed.
 
     Args:
-        index (YTVISIndex): annotation file, or for results the file that names videos and categories.
+        index (VideoAnnotations): annotation file, or for results the file that names videos and categories.
         out (str | Path): folder to write to.
         results (str | Path | None): results json instead of the annotations.
         score_thr (float): results below it are left out.
-        flatten (bool): one picture a frame for annotations too.
+        flatten (bool): one image a frame for annotations too.
         csv (str | Path | None): also write the table video,object,category,iscrowd here.
         stream (IO | None): where progress is printed; stderr by default.
 
@@ -76,7 +76,7 @@ def export_masks(index, out, results=None, score_thr=0.0, flatten=False, csv=Non
 
 
 def _write_layer(files, tracks, video):
-    """Write the pictures of one layer of a video; returns how many pixels overlap took from an object."""
+    """Write the images of one layer of a video; returns how many pixels overlap took from an object."""
     total = 0
     for frame, path in enumerate(files):
         picture, hidden = paint(tracks, frame, video['height'], video['width'])
@@ -114,7 +114,7 @@ def object_numbers(tracks, video):
     if len(tracks) > 65534:
         raise UserError(f'video {video["id"]!r} has {len(tracks)} objects; a mask can number 65534')
     numbers = list(range(1, len(tracks) + 1))
-    # 255 means void in masks of 8 bits; a picture without a number above it would be one.
+    # 255 means void in masks of 8 bits; an image without a number above it would be one.
     return [number + (number >= 255) for number in numbers]
 
 
@@ -142,7 +142,7 @@ def _overlap(first, second):
 
 
 def paint(tracks, frame, height, width):
-    """Picture of the objects of one frame.
+    """Image of the objects of one frame.
 
     Args:
         tracks (list[tuple[Track, int]]): tracks and their numbers.

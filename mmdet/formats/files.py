@@ -45,21 +45,21 @@ def files_by_stem(folder, suffixes):
     return found
 
 
-def picture_size(path):
-    """(height, width) of a picture, from its head; ``UserError`` if it is none.
+def image_size(path):
+    """(height, width) of an image, from its head; ``UserError`` if it is none.
 
-    A camera's mark that the picture is to be turned (EXIF) counts, as it does when frames are read.
+    A camera's mark that the image is to be turned (EXIF) counts, as it does when frames are read.
     """
     try:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f'picture {path} cannot be read: {error}') from None
+        raise UserError(f'image {path} cannot be read: {error}') from None
     return (width, height) if turned else (height, width)
 
 
-def check_pictures(images, videos):
+def check_images(images, videos):
     """Check that every frame is there and of the size the file says.
 
     Args:
@@ -69,13 +69,13 @@ def check_pictures(images, videos):
     Raises:
         UserError: naming the first that is not.
     """
-    root = existing_folder(images, 'folder of pictures')
+    root = existing_folder(images, 'folder of images')
     for video in videos:
         for name in video['file_names']:
-            size = picture_size(root / name)
+            size = image_size(root / name)
             if size != (video['height'], video['width']):
                 raise UserError(
-                    f'picture {root / name} is {size[0]}x{size[1]}, '
+                    f'image {root / name} is {size[0]}x{size[1]}, '
                     f'its mask is {video["height"]}x{video["width"]} (height x width)'
                 )
 

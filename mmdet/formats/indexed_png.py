@@ -1,6 +1,6 @@
-"""PNG pictures whose pixels are numbers of objects: with a palette (DAVIS), grey, or grey of 16 bits (MOTS).
+"""PNG images whose pixels are numbers of objects: with a palette (DAVIS), gray, or gray of 16 bits (MOTS).
 
-OpenCV gives the colours of a palette, not the numbers, and writes no palettes: Pillow does both.
+OpenCV gives the colors of a palette, not the numbers, and writes no palettes: Pillow does both.
 """
 
 import struct
@@ -13,8 +13,8 @@ from mmdet.utils import UserError, atomic_open
 
 
 def palette(count=256):
-    """Colours of the numbers 0, 1, 2, ...: bit 3k + c of a number is bit 7 - k of channel c, so that close
-    numbers get colours far apart (the scheme of PASCAL VOC and DAVIS).
+    """Colors of the numbers 0, 1, 2, ...: bit 3k + c of a number is bit 7 - k of channel c, so that close
+    numbers get colors far apart (the scheme of PASCAL VOC and DAVIS).
 
     Returns:
         np.ndarray: uint8 (count, 3) RGB.
@@ -25,16 +25,16 @@ def palette(count=256):
 
 
 def read_indexed_png(path):
-    """Read a picture of object numbers.
+    """Read an image of object numbers.
 
     Args:
-        path (str | Path): PNG with a palette, or grey of 1 to 16 bits, or RGB whose channels are all alike.
+        path (str | Path): PNG with a palette, or gray of 1 to 16 bits, or RGB whose channels are all alike.
 
     Returns:
-        np.ndarray: (H, W), uint8, or uint16 for a picture of 16 bits.
+        np.ndarray: (H, W), uint8, or uint16 for an image of 16 bits.
 
     Raises:
-        UserError: the file is missing, damaged, or a colour picture.
+        UserError: the file is missing, damaged, or a color image.
     """
     try:
         with open(path, 'rb') as file:
@@ -47,21 +47,21 @@ def read_indexed_png(path):
         raise UserError(f'mask {path} does not exist') from None
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise UserError(f'mask {path} is not a readable PNG: {error}') from None
-    if mode == 'RGB' and (array == array[..., :1]).all():  # grey to the programs that made it
+    if mode == 'RGB' and (array == array[..., :1]).all():  # gray to the programs that made it
         return array[..., 0].copy()
     if mode not in ('1', 'P', 'L', 'I', 'I;16', 'I;16B') or array.ndim != 2:
         raise UserError(
-            f'mask {path} is a picture of mode {mode}: expected object numbers, that is a palette or grey; '
-            'colours do not say which object a pixel belongs to'
+            f'mask {path} is an image of mode {mode}: expected object numbers, that is a palette or gray; '
+            'colors do not say which object a pixel belongs to'
         )
-    depth, colour_type = head[24], head[25]
-    if mode == 'L' and colour_type == 0 and depth in (2, 4):
-        array = array // (255 // (2**depth - 1))  # Pillow stretches grey of few bits to 0..255
+    depth, color_type = head[24], head[25]
+    if mode == 'L' and color_type == 0 and depth in (2, 4):
+        array = array // (255 // (2**depth - 1))  # Pillow stretches gray of few bits to 0..255
     return array.astype(np.uint8 if array.dtype == bool or depth <= 8 else np.uint16)
 
 
 def write_indexed_png(path, numbers):
-    """Write a picture of object numbers: with a palette up to 255, else grey of 16 bits.
+    """Write an image of object numbers: with a palette up to 255, else gray of 16 bits.
 
     Args:
         path (str | Path): file to write; missing folders are made.
@@ -85,7 +85,7 @@ def write_indexed_png(path, numbers):
 
 
 def split_objects(numbers, skip=()):
-    """RLEs of the objects of a picture.
+    """RLEs of the objects of an image.
 
     Args:
         numbers (np.ndarray): (H, W) object numbers, 0 is background.

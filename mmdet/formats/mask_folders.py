@@ -1,9 +1,9 @@
 """Folders of PNG masks, one folder a video as in DAVIS, to YouTube-VIS."""
 
-from mmdet.utils import PICTURES, Progress, UserError, natural_key
+from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, natural_key
 
 from .builder import DatasetBuilder
-from .files import check_pictures, choose_videos, existing_folder, files_by_stem, folders_with
+from .files import check_images, choose_videos, existing_folder, files_by_stem, folders_with
 from .indexed_png import read_indexed_png, split_objects
 from .manifest import is_layer
 
@@ -19,13 +19,13 @@ def mask_folders_to_ytvis(
     Args:
         masks (str | Path): the folder of these folders.
         table (ObjectTable): categories of the objects.
-        images (str | Path | None): pictures under the same names; None: not looked at, and taken to end in
+        images (str | Path | None): images under the same names; None: not looked at, and taken to end in
             ``image_suffix``.
         classes (Sequence[str] | None): categories in the order of their ids; None: those of the table,
             by name.
         videos (Sequence[str] | None): names of the videos to take; None: all.
-        void (int | None): number of pixels that belong to nobody, in pictures of 8 bits.
-        image_suffix (str): ending of the pictures where ``images`` is None.
+        void (int | None): number of pixels that belong to nobody, in images of 8 bits.
+        image_suffix (str): ending of the images where ``images`` is None.
         stream (IO | None): where progress is printed; stderr by default.
 
     Returns:
@@ -43,11 +43,11 @@ def mask_folders_to_ytvis(
         for name, files in frames.items():
             file_names, extra = _pictures(name, files, images, image_suffix)
             if extra:
-                notes.append(f'{name}: {extra} pictures without a mask are left out')
+                notes.append(f'{name}: {extra} images without a mask are left out')
             tracks, shape = read_video(files, void, progress)
             identity = builder.add_video(file_names, *shape)
             if images is not None:
-                check_pictures(images, builder.videos[-1:])
+                check_images(images, builder.videos[-1:])
             if not tracks:
                 notes.append(f'{name}: no object in any frame')
             for number, found in tracks.items():
@@ -83,7 +83,7 @@ def _left_out(root, images, names, videos):
     """Notes on folders that became no video although all were wanted."""
     if videos is not None:
         return []
-    found = set(folders_with(images, PICTURES)) - {'.'} if images is not None else set()
+    found = set(folders_with(images, IMAGE_SUFFIXES)) - {'.'} if images is not None else set()
     empty = {
         path.relative_to(root).as_posix()
         for path in root.rglob('*')
@@ -115,7 +115,7 @@ def read_video(files, void=None, progress=None):
 
     Args:
         files (dict[str, Path]): the frames in order.
-        void (int | None): number that is no object, in pictures of 8 bits.
+        void (int | None): number that is no object, in images of 8 bits.
         progress (Progress | None): counts the frames.
 
     Returns:
@@ -147,12 +147,12 @@ def _class_list(table, classes):
 
 
 def _pictures(name, files, images, image_suffix):
-    """Names of a video's frames relative to the folder of pictures; number of pictures without a mask."""
+    """Names of a video's frames relative to the folder of images; number of images without a mask."""
     if images is None:
         return [f'{name}/{stem}{image_suffix}' for stem in files], 0
-    folder = existing_folder(existing_folder(images, 'folder of pictures') / name, f'pictures of {name}:')
-    pictures = files_by_stem(folder, PICTURES)
+    folder = existing_folder(existing_folder(images, 'folder of images') / name, f'images of {name}:')
+    pictures = files_by_stem(folder, IMAGE_SUFFIXES)
     for stem, path in files.items():
         if stem not in pictures:
-            raise UserError(f'mask {path} has no picture {folder / stem}.* beside it')
+            raise UserError(f'mask {path} has no image {folder / stem}.* beside it')
     return [f'{name}/{pictures[stem].name}' for stem in files], len(pictures) - len(files)

@@ -8,11 +8,11 @@ such an id; a sequence is a folder of these (Voigtlaender et al., "MOTS", arXiv 
 from pathlib import Path, PurePosixPath
 
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import PICTURES, Progress, UserError
+from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError
 
 from .builder import DatasetBuilder
 from .export_masks import paint
-from .files import existing_folder, files_by_stem, picture_size, video_name
+from .files import existing_folder, files_by_stem, image_size, video_name
 from .indexed_png import read_indexed_png, split_objects
 from .tracks import read_tracks
 
@@ -65,7 +65,7 @@ def read_mots_png(folder, frames, progress):
 
     Args:
         folder (str | Path): the files.
-        frames (Container[int]): frames that have a picture.
+        frames (Container[int]): frames that have an image.
         progress (Progress): counts the files.
     """
     objects = []
@@ -74,7 +74,7 @@ def read_mots_png(folder, frames, progress):
         raise UserError(f'{folder}: no png masks in this folder (of MOTSChallenge give NAME/gt/gt.txt)')
     for frame, path in files.items():
         if frame not in frames:
-            raise UserError(f'{path}: frame {frame} has no picture')
+            raise UserError(f'{path}: frame {frame} has no image')
         for track, rle in split_objects(read_indexed_png(path)).items():
             if track < INSTANCES:
                 raise UserError(f'{path}: the id {track} is below 1000: ids are class * 1000 + instance')
@@ -97,7 +97,7 @@ def mots_to_ytvis(sequences, images, classes, stream=None):
 
     Args:
         sequences (Sequence[str | Path]): txt files, or folders of png files; see :func:`sequence_name`.
-        images (str | Path): has a folder of that name for each sequence, with pictures named by frame
+        images (str | Path): has a folder of that name for each sequence, with images named by frame
             number, or with a folder ``img1`` of such.
         classes (dict[int, str]): names of the class ids.
         stream (IO | None): where progress is printed; stderr by default.
@@ -106,10 +106,10 @@ def mots_to_ytvis(sequences, images, classes, stream=None):
         dict: YouTube-VIS annotations.
 
     Raises:
-        UserError: an unknown class, a frame without picture, another size than the picture, or a track of two
+        UserError: an unknown class, a frame without image, another size than the image, or a track of two
             classes.
     """
-    existing_folder(images, 'folder of pictures')
+    existing_folder(images, 'folder of images')
     builder = DatasetBuilder([{'id': key, 'name': name} for key, name in sorted(classes.items())])
     jobs = []
     for path in map(Path, sequences):
@@ -117,17 +117,17 @@ def mots_to_ytvis(sequences, images, classes, stream=None):
             raise UserError(f'{path}: no such file, or folder of png masks')
         name = sequence_name(path)
         prefix = f'{name}/img1' if (Path(images) / name / 'img1').is_dir() else name
-        folder = existing_folder(Path(images) / prefix, f'pictures of {path}:')
-        pictures = _numbered(folder, PICTURES)
+        folder = existing_folder(Path(images) / prefix, f'images of {path}:')
+        pictures = _numbered(folder, IMAGE_SUFFIXES)
         if not pictures:
-            raise UserError(f'{folder}: expected pictures named by their frame number')
+            raise UserError(f'{folder}: expected images named by their frame number')
         jobs.append((path, prefix, pictures))
     with Progress(sum(len(pictures) for _, _, pictures in jobs), 'frames', stream=stream) as progress:
         for path, prefix, pictures in jobs:
             start = progress.done
             in_png = path.is_dir()
             objects = read_mots_png(path, pictures, progress) if in_png else read_mots_txt(path)
-            shape = picture_size(next(iter(pictures.values())))
+            shape = image_size(next(iter(pictures.values())))
             video = builder.add_video([f'{prefix}/{p.name}' for p in pictures.values()], *shape)
             _add_tracks(builder, video, objects, list(pictures), path)
             progress.update(start + len(pictures) - progress.done)
@@ -154,9 +154,9 @@ def _add_tracks(builder, video, objects, frames, path):
     tracks, labels, regions = {}, {}, {}
     for frame, track, label, rle in objects:
         if frame not in index:
-            raise UserError(f'{path}: frame {frame} has no picture')
+            raise UserError(f'{path}: frame {frame} has no image')
         if rle['size'] != shape:
-            raise UserError(f'{path}: frame {frame} has masks of {rle["size"]}, its pictures have {shape}')
+            raise UserError(f'{path}: frame {frame} has masks of {rle["size"]}, its images have {shape}')
         if track == IGNORE_ID:  # several regions of one frame are tracks of their own
             regions[frame] = regions.get(frame, 0) + 1
             track = (IGNORE_ID, regions[frame])
@@ -182,13 +182,13 @@ def ytvis_to_mots(index, results=None, score_thr=0.0):
     :func:`~mmdet.formats.export_masks.export_masks`; crowd lies below all.
 
     Args:
-        index (YTVISIndex): annotation file, or for results the file that names videos and categories.
+        index (VideoAnnotations): annotation file, or for results the file that names videos and categories.
         results (str | Path | None): results json instead of the annotations.
         score_thr (float): results below it are left out.
 
     Yields:
         tuple[str, list[str], int]: name of a sequence, the lines of its file, and the pixels that overlap
-        took from an object. Frames count from the digits of the picture's name, else from 0. Track ids are
+        took from an object. Frames count from the digits of the image's name, else from 0. Track ids are
         those the objects had (``mots_id``), else class * 1000 + 1, 2, ...
 
     Raises:
@@ -220,7 +220,7 @@ def ytvis_to_mots(index, results=None, score_thr=0.0):
 
 
 def _file_name(video):
-    """Name of a sequence's file: its folder of pictures, without MOTSChallenge's ``img1``."""
+    """Name of a sequence's file: its folder of images, without MOTSChallenge's ``img1``."""
     name = video_name(video)
     return name.removesuffix('/img1').replace('/', '_')
 

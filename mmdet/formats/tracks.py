@@ -34,7 +34,7 @@ def read_tracks(index, results=None, score_thr=0.0):
     """Tracks of every video.
 
     Args:
-        index (YTVISIndex): annotation file; for results it names the videos and categories.
+        index (VideoAnnotations): annotation file; for results it names the videos and categories.
         results (str | Path | None): results json; None takes the annotations of ``index``.
         score_thr (float): results below it are left out.
 

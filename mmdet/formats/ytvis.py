@@ -7,39 +7,7 @@ from pathlib import Path
 
 from mmdet.utils.errors import UserError
 
-
-class YTVISIndex:
-    """A validated YouTube-VIS annotation file.
-
-    Attributes:
-        path (str): where it was read from.
-        categories (list[dict]): as in the file, sorted by ``id``.
-        videos (list[dict]): as in the file and in its order; ``file_names`` lists the frames.
-        annotations (list[dict]): as in the file, one per object track, with ``segmentations``, ``bboxes`` and
-            ``areas`` (the two lists may be missing) holding one entry per frame.
-        has_annotations (bool): False for a file that names videos only, as test sets do.
-        by_video (dict): video id -> its annotations, in file order.
-    """
-
-    def __init__(self, path, categories, videos, annotations, has_annotations=True):
-        self.path = str(path)
-        self.categories = sorted(categories, key=lambda category: category['id'])
-        self.videos = videos
-        self.annotations = annotations
-        self.has_annotations = has_annotations
-        self.by_video = {video['id']: [] for video in videos}
-        for annotation in annotations:
-            self.by_video[annotation['video_id']].append(annotation)
-
-    @property
-    def class_names(self):
-        """tuple[str]: category names in the order of their ids."""
-        return tuple(category['name'] for category in self.categories)
-
-    @property
-    def category_ids(self):
-        """tuple[int]: sorted category ids."""
-        return tuple(category['id'] for category in self.categories)
+from .annotations import VideoAnnotations
 
 
 def read_json(path, kind='annotation file'):
@@ -82,7 +50,7 @@ def load_ytvis(path, require_annotations=False):
         require_annotations (bool): refuse a file without annotations.
 
     Returns:
-        YTVISIndex: videos, categories and annotations.
+        VideoAnnotations: videos, categories and annotations.
 
     Raises:
         UserError: the file is missing, cut off, or not YouTube-VIS; the message names the place.
@@ -117,7 +85,7 @@ def parse_ytvis(content, path='annotations', require_annotations=False):
     category_ids = _check_categories(content['categories'], path)
     lengths = _check_videos(content['videos'], path)
     _check_annotations(annotations or [], lengths, category_ids, path)
-    return YTVISIndex(
+    return VideoAnnotations(
         path, content['categories'], content['videos'], annotations or [], annotations is not None
     )
 

@@ -42,17 +42,17 @@ def find_ann_file(path):
 
 
 def find_image_folder(prefix, file_name):
-    """The folder of the pictures itself or, if they are not there, the same split under its other names.
+    """The folder of the images itself or, if they are not there, the same split under its other names.
 
-    ``val`` may also be ``valid`` (and the other way round), and the pictures may lie in a ``JPEGImages``
+    ``val`` may also be ``valid`` (and the other way round), and the images may lie in a ``JPEGImages``
     folder in it or, where one is configured, beside it.
 
     Args:
         prefix (str): as configured.
-        file_name (str): any picture, relative to the folder.
+        file_name (str): any image, relative to the folder.
 
     Returns:
-        str: a folder that has the picture, else ``prefix`` unchanged.
+        str: a folder that has the image, else ``prefix`` unchanged.
     """
     if os.path.exists(os.path.join(prefix, file_name)):
         return prefix

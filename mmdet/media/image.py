@@ -13,7 +13,7 @@ _JPEG_PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}
 def jpeg_is_complete(data):
     """Whether a JPEG file reaches its end marker.
 
-    OpenCV fills what is missing of a truncated file with grey and says nothing. Inside the coded picture the
+    OpenCV fills what is missing of a truncated file with gray and says nothing. Inside the coded image the
     two bytes of the end marker cannot occur, so they are looked for behind the first start-of-scan header (a
     preview inside the metadata has markers of its own).
     """
@@ -34,13 +34,13 @@ def jpeg_is_complete(data):
 
 
 def read_image(path):
-    """Read a picture as OpenCV does (EXIF rotation applied).
+    """Read an image as OpenCV does (EXIF rotation applied).
 
     Returns:
         np.ndarray: uint8 (H, W, 3) BGR.
 
     Raises:
-        UserError: the file is missing, not a picture, or cut off.
+        UserError: the file is missing, not an image, or cut off.
     """
     try:
         with open(path, 'rb') as file:
@@ -58,17 +58,15 @@ def read_image(path):
     else:
         complete = True
     if not complete:
-        raise UserError(
-            f'frame {path} is truncated: its {len(data)} bytes stop before the end of the picture'
-        )
+        raise UserError(f'frame {path} is truncated: its {len(data)} bytes stop before the end of the image')
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise UserError(f'frame {path} is not a picture OpenCV can read, or is damaged')
+        raise UserError(f'frame {path} is not an image OpenCV can read, or is damaged')
     return image
 
 
-def write_picture(path, image, quality=92):
-    """Write a picture by way of a temporary file; the suffix names the format.
+def write_image(path, image, quality=92):
+    """Write an image by way of a temporary file; the suffix names the format.
 
     Raises:
         UserError: if OpenCV cannot write the format.
@@ -79,6 +77,6 @@ def write_picture(path, image, quality=92):
     except cv2.error:
         done = False
     if not done:
-        raise UserError(f'{path}: OpenCV writes no pictures with the ending {path.suffix!r}')
+        raise UserError(f'{path}: OpenCV writes no images with the ending {path.suffix!r}')
     with atomic_open(path, 'wb') as file:
         file.write(data.tobytes())

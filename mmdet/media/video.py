@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 
 from mmdet.utils.errors import UserError
-from mmdet.utils.names import PICTURES, natural_key
+from mmdet.utils.names import IMAGE_SUFFIXES, natural_key
 
 # What OpenCV's wheels encode. Browsers play VP8; they would play VP9, but that takes several times as long.
 CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.avi': 'MJPG'}
 
 
 class VideoReader:
-    """Frames of a video file or of a folder of pictures, one at a time, turned upright as the file says.
+    """Frames of a video file or of a folder of images, one at a time, turned upright as the file says.
 
     Args:
-        path (str | Path): a video that OpenCV reads, or a folder; a folder's pictures come in the natural
+        path (str | Path): a video that OpenCV reads, or a folder; a folder's images come in the natural
             order of their names.
 
     Attributes:
@@ -37,10 +37,10 @@ class VideoReader:
         self.read = 0
         self.files = None
         if self.path.is_dir():
-            files = (file for file in self.path.iterdir() if file.suffix.lower() in PICTURES)
+            files = (file for file in self.path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
             self.files = sorted(files, key=lambda file: natural_key(file.name))
             if not self.files:
-                raise UserError(f'{self.path}: no pictures ({", ".join(PICTURES)}) in this folder')
+                raise UserError(f'{self.path}: no images ({", ".join(IMAGE_SUFFIXES)}) in this folder')
             self.fps, self.count = float(default_fps), len(self.files)
             return
         if not self.path.exists():
@@ -73,7 +73,7 @@ class VideoReader:
         for file in self.files:
             frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
             if frame is None:
-                raise UserError(f'{file}: not a picture that can be read')
+                raise UserError(f'{file}: not an image that can be read')
             yield frame
 
     def _from_video(self):
@@ -132,7 +132,7 @@ class VideoWriter:
 
     Args:
         path (str | Path): the video. ``.webm`` (VP8) plays in browsers; ``.mp4`` (MPEG-4 part 2) does not,
-            but is quicker to write and plays in most programs; ``.avi`` is JPEG pictures.
+            but is quicker to write and plays in most programs; ``.avi`` is JPEG images.
         fps (float): frames a second.
         codec (str | None): four characters, in place of the one that goes with the suffix.
 

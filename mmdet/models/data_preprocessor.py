@@ -1,4 +1,4 @@
-"""From what the loader gives to what the network takes: device, normalisation, padding, one batch."""
+"""From what the loader gives to what the network takes: device, normalization, padding, one batch."""
 
 import math
 
@@ -10,9 +10,9 @@ from mmdet.registry import MODELS
 
 @MODELS.register_module()
 class DataPreprocessor(BaseDataPreprocessor):
-    """Normalise images, pad them to one size with zeros, and pad their masks alike (semantics A28).
+    """Normalize images, pad them to one size with zeros, and pad their masks alike (semantics A28).
 
-    Zeros are added after normalisation: the padding has the mean colour. Images of a batch may differ in
+    Zeros are added after normalization: the padding has the mean color. Images of a batch may differ in
     size; each is padded at the bottom and on the right.
 
     Args:

@@ -1,4 +1,4 @@
-"""Normalisation layers from configs, with errors a user can act on."""
+"""Normalization layers from configs, with errors a user can act on."""
 
 from mmcv.cnn import build_norm_layer as _build
 
@@ -23,7 +23,7 @@ KNOWN_NORMS = (
 
 
 def check_norm_cfg(norm_cfg, where):
-    """Raise a ValueError that names the caller if ``norm_cfg`` cannot be built; None is no normalisation.
+    """Raise a ValueError that names the caller if ``norm_cfg`` cannot be built; None is no normalization.
 
     Args:
         norm_cfg (dict | None): such as ``dict(type='BN', requires_grad=True)`` or
@@ -44,11 +44,11 @@ def check_norm_cfg(norm_cfg, where):
 
 
 def build_norm(norm_cfg, channels, postfix, where):
-    """Build a normalisation layer.
+    """Build a normalization layer.
 
     Args:
         norm_cfg (dict): see :func:`check_norm_cfg`.
-        channels (int): channels it normalises.
+        channels (int): channels it normalizes.
         postfix (int): number in its name.
         where (str): the class that asks, for messages.
 

@@ -4,7 +4,7 @@ Three conventions exist, and published weights depend on which one they were tra
 
 * ``'legacy'``: the 2019 release. A region reaches from ``x1`` to ``x2 + 1``, its extent is clamped at 0,
   nothing is shifted by half a pixel, and a region of no extent under adaptive sampling gives NaN.
-* ``'aligned'``: shifted by half a pixel so that pixel centres are at integers; extents are not clamped.
+* ``'aligned'``: shifted by half a pixel so that pixel centers are at integers; extents are not clamped.
 * ``'unaligned'``: no shift, no ``+ 1``, extent at least one cell (torchvision's ``aligned=False``).
 """
 

@@ -102,7 +102,7 @@ def delta2bbox(
     Args:
         rois (Tensor): (n, 4) reference boxes, xyxy.
         deltas (Tensor): (n, 4) or (n, 4 * k) for k classes.
-        means, stds (Sequence[float]): the coder's normalisation.
+        means, stds (Sequence[float]): the coder's normalization.
         max_shape (tuple | Tensor | None): (h, w) to clip the boxes to, or a tensor (n, 2) of one (h, w) a
             row; None: no clip.
         wh_ratio_clip (float): the log-scale of width and height is limited to ``+-|ln(wh_ratio_clip)|``.
@@ -123,12 +123,12 @@ def delta2bbox(
     deltas = deltas.view(len(deltas), deltas.size(1) // 4, 4)
     deltas = deltas * deltas.new_tensor(stds) + deltas.new_tensor(means)
     limit = abs(math.log(wh_ratio_clip))
-    centre = ((rois[:, :2] + rois[:, 2:4]) * 0.5).unsqueeze(1)
+    center = ((rois[:, :2] + rois[:, 2:4]) * 0.5).unsqueeze(1)
     size = (rois[:, 2:4] - rois[:, :2] + offset).unsqueeze(1)
     new_size = size * deltas[..., 2:].clamp(-limit if clip_shrinking else None, limit).exp()
-    new_centre = centre + size * deltas[..., :2]
+    new_center = center + size * deltas[..., :2]
     half = 0.5 * offset
-    boxes = torch.cat([new_centre - new_size * 0.5 + half, new_centre + new_size * 0.5 - half], dim=-1)
+    boxes = torch.cat([new_center - new_size * 0.5 + half, new_center + new_size * 0.5 - half], dim=-1)
     boxes = boxes.flatten(1)
     return boxes if max_shape is None else bbox_clip(boxes, max_shape, offset)
 

@@ -1,4 +1,4 @@
-"""Category names of the public data sets, in the order of their official category ids."""
+"""Category names of the public datasets, in the order of their official category ids."""
 
 YTVIS_2019_CLASSES = (
     'person', 'giant_panda', 'lizard', 'parrot', 'skateboard', 'sedan', 'ape', 'dog', 'snake', 'monkey',

@@ -1,4 +1,4 @@
-"""What is known about one sample: ground truth, predictions and how the picture was made."""
+"""What is known about one sample: ground truth, predictions and how the image was made."""
 
 from mmengine.structures import BaseDataElement, InstanceData
 

@@ -5,7 +5,7 @@ Three conventions exist in the wild; ``convention`` picks one per call:
 * ``'legacy'`` (2019, the default): boxes are truncated to whole pixels and include their last one; targets
   are OpenCV's uint8 bilinear resize of the crop, predictions OpenCV's float resize to the box.
 * ``'continuous'`` (mmdetection 2 and later): targets are an aligned RoIAlign of the bitmap, cut at 0.5;
-  predictions are sampled at the pixel centres of the image with the exact box, zero outside the 28x28 grid.
+  predictions are sampled at the pixel centers of the image with the exact box, zero outside the 28x28 grid.
 * ``'torchvision'``: soft RoIAlign targets (not aligned); predictions padded by one cell, boxes widened to
   match and truncated to whole pixels.
 
@@ -135,9 +135,9 @@ def _fixed_point_taps(extent, size, stop_at_border):
 
     last = (extent - 1).clamp(min=0)[:, None]
     scale = 1.0 / (size / extent.clamp(min=1).double())
-    centre = torch.arange(size, device=extent.device, dtype=torch.float64) + 0.5
+    center = torch.arange(size, device=extent.device, dtype=torch.float64) + 0.5
     # The order of roundings matters: double arithmetic, one cast to float, the fraction in float.
-    position = (centre[None] * scale[:, None] - 0.5).float()
+    position = (center[None] * scale[:, None] - 0.5).float()
     cell = position.floor()
     fraction = position - cell
     cell = cell.to(torch.int64)
@@ -231,15 +231,15 @@ def _legacy_region(prob, box, height, width, threshold):
 def _torchvision_region(prob, box, height, width, threshold):
     side = np.array(prob.shape[::-1], np.float32)  # (w, h) of the prediction
     padded = np.pad(prob, 1)
-    centre, half = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]) * 0.5 * ((side + 2) / side)
-    x1, y1 = (int(value) for value in centre - half)
-    x2, y2 = (int(value) for value in centre + half)
+    center, half = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]) * 0.5 * ((side + 2) / side)
+    x1, y1 = (int(value) for value in center - half)
+    x2, y2 = (int(value) for value in center + half)
     w, h = max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1)
     return _resized_region(padded, x1, y1, w, h, height, width, threshold)
 
 
 def _resized_region(prob, x1, y1, w, h, height, width, threshold):
-    """Resize ``prob`` to (h, w) at (x1, y1), half-pixel centres, border repeated, and cut it to the image."""
+    """Resize ``prob`` to (h, w) at (x1, y1), half-pixel centers, border repeated, and cut it to the image."""
     left, top, right, bottom = max(x1, 0), max(y1, 0), min(x1 + w, width), min(y1 + h, height)
     if right <= left or bottom <= top:
         return np.zeros((0, 0), bool), 0, 0
@@ -268,7 +268,7 @@ def _continuous_region(prob, box, height, width, threshold):
 
 
 def _pixel_range(low, high, limit):
-    """First and last-plus-one pixel whose centre may lie between two coordinates, inside 0..limit."""
+    """First and last-plus-one pixel whose center may lie between two coordinates, inside 0..limit."""
     return int(np.floor(np.clip(low, 0, limit))), int(np.ceil(np.clip(high, 0, limit)))
 
 

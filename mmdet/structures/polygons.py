@@ -6,7 +6,7 @@ import numpy as np
 
 from .packed_masks import decode_text
 
-#: Polygons are rasterised five times enlarged, edge by edge; a far-away point would cost memory without end.
+#: Polygons are rasterized five times enlarged, edge by edge; a far-away point would cost memory without end.
 MAX_COORDINATE = 1e5
 
 #: pycocotools reserves memory for height x width counts, and six characters for each of them.
@@ -84,7 +84,7 @@ def _merge_dicts(parts):
 
 
 def _resolve_polygons(polygons, height, width):
-    """Rasterise polygons by pycocotools, as the official code does where it can."""
+    """Rasterize polygons by pycocotools, as the official code does where it can."""
     from pycocotools import mask as coco
 
     kinds, usable = set(), []

@@ -11,7 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 from pycocotools import mask as coco_mask
 
-# A polygon rasteriser walks every pixel of an edge; a point this many image sizes away is a damaged file.
+# A polygon rasterizer walks every pixel of an edge; a point this many image sizes away is a damaged file.
 POLYGON_REACH = 16
 
 
@@ -216,7 +216,7 @@ def _checked_size(size):
 
 
 def _checked_polygons(polygons, height, width):
-    """Polygons as lists of floats; raises ValueError on what the rasteriser would choke on."""
+    """Polygons as lists of floats; raises ValueError on what the rasterizer would choke on."""
     if not polygons:
         raise ValueError('a segmentation without polygons')
     checked = []

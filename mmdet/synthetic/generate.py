@@ -1,4 +1,4 @@
-"""Write synthetic videos as a YouTube-VIS data set."""
+"""Write synthetic videos as a YouTube-VIS dataset."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def make_video(seed, split='train', index=0, frames=12, size=(160, 96), difficul
     """Render one video in memory.
 
     Args:
-        seed (int): seed of the data set; with ``split`` and ``index`` it decides everything.
+        seed (int): seed of the dataset; with ``split`` and ``index`` it decides everything.
         split (str): 'train' or 'val'; the two never share a random stream.
         index (int): number of the video in its split.
         frames (int): length.
@@ -38,7 +38,7 @@ def make_video(seed, split='train', index=0, frames=12, size=(160, 96), difficul
         categories (int): how many of ``SHAPES`` are used.
 
     Returns:
-        tuple: list of uint8 (height, width, 3) BGR pictures; list of annotation dicts with ``category_id``,
+        tuple: list of uint8 (height, width, 3) BGR images; list of annotation dicts with ``category_id``,
         ``segmentations`` (uncompressed RLE), ``bboxes`` ([x, y, w, h]) and ``areas``, None where absent.
     """
     rng = np.random.default_rng([seed, _SPLIT_SEEDS[split], index])
@@ -110,11 +110,11 @@ def generate_dataset(
     out = Path(out)
     if out.exists() and any(out.iterdir()):
         if _same(out, settings):
-            print(f'{out} already holds this data set')
+            print(f'{out} already holds this dataset')
             return out
         if not overwrite:
             raise UserError(
-                f'{out} exists and is not this data set; choose another folder or pass --overwrite'
+                f'{out} exists and is not this dataset; choose another folder or pass --overwrite'
             )
     _write(out, settings)
     return out

@@ -13,7 +13,7 @@ class Thing:
     """One moving object. Lengths are in pixels, times in frames, angles in radians.
 
     ``excursion`` is ``(start, end, dx, dy)``: between these frames the object goes to its place plus
-    (dx, dy), which lies outside the picture, and comes back; ``None`` for an object that stays.
+    (dx, dy), which lies outside the image, and comes back; ``None`` for an object that stays.
     """
 
     label: int
@@ -25,12 +25,12 @@ class Thing:
     sway: tuple  # (amplitude x, amplitude y, angular speed, phase)
     spin: tuple  # (angle at frame 0, angular speed)
     excursion: tuple | None
-    colors: tuple  # two BGR colours
+    colors: tuple  # two BGR colors
     pattern: tuple  # (name, frequency, phase)
-    extent: tuple = (0.0, 0.0)  # (width, height) of the picture, whose edges the drift bounces off
+    extent: tuple = (0.0, 0.0)  # (width, height) of the image, whose edges the drift bounces off
 
     def pose(self, frame):
-        """Centre x, y, radius and angle at a frame."""
+        """Center x, y, radius and angle at a frame."""
         x, y = (
             _bounce(s + v * frame, length) for s, v, length in zip(self.start, self.velocity, self.extent)
         )
@@ -47,7 +47,7 @@ class Thing:
 
 
 def _bounce(position, length, margin=0.12):
-    """Fold a coordinate into the picture as if it were reflected at its edges (less a margin)."""
+    """Fold a coordinate into the image as if it were reflected at its edges (less a margin)."""
     low, high = margin * length, (1 - margin) * length
     offset = (position - low) % (2 * (high - low))
     return low + min(offset, 2 * (high - low) - offset)
@@ -94,7 +94,7 @@ def draw_thing(rng, label, shape, size, frames, difficulty, others=(), twin=None
 
 
 def _draw_excursion(rng, start, radius, size, frames, difficulty):
-    """When and where an object leaves the picture and comes back, or None."""
+    """When and where an object leaves the image and comes back, or None."""
     leaves, begin, length, side = rng.random(4)
     if leaves >= 0.1 + 0.4 * difficulty or frames < 6:
         return None
@@ -116,7 +116,7 @@ class Scene:
         categories (Sequence[str]): names from ``SHAPES``; an object's label is an index into it.
         size (tuple[int, int]): width and height in pixels.
         frames (int): length of the video.
-        difficulty (float): from 0 (few large upright objects, a colour for each category) to 1 (many small,
+        difficulty (float): from 0 (few large upright objects, a color for each category) to 1 (many small,
             fast, turning ones that look alike, hide each other, leave, and stand out less).
     """
 
@@ -145,7 +145,7 @@ class Scene:
         """Draw one frame.
 
         Returns:
-            tuple: picture uint8 (height, width, 3) BGR; visible masks, a bool (height, width) array for each
+            tuple: image uint8 (height, width, 3) BGR; visible masks, a bool (height, width) array for each
             of ``self.things``; pixels each would show if no other one hid it.
         """
         width, height = self.size
@@ -175,7 +175,7 @@ class Scene:
         return rows[:, :-1] * (1 - fx) + rows[:, 1:] * fx
 
     def _paint(self, picture, mask, thing, frame):
-        """Paint one object with its shadow over ``picture`` and set the pixels it covers in ``mask``."""
+        """Paint one object with its shadow over ``image`` and set the pixels it covers in ``mask``."""
         width, height = self.size
         cx, cy, radius, angle = thing.pose(frame)
         # Rounding the pose keeps outlines the same on machines whose sine differs in the last bit.

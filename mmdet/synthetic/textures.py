@@ -1,10 +1,10 @@
-"""Colours and textures computed from numbers alone (no files, no drawing library)."""
+"""Colors and textures computed from numbers alone (no files, no drawing library)."""
 
 import numpy as np
 
 
 def hsv_to_bgr(hue, saturation, value):
-    """One colour from HSV (each in [0, 1], hue wraps) to float64 BGR in [0, 255]."""
+    """One color from HSV (each in [0, 1], hue wraps) to float64 BGR in [0, 255]."""
     sector = (np.array([1 / 3, 2 / 3, 0.0]) + hue + 1 / 3) % 1.0  # offsets of blue, green and red
     ramp = np.clip(np.abs(sector * 6 - 3) - 1, 0, 1)
     return 255.0 * value * (1 - saturation * (1 - ramp))
@@ -40,9 +40,9 @@ def _smooth(t):
 
 
 def background(rng, height, width, difficulty):
-    """A textured backdrop (height, width, 3) float64 BGR: two muted colours mixed by noise, with fine grain.
+    """A textured backdrop (height, width, 3) float64 BGR: two muted colors mixed by noise, with fine grain.
 
-    A higher difficulty gives more saturated colours, more contrast and finer structure.
+    A higher difficulty gives more saturated colors, more contrast and finer structure.
     """
     hue = rng.random()
     saturation = 0.12 + 0.33 * difficulty * rng.random()
@@ -67,7 +67,7 @@ PATTERNS = ('plain', 'stripes', 'checks', 'dots', 'rings')
 
 
 def pattern_field(name, u, v, frequency, phase):
-    """How much of the second colour (0 to 1) a pattern has at object coordinates ``u, v``.
+    """How much of the second color (0 to 1) a pattern has at object coordinates ``u, v``.
 
     Args:
         name (str): one of ``PATTERNS``.

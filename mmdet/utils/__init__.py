@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = attach(
         'errors': ('UserError', 'cli_main', 'suggest'),
         'io': ('atomic_open', 'atomic_write_text'),
         'lazy': ('attach',),
-        'names': ('PICTURES', 'natural_key'),
+        'names': ('IMAGE_SUFFIXES', 'natural_key'),
         'progress': ('Progress', 'format_seconds'),
     },
 )

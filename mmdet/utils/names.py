@@ -1,8 +1,8 @@
-"""Names of picture files: their endings, and the order in which people number them."""
+"""Names of image files: their endings, and the order in which people number them."""
 
 import re
 
-PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 
 
 def natural_key(name):

@@ -1,4 +1,4 @@
-"""Giving predictions the colours of the objects they stand for, to compare pictures side by side."""
+"""Giving predictions the colors of the objects they stand for, to compare images side by side."""
 
 from pycocotools import mask as coco_mask
 
@@ -28,16 +28,16 @@ def track_iou(first, second):
 
 
 def match_colors(predicted, expected, threshold=0.1):
-    """Colours for predicted tracks: that of the object each covers best, new ones for the rest.
+    """Colors for predicted tracks: that of the object each covers best, new ones for the rest.
 
     Args:
         predicted (Sequence[Sequence[dict | None]]): masks of the predicted tracks, the surest first.
-        expected (Sequence[Sequence[dict | None]]): masks of the objects; object ``k`` has colour ``k``.
+        expected (Sequence[Sequence[dict | None]]): masks of the objects; object ``k`` has color ``k``.
         threshold (float): overlap below which a track stands for no object.
 
     Returns:
         list[int]: an integer for :func:`~mmdet.visualization.track_color` for each predicted track. An object
-        gives its colour to one track only: a second one on it, such as after an identity switch, looks new.
+        gives its color to one track only: a second one on it, such as after an identity switch, looks new.
     """
     pairs = [
         (track_iou(track, target), -number, -index)

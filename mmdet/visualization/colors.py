@@ -1,10 +1,10 @@
-"""Colours that belong to an identity: the same in every frame and every run, distinct, and never used up."""
+"""Colors that belong to an identity: the same in every frame and every run, distinct, and never used up."""
 
 import functools
 import math
 
 GOLDEN_TURN = (math.sqrt(5) - 1) / 2
-# Neighbouring identities differ in hue by the golden section of the circle; when a round of hues is full, the
+# Neighboring identities differ in hue by the golden section of the circle; when a round of hues is full, the
 # next one is lighter or darker, so that similar hues differ in something else.
 ROUND = 9
 LIGHTNESS = (0.74, 0.62, 0.86)
@@ -30,10 +30,10 @@ def _gamma(value):
 
 @functools.lru_cache(maxsize=4096)
 def track_color(identity):
-    """The colour of an identity (or of a label, where there is no identity).
+    """The color of an identity (or of a label, where there is no identity).
 
     Args:
-        identity (int): any integer; negative ones have colours too.
+        identity (int): any integer; negative ones have colors too.
 
     Returns:
         tuple[int, int, int]: blue, green, red in 0..255.
@@ -51,13 +51,13 @@ def track_color(identity):
 
 
 def readable_on(color):
-    """Black or white, whichever is easier to read on a colour (relative luminance of WCAG).
+    """Black or white, whichever is easier to read on a color (relative luminance of WCAG).
 
     Args:
         color (tuple[int, int, int]): blue, green, red.
 
     Returns:
-        tuple[int, int, int]: text colour.
+        tuple[int, int, int]: text color.
     """
 
     def linear(value):

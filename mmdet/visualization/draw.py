@@ -8,7 +8,7 @@ from mmdet.structures.rle import decode_rle
 from .colors import readable_on, track_color
 from .text import draw_label, plate_size
 
-# Share of the picture that labels may cover before they are cut down to the identities.
+# Share of the image that labels may cover before they are cut down to the identities.
 CROWDED = 0.1
 
 
@@ -32,17 +32,17 @@ def _decode(masks, index, shape):
     mask = masks[index]
     mask = decode_rle(mask) if isinstance(mask, dict) else as_array(mask)
     if mask.shape != shape:
-        raise ValueError(f'mask {index}: expected the size of the picture {shape}, got {tuple(mask.shape)}')
+        raise ValueError(f'mask {index}: expected the size of the image {shape}, got {tuple(mask.shape)}')
     return np.ascontiguousarray(mask, dtype=np.uint8)
 
 
 def line_width_for(shape):
-    """Width of lines in pixels that suits a picture of shape (H, W, ...): 2 for 720 rows."""
+    """Width of lines in pixels that suits an image of shape (H, W, ...): 2 for 720 rows."""
     return max(1, round(min(shape[:2]) / 320))
 
 
 def font_size_for(shape):
-    """Font size in pixels that suits a picture of shape (H, W, ...)."""
+    """Font size in pixels that suits an image of shape (H, W, ...)."""
     return int(np.clip(round(min(shape[:2]) / 30), 10, 40))
 
 
@@ -61,7 +61,7 @@ def _paint_mask(image, mask, color, alpha, width):
     contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     patch = np.ascontiguousarray(region)
     dark = tuple(int(0.25 * value) for value in color)
-    if width > 1:  # a dark rim keeps touching objects of like colours apart
+    if width > 1:  # a dark rim keeps touching objects of like colors apart
         cv2.drawContours(patch, contours, -1, dark, width + 2, cv2.LINE_AA)
     cv2.drawContours(patch, contours, -1, color, width, cv2.LINE_AA)
     region[...] = patch
@@ -81,7 +81,7 @@ def _overlap(plate, others):
 
 
 def _place_label(size, box, shape, taken):
-    """Corner for a label plate near its object, inside the picture, on as few other labels as can be."""
+    """Corner for a label plate near its object, inside the image, on as few other labels as can be."""
     width, height = size
     left, top, right, bottom = box
     middle = (left + right - width) // 2
@@ -123,12 +123,12 @@ def draw_instances(
     line_width=None,
     font_size=None,
 ):
-    """Draw the objects of a frame over its picture.
+    """Draw the objects of a frame over its image.
 
     Args:
         image (np.ndarray): uint8 (H, W, 3) BGR; it is not changed.
         instances (InstanceData | Mapping): any of masks (n RLEs or (n, H, W)), bboxes (n, 4) xyxy, labels
-            (n,), scores (n,), instance_ids (n,). Colours follow color_ids (n,) if
+            (n,), scores (n,), instance_ids (n,). Colors follow color_ids (n,) if
             given, else the identities, else the labels.
         classes (Sequence[str] | None): class names.
         score_thr (float): objects below this score are left out.
@@ -136,16 +136,16 @@ def draw_instances(
         draw_boxes (bool | None): None draws boxes where there are no masks; True draws those of the masks
             where no boxes are given.
         draw_labels (bool): write class, identity and score.
-        line_width, font_size (int | None): in pixels; by default they go with the size of the picture.
+        line_width, font_size (int | None): in pixels; by default they go with the size of the image.
 
     Returns:
         np.ndarray: uint8 (H, W, 3) BGR.
 
     Raises:
-        ValueError: if the picture is not uint8 (H, W, 3), or a mask has another size.
+        ValueError: if the image is not uint8 (H, W, 3), or a mask has another size.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f'expected a picture uint8 (H, W, 3), got {image.dtype} {tuple(image.shape)}')
+        raise ValueError(f'expected an image uint8 (H, W, 3), got {image.dtype} {tuple(image.shape)}')
     canvas = np.ascontiguousarray(image).copy()
     width = line_width or line_width_for(canvas.shape)
     masks, boxes = field_of(instances, 'masks'), as_array(field_of(instances, 'bboxes'))
@@ -175,7 +175,7 @@ def draw_instances(
 def _draw_labels(canvas, kept, masks, boxes, colors, font_size, fields):
     """Write the labels over everything else, the most certain ones first.
 
-    Where they would cover more than a tenth of the picture, the identities alone are written.
+    Where they would cover more than a tenth of the image, the identities alone are written.
     """
     size = font_size or font_size_for(canvas.shape)
     scores, ids = fields[2], fields[1]

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from mmdet.media import VideoWriter, write_picture
+from mmdet.media import VideoWriter, write_image
 from mmdet.structures.rle import decode_rle, segm_to_rle
 from mmdet.utils.errors import UserError
 
@@ -78,7 +78,7 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
                 labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
             ],
             'instance_ids': [track.get('id', index) for index, track in here],
-            # By place, not by id: match_colors gives predictions the colours of annotations by their place.
+            # By place, not by id: match_colors gives predictions the colors of annotations by their place.
             'color_ids': [index if colors is None else colors[index] for index, _ in here],
         }
         if all('score' in track for _, track in here) and here:
@@ -87,16 +87,16 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
 
 
 def enlarge(image, instances, factor, image_done=False):
-    """Enlarge a small picture and what is drawn on it.
+    """Enlarge a small image and what is drawn on it.
 
     Args:
         image (np.ndarray): uint8 (H, W, 3).
         instances (InstanceData | Mapping): see :func:`draw_instances`.
         factor (int): whole number; 1 and less change nothing.
-        image_done (bool): the picture is enlarged already.
+        image_done (bool): the image is enlarged already.
 
     Returns:
-        tuple: picture and a dict of those fields that are there.
+        tuple: image and a dict of those fields that are there.
     """
     if factor <= 1:
         return image, instances
@@ -132,10 +132,10 @@ class TrackRenderer:
         classes (Sequence[str] | None): class names.
         fps (float): frames a second of the videos.
         score_thr (float): objects below this score are not drawn.
-        frames (bool): write the single pictures.
+        frames (bool): write the single images.
         video (bool): write the videos.
         suffix (str): of the videos, see :class:`VideoWriter`.
-        min_side (int): pictures whose shorter side is below this are enlarged by a whole number first, so
+        min_side (int): images whose shorter side is below this are enlarged by a whole number first, so
             that labels can be read.
         **style: further arguments of :func:`draw_instances`.
     """
@@ -173,7 +173,7 @@ class TrackRenderer:
             truth (Mapping | None): ground truth to show beside them.
 
         Returns:
-            np.ndarray: the picture.
+            np.ndarray: the image.
         """
         factor = -(-self.min_side // min(image.shape[:2]))
         image, instances = enlarge(image, instances, factor)
@@ -183,7 +183,7 @@ class TrackRenderer:
             expected = draw_instances(image, truth, self.classes, **{**self.style, 'score_thr': 0.0})
             picture = side_by_side([expected, picture], ['ground truth', 'prediction'])
         if self.frames:
-            write_picture(self.out_dir / name / f'{frame_id:05d}.jpg', picture)
+            write_image(self.out_dir / name / f'{frame_id:05d}.jpg', picture)
         if self.video:
             if name not in self._writers:
                 self._writers[name] = VideoWriter(self.out_dir / f'{name}{self.suffix}', self.fps)

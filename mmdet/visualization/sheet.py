@@ -1,4 +1,4 @@
-"""Many frames on one picture."""
+"""Many frames on one image."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def pick_frames(count, wanted):
 
 
 def _fit(image, width, height):
-    """Scale a picture into (width, height) keeping its shape, on paper."""
+    """Scale an image into (width, height) keeping its shape, on paper."""
     scale = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -33,25 +33,25 @@ def _fit(image, width, height):
 
 
 def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
-    """Lay pictures out in rows.
+    """Lay images out in rows.
 
     Args:
-        rows (Sequence[Sequence[np.ndarray]]): uint8 BGR pictures; rows may have different lengths.
+        rows (Sequence[Sequence[np.ndarray]]): uint8 BGR images; rows may have different lengths.
         titles (Sequence[str] | None): a line above each row.
-        cell_width (int | None): width of a picture in pixels; the height of a row follows its first picture.
-            None: so that pictures become about 180 pixels high, 240 to 640 wide.
-        gap (int): pixels between pictures.
+        cell_width (int | None): width of an image in pixels; the height of a row follows its first image.
+            None: so that images become about 180 pixels high, 240 to 640 wide.
+        gap (int): pixels between images.
         title_size (int): font size in pixels.
 
     Returns:
         np.ndarray: uint8 BGR.
 
     Raises:
-        ValueError: if there is no picture, or titles and rows differ in number.
+        ValueError: if there is no image, or titles and rows differ in number.
     """
     rows = [list(row) for row in rows]
     if not any(rows):
-        raise ValueError('a contact sheet needs at least one picture')
+        raise ValueError('a contact sheet needs at least one image')
     if titles is not None and len(titles) != len(rows):
         raise ValueError(f'expected a title for each of {len(rows)} rows, got {len(titles)}')
     columns = max(len(row) for row in rows)
@@ -79,11 +79,11 @@ def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
 
 
 def side_by_side(pictures, titles=None, gap=4):
-    """Put pictures of one size next to each other, each with its title in a strip above it.
+    """Put images of one size next to each other, each with its title in a strip above it.
 
     Args:
-        pictures (Sequence[np.ndarray]): uint8 (H, W, 3) BGR of equal size.
-        titles (Sequence[str] | None): one a picture.
+        images (Sequence[np.ndarray]): uint8 (H, W, 3) BGR of equal size.
+        titles (Sequence[str] | None): one an image.
         gap (int): pixels between them.
 
     Returns:
@@ -94,11 +94,11 @@ def side_by_side(pictures, titles=None, gap=4):
     """
     shapes = {picture.shape for picture in pictures}
     if len(shapes) != 1:
-        raise ValueError(f'expected pictures of one size, got {sorted(shapes)}')
+        raise ValueError(f'expected images of one size, got {sorted(shapes)}')
     parts, size = [], _title_size(pictures[0].shape, titles or ())
     for number, picture in enumerate(pictures):
         if titles:
-            # Above the picture, not on it: at its upper edge are labels of objects.
+            # Above the image, not on it: at its upper edge are labels of objects.
             strip = np.full((plate_size(titles[number], size)[1], picture.shape[1], 3), TITLE, np.uint8)
             draw_label(strip, titles[number], (0, 0), size, (255, 255, 255), TITLE)
             picture = np.concatenate([strip, picture])
@@ -109,7 +109,7 @@ def side_by_side(pictures, titles=None, gap=4):
 
 
 def _title_size(shape, titles, least=8):
-    """Font size in pixels at which every title fits above a picture, if any size from ``least`` on does."""
+    """Font size in pixels at which every title fits above an image, if any size from ``least`` on does."""
     size = int(np.clip(round(min(shape[:2]) / 24), 11, 40))
     while size > least and any(plate_size(title, size)[0] > shape[1] for title in titles):
         size -= 1
@@ -122,7 +122,7 @@ def sheet_of_folder(folder, rows=6, columns=None, **layout):
     Args:
         folder (str | Path): holds a folder of ``.jpg`` frames a video, as ``--show-dir`` leaves it.
         rows (int): number of videos, spread evenly over all of them.
-        columns (int | None): frames of each; None: 5, or 3 of wide pictures such as pairs.
+        columns (int | None): frames of each; None: 5, or 3 of wide images such as pairs.
         **layout: passed to :func:`contact_sheet`.
 
     Returns:

@@ -51,7 +51,7 @@ def draw_label(image, text, corner, size, color, background, opacity=0.88):
     Args:
         image (np.ndarray): uint8 (H, W, 3) BGR.
         text (str): one line.
-        corner (tuple[int, int]): x, y of the plate's top left corner; parts outside the picture are cut.
+        corner (tuple[int, int]): x, y of the plate's top left corner; parts outside the image are cut.
         size (int): font size in pixels.
         color, background (tuple[int, int, int]): BGR of text and plate.
         opacity (float): of the plate.

@@ -1,4 +1,4 @@
-"""Reading configs: misspelt keys, options from the command line, unknown types, missing parts."""
+"""Reading configs: misspelled keys, options from the command line, unknown types, missing parts."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def test_the_upgrade_is_said_in_one_line(tmp_path, capsys):
     assert capsys.readouterr().err == ''
 
 
-def test_misspelt_option_is_refused(tmp_path):
+def test_misspelled_option_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no key optim_wraper \(did you mean 'optim_wrapper'"):
         load_config(CONFIGS[0], {'optim_wraper.optimizer.lr': 1})
     with pytest.raises(UserError, match=r"no key model.bakbone \(did you mean 'backbone'"):

@@ -1,4 +1,4 @@
-"""Detectors and trackers on pictures and videos of one's own."""
+"""Detectors and trackers on images and videos of one's own."""
 
 import json
 
@@ -105,7 +105,7 @@ def test_wrong_frames_are_named(model, frame, message):
         next(inference_video(model, [], batch_size=0))
 
 
-def test_pictures_have_nothing_to_do_with_each_other(tiny, model):
+def test_images_have_nothing_to_do_with_each_other(tiny, model):
     files = sorted((tiny.data / 'frames/clip0').iterdir())[:2]
     one = inference_detector(model, files[0])
     two = inference_detector(model, [files[0], cv2.imread(str(files[1]))])

@@ -1,4 +1,4 @@
-"""A small synthetic data set, made once for all tests of this folder."""
+"""A small synthetic dataset, made once for all tests of this folder."""
 
 import json
 

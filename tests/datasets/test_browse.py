@@ -57,7 +57,7 @@ def test_labels_at_the_upper_edge_are_whole():
     assert (drawn[-270:] == alone).all()
 
 
-def test_the_same_draws_give_the_same_picture_and_another_epoch_another(config):
+def test_the_same_draws_give_the_same_image_and_another_epoch_another(config):
     def first(*options):
         assert browse(config, '--count', '1', *options) == 0
         return (config / 'out/000000.jpg').read_bytes()

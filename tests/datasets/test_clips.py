@@ -1,4 +1,4 @@
-"""The data set on real clips, where they are at hand (MASKTRACK_CLIPS names their folder)."""
+"""The dataset on real clips, where they are at hand (MASKTRACK_CLIPS names their folder)."""
 
 import os
 from pathlib import Path

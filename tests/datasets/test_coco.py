@@ -65,7 +65,7 @@ def test_images_train_and_test(synthetic, coco):
 
 
 def test_images_are_the_first_frames_of_the_videos(synthetic, coco):
-    """The same picture and the same objects by two readers."""
+    """The same image and the same objects by two readers."""
     videos = make(synthetic, pipeline=TEST[:1] + TRAIN[1:2] + TEST[2:], ref_frame=False)
     stills = images(synthetic, coco, TEST[:1] + TRAIN[1:2] + TEST[2:])
     for number, start in enumerate(start for start, _ in videos.video_slices):
@@ -228,7 +228,7 @@ def test_joined_data_sets_draw_apart_and_keep_their_videos_apart(synthetic):
 def test_joint_training_needs_the_same_classes(synthetic, coco):
     names = make(synthetic).metainfo['classes']
     stills = images(synthetic, coco, classes=names[::-1])
-    with pytest.raises(UserError, match='data set 1 has other classes'):
+    with pytest.raises(UserError, match='dataset 1 has other classes'):
         ConcatDataset([make(synthetic), stills])
     with pytest.raises(ValueError, match='at least one'):
         ConcatDataset([])

@@ -1,4 +1,4 @@
-"""Pictures whose file says that the camera was turned."""
+"""Images whose file says that the camera was turned."""
 
 import struct
 
@@ -8,7 +8,7 @@ import numpy as np
 from mmdet.media import read_image
 
 
-def test_a_turned_camera_turns_the_picture(tmp_path):
+def test_a_turned_camera_turns_the_image(tmp_path):
     picture = np.zeros((24, 40, 3), np.uint8)
     picture[:, 30:] = 255  # bright on the right
     data = cv2.imencode('.jpg', picture)[1].tobytes()

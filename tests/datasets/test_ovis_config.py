@@ -1,4 +1,4 @@
-"""The config of OVIS: as many classes everywhere as the data set names."""
+"""The config of OVIS: as many classes everywhere as the dataset names."""
 
 from pathlib import Path
 

@@ -10,7 +10,7 @@ from mmdet.registry import DATA_SAMPLERS
 
 
 class Items:
-    """As much of a data set as samplers look at."""
+    """As much of a dataset as samplers look at."""
 
     def __init__(self, flags=(), slices=()):
         self.group_flags = np.array(flags, np.uint8)

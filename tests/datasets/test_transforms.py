@@ -65,17 +65,17 @@ def test_reading_equals_opencv(picture, suffix, tmp_path):
 
 @pytest.mark.parametrize('suffix', ['.jpg', '.png'])
 @pytest.mark.parametrize('part', [0.02, 0.3, 0.6, 0.9, 0.999])
-def test_truncated_picture_is_named(picture, suffix, part, tmp_path):
+def test_truncated_image_is_named(picture, suffix, part, tmp_path):
     path = tmp_path / f'a{suffix}'
     cv2.imwrite(str(path), picture)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(UserError, match=rf'a\{suffix} is (truncated|not a picture)'):
+    with pytest.raises(UserError, match=rf'a\{suffix} is (truncated|not an image)'):
         read_image(path)
 
 
 def test_jpeg_with_a_preview_and_with_bytes_behind_its_end(picture):
-    """The end marker of a preview in the metadata does not count, nor does what follows the picture."""
+    """The end marker of a preview in the metadata does not count, nor does what follows the image."""
     data = cv2.imencode('.jpg', picture)[1].tobytes()
     preview = b'Exif\x00\x00' + data
     segment = b'\xff\xe1' + (len(preview) + 2).to_bytes(2, 'big') + preview
@@ -102,7 +102,7 @@ def test_missing_empty_and_foreign_files(tmp_path):
     with pytest.raises(UserError, match=r'empty\.jpg is empty'):
         read_image(tmp_path / 'empty.jpg')
     (tmp_path / 'text.jpg').write_text('hello')
-    with pytest.raises(UserError, match=r'text\.jpg is not a picture'):
+    with pytest.raises(UserError, match=r'text\.jpg is not an image'):
         read_image(tmp_path / 'text.jpg')
 
 
@@ -137,7 +137,7 @@ def test_rescaled_size(shape, scale, size, ratio):
     assert rescaled_size(shape, scale) == (size, ratio)
 
 
-def test_a_very_long_picture_keeps_a_pixel():
+def test_a_very_long_image_keeps_a_pixel():
     out = Resize(scale=(20, 20))(results(frame(5, 1000, boxes=())))['frames'][0]
     assert out['img_shape'] == (1, 20)
 
@@ -235,13 +235,13 @@ def test_jitter_moves_reference_boxes_only():
     change = second['gt_bboxes'] - frame()['gt_bboxes']
     assert (change != 0).any()
     extent = np.array([[20, 15], [19, 19]])
-    limit = np.tile(extent * 0.2, 2) + 1e-4  # 0.1 by the centre and half of 0.2 by the size
+    limit = np.tile(extent * 0.2, 2) + 1e-4  # 0.1 by the center and half of 0.2 by the size
     assert (np.abs(change) <= limit).all()
     assert second['gt_bboxes'].dtype == np.float32
     assert second['gt_bboxes'].max() <= 60
 
 
-# --- cropping and colours ---
+# --- cropping and colors ---
 
 
 def test_crop_keeps_masks_boxes_and_identities_together():
@@ -296,7 +296,7 @@ def test_crop_drops_ignored_boxes_outside_of_it():
     pytest.fail('no crop left the ignored box out')
 
 
-def test_colours_change_alike_in_a_pair_unless_independent():
+def test_colors_change_alike_in_a_pair_unless_independent():
     base = np.full((40, 60, 3), (90, 120, 60), np.uint8)
 
     def changed(independent):
@@ -313,7 +313,7 @@ def test_colours_change_alike_in_a_pair_unless_independent():
     assert (first != second).any()
 
 
-def test_colours_within_their_ranges():
+def test_colors_within_their_ranges():
     out = PhotoMetricDistortion(0, (1, 1), (1, 1), 0)(results())['frames'][0]
     assert (out['img'] == frame()['img']).all()
     drawn = [PhotoMetricDistortion().draw({'rng': np.random.default_rng(s)}) for s in range(100)]

@@ -323,7 +323,7 @@ def test_modern_boxes_end_one_past_the_last_pixel(tmp_path):
 
 def test_index_out_of_range(synthetic):
     dataset = make(synthetic)
-    with pytest.raises(IndexError, match=f'of a data set of {len(dataset)}'):
+    with pytest.raises(IndexError, match=f'of a dataset of {len(dataset)}'):
         dataset[len(dataset)]
     last = dataset[-1]['data_samples'].img_path
     assert last == dataset[len(dataset) - 1]['data_samples'].img_path

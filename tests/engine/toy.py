@@ -1,4 +1,4 @@
-"""A model and a data set of a few numbers, for tests of the engine alone."""
+"""A model and a dataset of a few numbers, for tests of the engine alone."""
 
 import itertools
 import random
@@ -25,7 +25,7 @@ class Sample:
 
 @DATASETS.register_module()
 class ToyDataset:
-    """Items are vectors drawn from (seed, epoch, index), as those of the real data sets are."""
+    """Items are vectors drawn from (seed, epoch, index), as those of the real datasets are."""
 
     def __init__(self, length=10, classes=('a', 'b', 'c'), bad=(), size=4):
         self.metainfo = dict(classes=tuple(classes), cat_ids=tuple(range(1, len(classes) + 1)))

@@ -1,20 +1,20 @@
-"""Where a score is lost: oracles, tracking numbers against the library, tables and pictures."""
+"""Where a score is lost: oracles, tracking numbers against the library, tables and images."""
 
 import json
 
 import numpy as np
 import pytest
-from mmdet.evaluation.analysis.analyze.analyze import analyze
-from mmdet.evaluation.analysis.analyze.oracles import ORACLES
-from mmdet.evaluation.analysis.analyze.plots import plot_evaluation
-from mmdet.evaluation.analysis.analyze.tracking import (
+
+from mmdet.evaluation import evaluate_tables
+from mmdet.evaluation.analysis.analyze import analyze
+from mmdet.evaluation.analysis.oracles import ORACLES
+from mmdet.evaluation.analysis.plots import plot_evaluation
+from mmdet.evaluation.analysis.tracking import (
     combine,
     identity_numbers,
     sequence_of,
     tracking_library,
 )
-
-from mmdet.evaluation import evaluate_tables
 from mmdet.evaluation.ap.evaluate import summarize
 from mmdet.evaluation.report import stats_report
 from mmdet.utils import UserError
@@ -164,7 +164,7 @@ def test_report(style):
         assert ('one\\|two' in text) == (style == 'markdown')
 
 
-def test_pictures(tmp_path):
+def test_images(tmp_path):
     import cv2
 
     evaluation = evaluate_tables(CASES / 'normal/gt.json', CASES / 'normal/res.json')

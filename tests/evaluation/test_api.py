@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from mmdet.evaluation import YTVOS, InputDefect, YTVOSeval, evaluate_ytvis
+from mmdet.evaluation import YTVOS, YTVOSeval, evaluate_ytvis
 from mmdet.evaluation.ap.params import STATS
+from mmdet.formats.defects import InputDefect
 from mmdet.utils import UserError
 
 from .helpers import BACKENDS, CASES, annotation, dataset, plain, prediction, rectangle, simple, write

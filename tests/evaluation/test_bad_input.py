@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from mmdet.evaluation import InputDefect, evaluate_ytvis
+from mmdet.evaluation import evaluate_ytvis
+from mmdet.formats.defects import InputDefect
 from mmdet.utils import UserError
 
 from .helpers import BACKENDS, annotation, dataset, plain, prediction, rectangle, score, simple

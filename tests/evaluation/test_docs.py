@@ -2,8 +2,7 @@
 
 import json
 
-from mmdet.evaluation.analysis.analyze.oracles import ORACLES
-
+from mmdet.evaluation.analysis.oracles import ORACLES
 from mmdet.evaluation.ap.params import STATS
 from mmdet.formats.defects import KINDS
 

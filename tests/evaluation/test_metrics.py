@@ -128,7 +128,7 @@ def test_dataset_without_category_ids_is_named(videos):
 
 @pytest.fixture(scope='module')
 def coco_file(tmp_path_factory):
-    """Two pictures, three objects of categories 3 and 8."""
+    """Two images, three objects of categories 3 and 8."""
     masks, annotations = [], []
     for number, (image, category, x) in enumerate([(5, 3, 4), (5, 8, 30), (9, 3, 10)]):
         mask = np.zeros((40, 60), np.uint8)
@@ -172,7 +172,7 @@ def coco_score(metric, samples):
     return metric.evaluate(len(samples))
 
 
-def test_perfect_pictures_score_one(coco_file, tmp_path):
+def test_perfect_images_score_one(coco_file, tmp_path):
     path, masks = coco_file
     metric = CocoMetric(str(path), ['bbox', 'segm'], outfile_prefix=str(tmp_path / 'out'))
     scores = coco_score(metric, coco_samples(masks))

@@ -155,7 +155,7 @@ def test_results_the_higher_score_keeps_shared_pixels(tmp_path, capsys):
     assert [listed[n]['entry']['score'] for n in ('1', '2')] == [0.9, 0.3]
     # pseudo labels: masks of results read back as ground truth
     back = parse_ytvis(restore_dataset(tmp_path / 'm'))
-    assert [(a['id'], a['category_id'], a['areas'][0]) for a in back.annotations] == [(1, 8, 16), (2, 3, 12)]
+    assert [(a['id'], a['category_id'], a['areas'][0]) for a in back.tracks] == [(1, 8, 16), (2, 3, 12)]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_frames_must_stay_in_the_folder_and_have_masks_of_their_own(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_many_objects_make_pictures_of_16_bits(tmp_path):
+def test_many_objects_make_images_of_16_bits(tmp_path):
     content = overlapping()
     masks = [box(i % 60, i // 60, 1, 1, 8, 60) for i in range(300)]
     content['videos'] = [{'id': 7, 'width': 60, 'height': 8, 'length': 1, 'file_names': ['x/0.jpg']}]
@@ -198,7 +198,7 @@ def test_many_objects_make_pictures_of_16_bits(tmp_path):
 
 @pytest.fixture
 def davis(tmp_path):
-    """Two videos; frame 10 comes after frame 9; one picture has no mask."""
+    """Two videos; frame 10 comes after frame 9; one image has no mask."""
     for name, stems in (('bear', ['9', '10']), ('cows', ['00000'])):
         for stem in stems:
             (tmp_path / 'frames' / name).mkdir(parents=True, exist_ok=True)
@@ -211,25 +211,25 @@ def davis(tmp_path):
     cows[2, 1:3] = 4
     write_indexed_png(tmp_path / 'masks' / 'bear' / '9.png', nine)
     write_indexed_png(tmp_path / 'masks' / 'bear' / '10.png', ten)
-    Image.fromarray(cows).save(tmp_path / 'masks' / 'bear' / 'x.png')  # a grey one, moved to its place
+    Image.fromarray(cows).save(tmp_path / 'masks' / 'bear' / 'x.png')  # a gray one, moved to its place
     (tmp_path / 'masks' / 'cows').mkdir()
     (tmp_path / 'masks' / 'bear' / 'x.png').rename(tmp_path / 'masks' / 'cows' / '00000.png')
     return tmp_path
 
 
-def test_palette_and_grey_masks_with_a_table(davis, capsys):
+def test_palette_and_gray_masks_with_a_table(davis, capsys):
     (davis / 'o.csv').write_text('video,object,category,iscrowd\nbear,1,bear,0\nbear, 2, zoo ,1\n*,4,cow,\n')
     command = [str(davis / 'masks'), '--images', str(davis / 'frames'), '--objects', str(davis / 'o.csv')]
     tool('masks_to_ytvis').main([*command, '--out', str(davis / 'all.json')])
     index = load_ytvis(davis / 'all.json')
     assert index.class_names == ('bear', 'cow', 'zoo')
     assert [v['file_names'] for v in index.videos] == [['bear/9.jpg', 'bear/10.jpg'], ['cows/00000.jpg']]
-    first, second, third = index.annotations
+    first, second, third = index.tracks
     assert first['areas'] == [1, 1] and first['object_id'] == 1
     assert second['bboxes'] == [None, [2, 1, 3, 2]] and second['iscrowd'] == 1
     assert third['bboxes'] == [[1, 2, 2, 1]] and third['category_id'] == 2
     assert decode_rle(second['segmentations'][1])[1:3, 2:5].all()
-    assert '1 pictures without a mask are left out' in capsys.readouterr().err
+    assert '1 images without a mask are left out' in capsys.readouterr().err
     tool('masks_to_ytvis').main(
         [*command[:1], *command[3:], '--out', str(davis / 'b.json'), '--classes', 'zoo,cow,bear']
     )
@@ -261,11 +261,11 @@ def test_one_category_a_list_of_videos_and_no_void(davis):
     'damage, message',
     [
         ('cut', 'bear/10.png is not a readable PNG'),
-        ('colour', 'bear/10.png is a picture of mode RGB'),
+        ('color', 'bear/10.png is an image of mode RGB'),
         ('size', 'bear/10.png is 5x6, the frames before it are 4x6'),
-        ('picture', 'bear/10.png has no picture'),
-        ('picture size', 'bear/10.jpg is 4x5, its mask is 4x6'),
-        ('no picture', 'bear/10.jpg cannot be read'),
+        ('image', 'bear/10.png has no image'),
+        ('image size', 'bear/10.jpg is 4x5, its mask is 4x6'),
+        ('no image', 'bear/10.jpg cannot be read'),
         ('table', "object 2 of video 'bear' has no category"),
         ('empty', 'found no folder with PNG files'),
         ('void', 'not one object in 1 videos; if 255 is an object'),
@@ -276,15 +276,15 @@ def test_what_is_wrong_is_named(davis, damage, message):
     masks, videos = davis / 'masks', None
     if damage == 'cut':
         path.write_bytes(path.read_bytes()[:-30])
-    elif damage == 'colour':
+    elif damage == 'color':
         Image.new('RGB', (6, 4), (9, 0, 0)).save(path)
     elif damage == 'size':
         write_indexed_png(path, np.ones((5, 6), np.uint8))
-    elif damage == 'picture':
+    elif damage == 'image':
         (davis / 'frames' / 'bear' / '10.jpg').unlink()
-    elif damage == 'picture size':
+    elif damage == 'image size':
         Image.new('RGB', (5, 4)).save(davis / 'frames' / 'bear' / '10.jpg')
-    elif damage == 'no picture':
+    elif damage == 'no image':
         (davis / 'frames' / 'bear' / '10.jpg').write_bytes(b'')
     elif damage == 'table':
         table = ObjectTable()
@@ -378,7 +378,7 @@ def test_what_the_table_and_the_folders_have_in_excess_is_said(davis, capsys):
     names = davis / 'names.txt'
     names.write_text('bear\n')
     tool('masks_to_ytvis').main([*command, '--out', str(davis / 'b.json'), '--videos-file', str(names)])
-    assert 'left out' not in capsys.readouterr().err.replace('1 pictures without a mask are left out', '')
+    assert 'left out' not in capsys.readouterr().err.replace('1 images without a mask are left out', '')
 
 
 def run_tool(name, *args):
@@ -430,7 +430,7 @@ def test_tables_of_spreadsheets(tmp_path):
         ObjectTable.read(tmp_path / 'o.csv')
 
 
-def test_grey_masks_saved_as_colours(tmp_path):
+def test_gray_masks_saved_as_colors(tmp_path):
     numbers = (np.arange(24).reshape(4, 6) % 5).astype(np.uint8)
     Image.fromarray(np.stack([numbers] * 3, axis=-1)).save(tmp_path / 'm.png')
     assert (read_indexed_png(tmp_path / 'm.png') == numbers).all()

@@ -44,9 +44,9 @@ def test_round_trip_by_the_tools(sequence, tmp_path):
     subprocess.run([sys.executable, *map(str, forth)], check=True, capture_output=True)
     index = parse_ytvis(json.loads(out.read_text()))
     # a region to ignore is ignored by every class
-    assert [(a['iscrowd'], a['category_id']) for a in index.annotations] == [(0, 1), (0, 2), (1, 1), (1, 2)]
-    assert [a['areas'] for a in index.annotations[2:]] == [[None, None, 6]] * 2
-    assert index.annotations[0]['bboxes'] == [[0, 1, 3, 2], None, [2, 1, 3, 2]]
+    assert [(a['iscrowd'], a['category_id']) for a in index.tracks] == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    assert [a['areas'] for a in index.tracks[2:]] == [[None, None, 6]] * 2
+    assert index.tracks[0]['bboxes'] == [[0, 1, 3, 2], None, [2, 1, 3, 2]]
     back = [tools / 'ytvis_to_mots.py', out, '--out', tmp_path / 'back']
     subprocess.run([sys.executable, *map(str, back)], check=True, capture_output=True)
     assert sorted((tmp_path / 'back/0002.txt').read_text().splitlines()) == sorted(lines)
@@ -105,10 +105,10 @@ def test_layout_of_motschallenge_and_empty_sequences(tmp_path):
     assert [(a['video_id'], a['areas']) for a in content['annotations']] == [(2, [6])]
 
 
-def test_masks_of_another_size_than_the_pictures_are_named(sequence, tmp_path):
+def test_masks_of_another_size_than_the_images_are_named(sequence, tmp_path):
     path, _ = sequence
     Image.new('RGB', (8, 12)).save(tmp_path / 'images/0002/000000.png')
-    with pytest.raises(UserError, match=r'masks of \[8, 12\], its pictures have \[12, 8\]'):
+    with pytest.raises(UserError, match=r'masks of \[8, 12\], its images have \[12, 8\]'):
         mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 
@@ -122,12 +122,12 @@ def test_a_bad_line_is_named(tmp_path, line):
         read_mots_txt(path)
 
 
-def test_unknown_class_and_missing_picture_are_named(sequence, tmp_path):
+def test_unknown_class_and_missing_image_are_named(sequence, tmp_path):
     path, _ = sequence
     with pytest.raises(UserError, match='class 2 of track 2001'):
         mots_to_ytvis([path], tmp_path / 'images', {1: 'car'})
     (tmp_path / 'images/0002/000002.png').unlink()
-    with pytest.raises(UserError, match='frame 2 has no picture'):
+    with pytest.raises(UserError, match='frame 2 has no image'):
         mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 

@@ -44,7 +44,7 @@ def test_masks_and_back(original, tmp_path):
     assert (count['frames'], count['layers'], count['empty']) == (138, 1, 0)
     back = restore_dataset(tmp_path / 'masks')
     assert back['videos'] == original['videos'] and tracks_of(back) == tracks_of(original)
-    # The way a data set of masks goes that this project has not written: pictures and a table.
+    # The way a dataset of masks goes that this project has not written: images and a table.
     (tmp_path / 'masks' / 'objects.json').unlink()
     table = ObjectTable.read(tmp_path / 'objects.csv')
     made, _ = mask_folders_to_ytvis(tmp_path / 'masks', table, images=CLIPS / 'JPEGImages')

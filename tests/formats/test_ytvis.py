@@ -145,7 +145,7 @@ def test_defects_are_named_with_their_place(path, value, message):
 
 
 def test_areas_may_be_missing():
-    assert parse_ytvis(broken(('annotations', 0, 'areas'), KeyError)).annotations[0]['id'] == 1
+    assert parse_ytvis(broken(('annotations', 0, 'areas'), KeyError)).tracks[0]['id'] == 1
 
 
 def test_reading_needs_no_torch(tmp_path):

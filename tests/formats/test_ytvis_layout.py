@@ -34,12 +34,12 @@ def test_no_other_split_and_no_guess_for_other_names(wanted, tmp_path):
 
 @pytest.mark.parametrize('wanted', ['val', 'val/', 'valid', 'valid/JPEGImages', 'val/JPEGImages'])
 @pytest.mark.parametrize('there', ['val', 'valid', 'val/JPEGImages', 'valid/JPEGImages'])
-def test_picture_folder_under_its_other_names(wanted, there, tmp_path):
+def test_image_folder_under_its_other_names(wanted, there, tmp_path):
     (tmp_path / there / 'v').mkdir(parents=True)
     (tmp_path / there / 'v/0.jpg').write_text('')
     found = find_image_folder(f'{tmp_path}/{wanted}', 'v/0.jpg')
     assert found.rstrip('/') == str(tmp_path / there)
 
 
-def test_picture_folder_that_is_nowhere_stays_as_given(tmp_path):
+def test_image_folder_that_is_nowhere_stays_as_given(tmp_path):
     assert find_image_folder(str(tmp_path / 'val'), 'v/0.jpg') == str(tmp_path / 'val')

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet.media import VideoReader, VideoWriter, write_picture
+from mmdet.media import VideoReader, VideoWriter, write_image
 from mmdet.media.video import _without_tag_warnings
 from mmdet.structures.rle import decode_rle, encode_mask
 from mmdet.utils import UserError
@@ -123,10 +123,10 @@ def test_bad_inputs_are_named(tmp_path):
         with pytest.raises(UserError, match=f'{name}: .*{message}'):
             VideoReader(tmp_path / name)
     (tmp_path / 'folder').mkdir()
-    with pytest.raises(UserError, match='no pictures'):
+    with pytest.raises(UserError, match='no images'):
         VideoReader(tmp_path / 'folder')
     (tmp_path / 'folder' / 'a.jpg').write_bytes(b'broken')
-    with pytest.raises(UserError, match='a.jpg: not a picture'):
+    with pytest.raises(UserError, match='a.jpg: not an image'):
         list(VideoReader(tmp_path / 'folder'))
 
 
@@ -206,11 +206,11 @@ def test_renderer_writes_every_frame_and_a_video(tmp_path):
     assert files == sorted(expected)
     assert len(list(VideoReader(tmp_path / 'two.webm'))) == 3
     plain, drawn = (cv2.imread(str(tmp_path / f'one/0000{i}.jpg')).astype(int) for i in (0, 1))
-    assert np.abs(plain[20, 40] - 40).max() < 6  # an empty frame shows the picture, not black (semantics B14)
+    assert np.abs(plain[20, 40] - 40).max() < 6  # an empty frame shows the image, not black (semantics B14)
     assert np.abs(drawn - plain).max() > 50
 
 
-def test_small_pictures_are_enlarged_with_what_is_drawn_on_them(tmp_path):
+def test_small_images_are_enlarged_with_what_is_drawn_on_them(tmp_path):
     mask = np.zeros((48, 64), np.uint8)
     mask[10:30, 10:30] = 1
     fields = {'masks': [encode_mask(mask)], 'bboxes': [[10, 10, 29, 29]], 'labels': [0], 'scores': [0.9]}
@@ -236,10 +236,10 @@ def test_polygons_are_drawn_too():
         list(frames_of_tracks(tracks, 1))
 
 
-def test_pictures_need_a_known_ending(tmp_path):
+def test_images_need_a_known_ending(tmp_path):
     with pytest.raises(UserError, match="ending '.nonsense'"):
-        write_picture(tmp_path / 'a.nonsense', frame(0))
-    write_picture(tmp_path / 'x' / 'a.png', frame(7))
+        write_image(tmp_path / 'a.nonsense', frame(0))
+    write_image(tmp_path / 'x' / 'a.png', frame(7))
     assert cv2.imread(str(tmp_path / 'x' / 'a.png'))[-1, -1, 0] == 7
 
 

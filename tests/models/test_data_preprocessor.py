@@ -1,4 +1,4 @@
-"""Batches of pictures: exact normalisation, padding, masks, layouts."""
+"""Batches of images: exact normalization, padding, masks, layouts."""
 
 import cv2
 import numpy as np
@@ -22,8 +22,8 @@ def images(*sizes, frames=1):
     return [torch.from_numpy(rng.integers(0, 256, (frames, 3, *size)).astype(np.uint8)) for size in sizes]
 
 
-def normalised(image):
-    """The 2019 way: OpenCV's float32 picture, RGB, then mean and std."""
+def normalized(image):
+    """The 2019 way: OpenCV's float32 image, RGB, then mean and std."""
     picture = np.ascontiguousarray(image.numpy().transpose(1, 2, 0)).astype(np.float32)
     picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     picture = (picture - np.float32(MEAN)) / np.float32(STD)
@@ -31,7 +31,7 @@ def normalised(image):
 
 
 @pytest.mark.parametrize('channels_last', [False, True])
-def test_normalised_then_padded_bit_for_bit(channels_last):
+def test_normalized_then_padded_bit_for_bit(channels_last):
     raw = images((40, 70), (64, 50), frames=2)
     samples = [DetDataSample(), DetDataSample()]
     data = build(channels_last=channels_last)({'inputs': raw, 'data_samples': samples})
@@ -41,7 +41,7 @@ def test_normalised_then_padded_bit_for_bit(channels_last):
     for index, image in enumerate(raw):
         height, width = image.shape[-2:]
         for frame in range(2):
-            assert torch.equal(batch[index, frame, :, :height, :width], normalised(image[frame]))
+            assert torch.equal(batch[index, frame, :, :height, :width], normalized(image[frame]))
         assert not batch[index, :, :, height:].any()
         assert not batch[index, :, :, :, width:].any()
     assert [sample.pad_shape for sample in data['data_samples']] == [(64, 96), (64, 64)]
@@ -76,7 +76,7 @@ def test_masks_are_padded_to_their_own_image():
     assert sample.gt_instances.masks.shape == (2, 40, 70)  # the loader's own sample is untouched
 
 
-def test_plain_pictures_and_stacked_tensors():
+def test_plain_images_and_stacked_tensors():
     raw = images((32, 32), (32, 32))
     expected = build()({'inputs': raw})['inputs']
     assert torch.equal(build()({'inputs': [image[0] for image in raw]})['inputs'], expected)

@@ -47,12 +47,12 @@ def ground_truth(boxes, ids, size=SIZE):
 
 
 def picture(instances, seed, size=SIZE):
-    """A noisy picture in which each object is a patch of its own colour: uint8 (3, H, W)."""
+    """A noisy image in which each object is a patch of its own color: uint8 (3, H, W)."""
     rng = np.random.default_rng(seed)
     image = rng.integers(100, 150, (3, *size)).astype(np.uint8)
     for (x1, y1, x2, y2), identity in zip(instances.bboxes.int().tolist(), instances.instance_ids.tolist()):
-        colour = np.random.default_rng(1000 + identity).integers(0, 255, 3)
-        image[:, y1 : y2 + 1, x1 : x2 + 1] = colour[:, None, None]
+        color = np.random.default_rng(1000 + identity).integers(0, 255, 3)
+        image[:, y1 : y2 + 1, x1 : x2 + 1] = color[:, None, None]
     return torch.from_numpy(image)
 
 
@@ -61,7 +61,7 @@ def training_batch(*pairs, size=SIZE):
 
     Args:
         pairs: ((boxes, ids), (ref boxes, ref ids)) of each sample.
-        size (tuple): (H, W) of every picture.
+        size (tuple): (H, W) of every image.
     """
     inputs, samples = [], []
     for index, (key, ref) in enumerate(pairs):

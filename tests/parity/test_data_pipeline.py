@@ -1,4 +1,4 @@
-"""Samples of the pipeline against those the 2019 data set made, with its recorded random draws put in."""
+"""Samples of the pipeline against those the 2019 dataset made, with its recorded random draws put in."""
 
 import numpy as np
 import pytest
@@ -51,15 +51,15 @@ def make_dataset(sample=None, test_mode=False):
     )
 
 
-def normalise(frame, divisor=32):
-    """uint8 (3, H, W) BGR to float64 RGB, normalised, then padded."""
+def normalize(frame, divisor=32):
+    """uint8 (3, H, W) BGR to float64 RGB, normalized, then padded."""
     image = (frame.numpy()[::-1] - MEAN[:, None, None]) / STD[:, None, None]
     height, width = image.shape[1:]
     return np.pad(image, ((0, 0), (0, -height % divisor), (0, -width % divisor)))
 
 
 def check_image(name, frame):
-    image = normalise(frame)
+    image = normalize(frame)
     summary = META['tensor_summaries'][name]
     assert list(image.shape) == summary['shape']
     if name in ARRAYS:

@@ -20,7 +20,7 @@ def arrays():
 
 
 def raw_batch(arrays):
-    """What the loader would give: the recorded pictures cut to the size they had before padding."""
+    """What the loader would give: the recorded images cut to the size they had before padding."""
     inputs, samples = [], []
     for index, meta in enumerate(RECORD['img_metas']):
         height, width = meta['img_shape'][:2]

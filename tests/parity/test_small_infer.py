@@ -104,7 +104,7 @@ def test_detections_before_tracking(model):
         for frame, (proposal, found) in enumerate(zip(proposals, detections)):
             key = f'v{index}.f{frame}'
             assert_same_proposals(proposal, arrays[f'{key}.proposals'], atol=2e-4)
-            # 1e-4 pixels of the network input are 4/3 of that in the original picture.
+            # 1e-4 pixels of the network input are 4/3 of that in the original image.
             np.testing.assert_allclose(found.bboxes, arrays[f'{key}.det_bboxes'][:, :4], atol=1.34e-4)
             np.testing.assert_allclose(found.scores, arrays[f'{key}.det_bboxes'][:, 4], atol=1e-5)
             np.testing.assert_array_equal(found.labels, arrays[f'{key}.det_labels'])

@@ -162,7 +162,7 @@ def grid_sample_paste(prob, box, height, width):
     return F.grid_sample(torch.from_numpy(prob).double()[None, None], grid, align_corners=False)[0, 0].numpy()
 
 
-def test_continuous_paste_samples_pixel_centres():
+def test_continuous_paste_samples_pixel_centers():
     rng = np.random.default_rng(2)
     probs = rng.random((40, 28, 28)).astype(np.float32)
     probs[20:] = 0.99
@@ -178,9 +178,9 @@ def torchvision_paste(prob, box, height, width):
     """The rule of torchvision: a frame of one zero cell, the box widened to match, whole pixels."""
     padded = F.pad(torch.from_numpy(prob)[None, None], (1, 1, 1, 1))
     scale = 30 / 28
-    centre, half = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]) * 0.5 * np.float32(scale)
-    x1, y1 = (centre - half).astype(np.int64)
-    x2, y2 = (centre + half).astype(np.int64)
+    center, half = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]) * 0.5 * np.float32(scale)
+    x1, y1 = (center - half).astype(np.int64)
+    x2, y2 = (center + half).astype(np.int64)
     w, h = max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1)
     big = F.interpolate(padded, size=(int(h), int(w)), mode='bilinear', align_corners=False)[0, 0].numpy()
     image = np.zeros((height, width), np.float32)
@@ -247,7 +247,7 @@ def test_large_runs_survive_the_string():
     assert rle_to_bbox(rle) == [50, 100, 2850, 1800]
 
 
-def test_polygons_are_rasterised_and_merged():
+def test_polygons_are_rasterized_and_merged():
     rle = segm_to_rle([[2, 2, 8, 2, 8, 6, 2, 6], [12, 3, 15, 3, 15, 5, 12, 5]], 10, 20)
     mask = decode_rle(rle)
     assert mask[3:6, 3:8].all()

@@ -108,7 +108,7 @@ def test_difficulty_brings_more_and_faster_objects():
     assert hard[1] > 1.5 * easy[1]
 
 
-def test_generated_folder_loads_and_matches_its_pictures(synthetic):
+def test_generated_folder_loads_and_matches_its_images(synthetic):
     for split, folder in (('train', 'train'), ('val', 'valid')):
         index = load_ytvis(synthetic / f'annotations/instances_{split}_sub.json', require_annotations=True)
         assert len(index.videos) == (4 if split == 'train' else 3)

@@ -11,8 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mmdet.evaluation.checks.findings.findings import check_annotations, check_predictions
 from pycocotools import mask as coco
+
+from mmdet.evaluation.checks.findings import check_annotations, check_predictions
 
 from ..evaluation.helpers import CASES, ROOT, annotation, dataset, plain, prediction, rectangle, simple, write
 

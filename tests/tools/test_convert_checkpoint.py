@@ -222,7 +222,7 @@ def expected_tracks(frames, scale):
 
 
 def test_converted_tracker_gives_the_tracks_of_its_own_project(files, tmp_path):
-    """From file to file: checkpoint in, results json out, equal to a plain forward on the same pictures."""
+    """From file to file: checkpoint in, results json out, equal to a plain forward on the same images."""
     from tools.test_video import main as test_video
 
     main([str(files / 'mmt.pth'), str(tmp_path / 'w.pth'), '--config-out', str(tmp_path / 'w.py')])

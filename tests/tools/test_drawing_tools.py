@@ -77,7 +77,7 @@ def test_bad_videos_are_one_line_each(tiny, footage, tmp_path, capsys):
     (tmp_path / 'text.mp4').write_text('no video')
     assert 'text.mp4: not a video' in fails(capsys, demo, tmp_path / 'text.mp4', *rest)
     (tmp_path / 'empty').mkdir()
-    assert 'no pictures' in fails(capsys, demo, tmp_path / 'empty', *rest)
+    assert 'no images' in fails(capsys, demo, tmp_path / 'empty', *rest)
     cv2.imwrite(str(tmp_path / 'empty/0.png'), cv2.imread(str(tiny.data / 'frames/clip0/00000.png')))
     cv2.imwrite(str(tmp_path / 'empty/1.png'), cv2.imread(str(tiny.data / 'frames/clip0/00000.png'))[:20])
     assert 'frame 1 is 20 x 72' in fails(capsys, demo, tmp_path / 'empty', *rest)
@@ -128,7 +128,7 @@ def test_annotations_are_drawn(tiny, tmp_path, capsys):
     picture = cv2.imread(str(tmp_path / 'gt/clip0/00000.jpg')).astype(int)
     plain = cv2.imread(str(tiny.data / 'frames/clip0/00000.png'))
     plain = cv2.resize(plain, None, fx=7, fy=7, interpolation=cv2.INTER_CUBIC).astype(int)
-    # Objects stand at (5..22, 6..19) and (30..47, 21..34): tinted there, the picture itself elsewhere.
+    # Objects stand at (5..22, 6..19) and (30..47, 21..34): tinted there, the image itself elsewhere.
     assert abs(picture - plain)[7 * 15, 7 * 15].max() > 20
     assert abs(picture - plain)[7 * 40 : 7 * 46, 7 * 60 : 7 * 70].max() < 40
     assert (tmp_path / 'gt/contact_sheet.jpg').exists()

@@ -45,7 +45,7 @@ def test_resnet50_at_224_has_the_well_known_number(capsys):
     assert stages['backbone']['flops'] / 2 == pytest.approx(4.09e9, rel=0.01)
 
 
-def test_larger_pictures_cost_more_and_heads_the_same(capsys):
+def test_larger_images_cost_more_and_heads_the_same(capsys):
     small, large = (count(capsys, MAIN, '--shape', *shape)['stages'] for shape in ((320, 192), (640, 384)))
     assert large['backbone']['flops'] == 4 * small['backbone']['flops']
     assert large['bbox_head']['flops'] == small['bbox_head']['flops']

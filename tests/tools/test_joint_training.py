@@ -15,7 +15,7 @@ from mmdet.synthetic import generate_dataset
 from .test_train import ROOT, run
 
 CONFIG = ROOT / 'configs' / 'masktrack_rcnn_r50_fpn_12e_youtubevis2019_coco.py'
-# Categories of the five shapes: in the videos, and of the same pictures in COCO.
+# Categories of the five shapes: in the videos, and of the same images in COCO.
 VIDEO = ('person', 'motorbike', 'tennis_racket', 'mouse', 'dog')
 COCO = ('person', 'motorcycle', 'tennis racket', 'mouse', 'stop sign')
 
@@ -67,7 +67,7 @@ def test_categories_of_coco_become_those_of_the_videos(place, monkeypatch):
         YTVIS_2019_CLASSES[e['label']] for i in range(len(images)) for e in images.raw_frame(i)['instances']
     }
     there = {names[a['category_id']] for a in wanted['annotations']}
-    assert 'mouse' in there and 'stop sign' in there  # neither may be learnt from COCO
+    assert 'mouse' in there and 'stop sign' in there  # neither may be learned from COCO
     same = {'person': 'person', 'motorcycle': 'motorbike', 'tennis racket': 'tennis_racket'}
     assert found == {same[name] for name in there if name in same} and len(found) == 3
     sample = both[SampleIndex(len(videos), 0, 1)]
@@ -112,7 +112,7 @@ def test_the_config_of_the_data_page(place, monkeypatch):
     assert config.model.mask_head.num_classes == 3
     videos, images = both.datasets
     labels = {entry['label'] for i in range(len(images)) for entry in images.raw_frame(i)['instances']}
-    assert labels == {0, 2}  # the pictures have no dog
+    assert labels == {0, 2}  # the images have no dog
     assert both[len(videos)]['inputs'].shape[0] == both[0]['inputs'].shape[0] == 2
     tested = DATASETS.build(config.test_dataloader.dataset)
     assert tested.metainfo['classes'] == both.metainfo['classes']

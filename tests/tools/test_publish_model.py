@@ -22,7 +22,7 @@ TEXT = """model = dict(type='MaskRCNN', backbone=dict(style='pytorch'),
 
 
 def training_checkpoint(path, ema=False):
-    """What a run of mmengine leaves: weights, optimiser, schedule, messages, and averaged weights."""
+    """What a run of mmengine leaves: weights, optimizer, schedule, messages, and averaged weights."""
     state = foreign.fill(foreign.mmdet_shapes(1))
     meta = dict(
         epoch=3, iter=120, cfg=TEXT, mmengine_version='0.10.12', dataset_meta=dict(classes=tuple('abcde'))

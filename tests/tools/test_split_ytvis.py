@@ -139,7 +139,7 @@ def test_tool_splits_a_file(tmp_path, capsys):
     val = load_ytvis(tmp_path / 'parts' / 'instances_val_sub.json')
     assert (len(train.videos), len(val.videos)) == (30, 10)
     whole = load_ytvis(ann)
-    assert sorted(train.annotations + val.annotations, key=lambda a: a['id']) == whole.annotations
+    assert sorted(train.tracks + val.tracks, key=lambda a: a['id']) == whole.tracks
     out = capsys.readouterr().out
     assert '30 videos' in out and '| c20 ' in out
 

@@ -1,4 +1,4 @@
-"""tools/test.py as a user calls it: single pictures, COCO results and scores."""
+"""tools/test.py as a user calls it: single images, COCO results and scores."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def fails(capsys, *args):
 
 @pytest.fixture(scope='module')
 def pictures(tmp_path_factory):
-    """Every frame of the tiny videos as a picture of its own, in COCO format; a Mask R-CNN for them."""
+    """Every frame of the tiny videos as an image of its own, in COCO format; a Mask R-CNN for them."""
     root = tmp_path_factory.mktemp('coco')
     data = parts.make_videos(root / 'data')
     content = json.loads((data / 'ann.json').read_text())
@@ -101,7 +101,7 @@ def test_other_detectors(pictures, tmp_path, capsys, kind, files):
     assert f'--eval segm: {kind} gives' in err
 
 
-def test_videos_and_pictures_each_have_their_tool(tiny, pictures, tmp_path, capsys):
+def test_videos_and_images_each_have_their_tool(tiny, pictures, tmp_path, capsys):
     root, config, checkpoint = pictures
     assert 'use tools/test_video.py' in fails(capsys, tiny.config, tiny.checkpoint)
     from tools.test_video import main as test_video

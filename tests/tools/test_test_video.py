@@ -186,10 +186,10 @@ def test_spellings_of_2019(tiny, results, tmp_path, monkeypatch, capsys):
     (tmp_path / 'r.json').write_text((tiny.root / 'plain.json').read_text())
     run(
         *(tiny.config, tiny.checkpoint, '--gpus', '1', '--proc_per_gpu', '1', '--out', 'r.pkl'),
-        *('--load_result', '--eval', 'segm', '--show', '--save_path', 'pictures'),
+        *('--load_result', '--eval', 'segm', '--show', '--save_path', 'images'),
     )
     assert 'video AP: ' in capsys.readouterr().out
-    assert len(list((tmp_path / 'pictures').glob('*/*.jpg'))) == 12
+    assert len(list((tmp_path / 'images').glob('*/*.jpg'))) == 12
     run(tiny.config, '--load_result', '--out', 'r', '--show')
     assert len(list((tmp_path / 'r_show').glob('*.webm'))) == 3
 

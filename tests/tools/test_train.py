@@ -1,4 +1,4 @@
-"""tools/train.py and its neighbours by command line: real data, small model, old and new spellings."""
+"""tools/train.py and its neighbors by command line: real data, small model, old and new spellings."""
 
 import contextlib
 import importlib.util
@@ -38,7 +38,7 @@ SMALL = [
 
 @pytest.fixture(scope='module')
 def place(tmp_path_factory):
-    """A folder with a tiny synthetic data set where the demo config looks for it."""
+    """A folder with a tiny synthetic dataset where the demo config looks for it."""
     folder = tmp_path_factory.mktemp('train')
     generate_dataset(
         folder / 'data' / 'synthetic', train_videos=2, val_videos=1, frames=4, size=(96, 64), seed=1
@@ -162,7 +162,7 @@ def test_bad_options_are_one_line(place, args, message):
     assert not (place / 'bad').exists()
 
 
-def test_unknown_type_and_misspelt_key_are_one_line(place):
+def test_unknown_type_and_misspelled_key_are_one_line(place):
     done = run('train', DEMO, '--cfg-options', 'model.backbone.type=ResNett', cwd=place, ok=False)
     assert "unknown model type 'ResNett' (did you mean 'ResNet'?)" in done.stderr
     assert 'Traceback' not in done.stderr
@@ -294,7 +294,7 @@ def test_two_processes_on_cpu(place):
 
 
 def coco_of(folder, ann_file, prefix):
-    """Write the frames of a synthetic video file as a COCO data set; returns its path."""
+    """Write the frames of a synthetic video file as a COCO dataset; returns its path."""
     source = json.loads((folder / ann_file).read_text())
     images, annotations = [], []
     for video in source['videos']:

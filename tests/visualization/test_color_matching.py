@@ -1,4 +1,4 @@
-"""Colours that go with the ground truth."""
+"""Colors that go with the ground truth."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_second_track_on_an_object_and_one_on_nothing_get_new_colors():
     assert match_colors([[square(2)], [square(0)], [square(45)]], objects) == [2, 0, 3]
 
 
-def test_colors_reach_the_picture():
+def test_colors_reach_the_image():
     tracks = [
         {'category_id': 1, 'segmentations': [square(0)]},
         {'category_id': 1, 'segmentations': [square(30)]},
@@ -42,7 +42,7 @@ def test_colors_reach_the_picture():
     assert tuple(picture[10, 5]) == track_color(7) and tuple(picture[10, 35]) == track_color(3)
 
 
-def test_annotations_keep_their_ids_and_predictions_on_them_take_their_colours():
+def test_annotations_keep_their_ids_and_predictions_on_them_take_their_colors():
     tracks = [
         {'id': 38, 'category_id': 0, 'segmentations': [square(0)]},
         {'id': 12, 'category_id': 0, 'segmentations': [square(20)]},

@@ -1,4 +1,4 @@
-"""Colours follow the identity, differ, and never run out."""
+"""Colors follow the identity, differ, and never run out."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_colors_are_stable_values():
 def test_identities_beyond_the_palette_of_2019_have_colors():
     # semantics B14: the original's map ended at 253.
     colors = [track_color(i) for i in range(250, 1250)]
-    assert len(set(colors)) > 800  # 8-bit neighbours may coincide
+    assert len(set(colors)) > 800  # 8-bit neighbors may coincide
     assert len(track_color(-7)) == 3
 
 
@@ -35,7 +35,7 @@ def test_first_identities_are_far_apart(count, distance):
     assert nearest >= distance
 
 
-def test_neighbours_in_number_are_far_apart_everywhere():
+def test_neighbors_in_number_are_far_apart_everywhere():
     lab = [_lab(track_color(i)) for i in range(300)]
     assert min(np.linalg.norm(a - b) for a, b in zip(lab, lab[1:])) > 25
 

@@ -1,4 +1,4 @@
-"""Pictures of one frame."""
+"""Images of one frame."""
 
 import numpy as np
 import pytest
@@ -24,9 +24,9 @@ def test_mask_is_tinted_in_the_color_of_its_identity_and_the_input_stays():
     before = image.copy()
     out = draw_instances(image, {'masks': masks, 'instance_ids': [4, 300]}, draw_labels=False, mask_alpha=0.5)
     assert np.array_equal(image, before)
-    for mask_centre, identity in (((60, 50), 4), ((60, 130), 300)):
+    for mask_center, identity in (((60, 50), 4), ((60, 130), 300)):
         expected = (90 + np.array(track_color(identity), float)) / 2
-        assert np.abs(out[mask_centre] - expected).max() <= 1
+        assert np.abs(out[mask_center] - expected).max() <= 1
     assert np.array_equal(out[:20], before[:20])
 
 
@@ -42,7 +42,7 @@ def test_rle_array_and_tensor_masks_draw_alike():
     assert not np.array_equal(arrays, image)
 
 
-def test_nothing_to_draw_gives_the_picture_back():
+def test_nothing_to_draw_gives_the_image_back():
     image, masks = scene()
     assert np.array_equal(draw_instances(image, {}), image)
     assert np.array_equal(draw_instances(image, {'masks': [], 'scores': [], 'labels': []}), image)
@@ -101,17 +101,17 @@ def test_labels_at_the_border_stay_inside():
         (np.zeros((4, 4, 4), np.uint8), r'\(4, 4, 4\)'),
     ],
 )
-def test_wrong_pictures_are_named(image, message):
+def test_wrong_images_are_named(image, message):
     with pytest.raises(ValueError, match=message):
         draw_instances(image, {})
 
 
 def test_mask_of_another_size_is_an_error():
-    with pytest.raises(ValueError, match='mask 0: expected the size of the picture'):
+    with pytest.raises(ValueError, match='mask 0: expected the size of the image'):
         draw_instances(np.zeros((8, 8, 3), np.uint8), {'masks': np.zeros((1, 4, 4), np.uint8), 'labels': [0]})
 
 
-def test_lines_and_letters_grow_with_the_picture():
+def test_lines_and_letters_grow_with_the_image():
     widths = [line_width_for((h, 2 * h, 3)) for h in (100, 360, 720, 1080, 2160)]
     assert widths == sorted(widths) and widths[0] == 1 and widths[-1] >= 5
     sizes = [font_size_for((h, 2 * h)) for h in (100, 360, 720, 2160)]
@@ -143,7 +143,7 @@ def test_contact_sheet_keeps_shapes_and_fills_rows():
     assert 0 < (sheet[30:60] == 100).all(2).sum() <= 40 * 20
     assert contact_sheet([[wide]]).shape[1] == 360 + 2 * 6  # twice as wide as high
     assert contact_sheet([[tall]]).shape[1] == 240 + 2 * 6
-    with pytest.raises(ValueError, match='at least one picture'):
+    with pytest.raises(ValueError, match='at least one image'):
         contact_sheet([[], []])
     with pytest.raises(ValueError, match='each of 1 rows, got 2'):
         contact_sheet([[wide]], ['a', 'b'])
@@ -154,7 +154,7 @@ def test_side_by_side_names_its_parts():
     both = side_by_side([left, right], ['truth', 'prediction'], gap=4)
     assert both.shape == (60 + 14, 164, 3)
     assert both[:14, :60].max() > 200 and both[:14, 84:144].max() > 200
-    assert (both[14:, :80] == 0).all() and (both[14:, 84:] == 9).all(), 'titles lie on the pictures'
+    assert (both[14:, :80] == 0).all() and (both[14:, 84:] == 9).all(), 'titles lie on the images'
     assert side_by_side([left, right], gap=4).shape == (60, 164, 3)
     with pytest.raises(ValueError, match='one size'):
         side_by_side([left, right[:-1]])
@@ -168,7 +168,7 @@ def test_frames_are_picked_evenly(count, wanted, expected):
     assert pick_frames(0, wanted) == []
 
 
-def test_titles_of_narrow_pictures_are_whole():
+def test_titles_of_narrow_images_are_whole():
     wide, narrow = (np.full((256, width, 3), 90, np.uint8) for width in (600, 200))
     titles = ['key: clip_with_a_name/00025.jpg', 'reference: clip_with_a_name/00003.jpg']
     tall = side_by_side([wide, wide], titles).shape[0]

@@ -4,7 +4,7 @@
     python tools/convert_datasets/coco_to_ytvis.py coco.json --video-from-path --out ytvis.json
 
 Annotations need track_id or instance_id, images video_id and frame_id; with --video-from-path a folder of
-pictures is a video instead.
+images is a video instead.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--video-from-path',
         action='store_true',
-        help='a folder of pictures is a video, in order of the names (9 before 10)',
+        help='a folder of images is a video, in order of the names (9 before 10)',
     )
     return parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""Folders of PNG masks (DAVIS, palette or grey), one folder a video, to a YouTube-VIS annotation file.
+"""Folders of PNG masks (DAVIS, palette or gray), one folder a video, to a YouTube-VIS annotation file.
 
     python tools/convert_datasets/masks_to_ytvis.py masks --images frames --objects objects.csv --out all.json
     python tools/convert_datasets/masks_to_ytvis.py DAVIS/Annotations/480p --images DAVIS/JPEGImages/480p \
@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmdet.formats.builder import write_dataset  # noqa: E402
-from mmdet.formats.files import check_pictures, read_name_list  # noqa: E402
+from mmdet.formats.files import check_images, read_name_list  # noqa: E402
 from mmdet.formats.manifest import has_manifest  # noqa: E402
 from mmdet.formats.mask_folders import mask_folders_to_ytvis  # noqa: E402
 from mmdet.formats.object_table import ObjectTable  # noqa: E402
@@ -32,7 +32,7 @@ def parse_args(argv=None):
     parser.add_argument('masks', metavar='MASKS', help='folder with a folder of PNG files for each video')
     parser.add_argument('json', nargs='?', metavar='JSON', help='annotation file to write (or --out)')
     parser.add_argument('--out', metavar='JSON', help='annotation file to write')
-    parser.add_argument('--images', metavar='DIR', help='pictures under the same names; checked to be there')
+    parser.add_argument('--images', metavar='DIR', help='images under the same names; checked to be there')
     parser.add_argument(
         '--objects',
         metavar='FILE',
@@ -60,7 +60,7 @@ def restore(args):
             raise UserError(f'--{option} needs --objects or --category; objects.json has classes and videos')
     content = restore_dataset(args.masks)
     if args.images:
-        check_pictures(args.images, content['videos'])
+        check_images(args.images, content['videos'])
     print(write_dataset(args.out, content))
 
 

@@ -5,7 +5,7 @@
     python tools/convert_datasets/mots_to_ytvis.py train/*/gt/gt.txt --images train --classes 2=pedestrian \
         --out mots20.json
 
-The name of a file or folder (of NAME/gt/gt.txt: NAME) is that of its folder of pictures below --images. The
+The name of a file or folder (of NAME/gt/gt.txt: NAME) is that of its folder of images below --images. The
 file_names of the result are relative to --images.
 """
 

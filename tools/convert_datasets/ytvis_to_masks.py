@@ -4,7 +4,7 @@
     python tools/convert_datasets/ytvis_to_masks.py ANN --results results.json --score-thr 0.3 --out masks
 
 A mask is named as its frame is; objects.json in the folder says what the numbers mean. Objects of an
-annotation file that overlap go to further pictures in _layer1, ...; of results a pixel goes to the one
+annotation file that overlap go to further images in _layer1, ...; of results a pixel goes to the one
 of higher score.
 """
 
@@ -28,7 +28,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--score-thr', type=float, default=0.0, metavar='S', help='leave out results below (0)'
     )
-    parser.add_argument('--flatten', action='store_true', help='one picture a frame; small objects on top')
+    parser.add_argument('--flatten', action='store_true', help='one image a frame; small objects on top')
     parser.add_argument('--csv', metavar='FILE', help='also write the table video,object,category,iscrowd')
     return parser.parse_args(argv)
 

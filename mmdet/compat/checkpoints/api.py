@@ -74,7 +74,7 @@ def convert_checkpoint(checkpoint, source_format='auto', options=None, name=''):
         Converted
 
     Raises:
-        ConversionRefused: a rule, a part or a key that this project cannot honour.
+        ConversionRefused: a rule, a part or a key that this project does not support.
         ValueError: an unknown format name.
     """
     options = options or Options()

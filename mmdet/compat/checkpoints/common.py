@@ -9,7 +9,7 @@ from mmdet.utils import UserError
 
 
 class ConversionRefused(UserError):
-    """The weights follow a rule that this project cannot honour; the message names the rule and the key."""
+    """The weights follow a rule that is not supported; the message names the rule and the key."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ FOREIGN_PARTS = (
     (r'semantic_head|fusion_head', 'a semantic branch (HTC or panoptic)'),
     (r'mask_iou_head', 'a mask-IoU head (Mask Scoring R-CNN)'),
     (r'point_head', 'a point head (PointRend)'),
-    (r'\.gn\.|\.gn\d?\.', 'group normalisation'),
+    (r'\.gn\.|\.gn\d?\.', 'group normalization'),
     (r'backbone\.stem\.', 'a deep-stem ResNet'),
     (r'context_block|gen_attention_block|nonlocal', 'plugin blocks in the backbone'),
     (r'relation', 'relation modules'),

@@ -18,8 +18,8 @@ class Conventions:
     """One field for every rule that differs between the projects.
 
     Attributes:
-        anchors (str): ``'legacy'`` (rounded, centred at (stride - 1) / 2, 2019 and mmdetection 1.x),
-            ``'modern'`` (not rounded, centred at 0) or ``'torchvision'`` (rounded, centred at 0, stride =
+        anchors (str): ``'legacy'`` (rounded, centered at (stride - 1) / 2, 2019 and mmdetection 1.x),
+            ``'modern'`` (not rounded, centered at 0) or ``'torchvision'`` (rounded, centered at 0, stride =
             padded size // cells).
         anchor_scales, anchor_ratios, anchor_strides (tuple): of the generator.
         rpn_coder, roi_coder (str): ``'legacy'`` (+1 in box sizes, clipped to size - 1), ``'modern'`` (no +1,
@@ -33,7 +33,7 @@ class Conventions:
         scale_factor (str): ``'ratio'`` (one number, unrounded) or ``'per_axis'`` (from the rounded sizes).
         sort_detections (bool): detections always sorted by score, not only when there are too many.
         style (str): ``'pytorch'`` or ``'caffe'``.
-        mean, std (tuple), bgr_to_rgb (bool): image normalisation.
+        mean, std (tuple), bgr_to_rgb (bool): image normalization.
         rpn_test, rcnn_test (dict): test-time numbers.
         scale (tuple): ``(long, short)`` edge bounds of the test image.
         track_sampling_ratio (int | None): of the track head's own RoI features; None shares the box

@@ -65,10 +65,10 @@ def _numbers(values):
 
 def _anchors(generator):
     if generator.get('type') == 'LegacyAnchorGenerator':
-        return 'rounded, centred at (stride - 1) / 2'
+        return 'rounded, centered at (stride - 1) / 2'
     rounded = 'rounded' if generator.get('rounded') else 'not rounded'
     stride = ', stride from the padded image' if generator.get('image_strides') else ''
-    return f'{rounded}, centred at 0{stride}'
+    return f'{rounded}, centered at 0{stride}'
 
 
 def _look_inside(checkpoint, source, result):

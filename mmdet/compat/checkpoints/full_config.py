@@ -6,7 +6,7 @@ def full_config(converted, data_root=None, load_from=None):
 
     Args:
         converted (Converted): result of ``convert_checkpoint``.
-        data_root (str | None): folder of the data set; the usual one by default.
+        data_root (str | None): folder of the dataset; the usual one by default.
         load_from (str | None): checkpoint that fine-tuning starts from.
 
     Returns:

@@ -58,7 +58,7 @@ def image_norm(config, options, caffe, notes):
             return tuple(pre['mean']), tuple(pre['std']), bool(pre.get('bgr_to_rgb', False))
     kind = caffe if options.style == 'caffe' else 'pytorch'
     notes.append(
-        f'the file does not say how images were normalised: assumed {kind} (change with --image-norm)'
+        f'the file does not say how images were normalized: assumed {kind} (change with --image-norm)'
     )
     return IMAGE_NORMS[kind]
 

@@ -129,7 +129,7 @@ def convert(source, options, notes):
     notes.append(
         "test images are resized by OpenCV to rounded sizes; torchvision's float resize to sizes "
         'rounded down '
-        'differs by up to a pixel in size and a grey level in value'
+        'differs by up to a pixel in size and a gray level in value'
     )
     notes.append('torchvision drops second-stage boxes under 0.01 pixels; these are kept here')
     return state, Conventions(

@@ -34,6 +34,6 @@ def mmdet_rules(detector='', heads=''):
     ]
 
 
-# Buffers without weights of their own: the normalisation of mmengine's preprocessor, and the copies that the
+# Buffers without weights of their own: the normalization of mmengine's preprocessor, and the copies that the
 # EMA hook of mmcv leaves beside the averaged weights, which it saves under the ordinary names.
 DROP = (r'(?:detector\.)?data_preprocessor\.(?:mean|std)', r'ema_.*')

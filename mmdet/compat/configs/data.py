@@ -19,7 +19,7 @@ def upgrade_data(data):
         tuple: new top-level keys, and the ``data_preprocessor`` that all parts agree on (None without any).
 
     Raises:
-        UserError: names the key that cannot be honoured.
+        UserError: names the key that is not supported.
     """
     fields = Fields(data, 'data')
     batch, workers = fields.take('imgs_per_gpu', 2), fields.take('workers_per_gpu', 0)
@@ -32,7 +32,7 @@ def upgrade_data(data):
         with_mask = old.take('with_mask', True)
         kind = old.take('type')
         if kind not in VIDEO_DATASETS + IMAGE_DATASETS:
-            raise UserError(f'data.{split}.type={kind!r} of the config of 2019 cannot be honoured')
+            raise UserError(f'data.{split}.type={kind!r} of the config of 2019 is not supported')
         ann_file = old.values.get('ann_file')
         preprocessors[split] = _preprocessor(old)
         dataset = _dataset(old, kind, split, with_mask)
@@ -76,7 +76,7 @@ def _preprocessor(fields):
 
 
 def _agreed(preprocessors):
-    """One model normalises one way: the three parts of ``data`` must agree."""
+    """One model normalizes one way: the three parts of ``data`` must agree."""
     if not preprocessors:
         return None
     first = next(iter(preprocessors))
@@ -84,7 +84,7 @@ def _agreed(preprocessors):
         if value != preprocessors[first]:
             raise UserError(
                 f'data.{split}: img_norm_cfg and size_divisor differ from those of data.{first}, which '
-                'cannot be honoured: the model normalises and pads one way'
+                'is not supported: the model normalizes and pads one way'
             )
     return preprocessors[first]
 
@@ -110,7 +110,7 @@ def _dataset(fields, kind, split, with_mask):
     else:
         if flip:
             raise UserError(
-                f'data.{split}.flip_ratio={flip} of the config of 2019 cannot be honoured: '
+                f'data.{split}.flip_ratio={flip} of the config of 2019 is not supported: '
                 'testing with flipped images never worked there'
             )
         pipeline.append(resize)
@@ -135,7 +135,7 @@ def _resize(fields, split):
         scale = scale[0] if len(scale) == 1 else [tuple(pair) for pair in scale]
     if several and split != 'train':
         raise UserError(
-            f'data.{split}.img_scale={scale!r} of the config of 2019 cannot be honoured: '
+            f'data.{split}.img_scale={scale!r} of the config of 2019 is not supported: '
             'testing takes one scale'
         )
     if several:

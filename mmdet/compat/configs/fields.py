@@ -53,10 +53,10 @@ class Fields:
         return out
 
     def refuse(self, key, reason, harmless=(None,)):
-        """Raise if a key has a value that cannot be honoured; drop it if its value is harmless."""
+        """Raise if a key has a value that is not supported; drop it if its value is harmless."""
         value = self.take(key, None)
         if value not in harmless:
-            raise UserError(f'{self.name(key)}={value!r} of the config of 2019 cannot be honoured: {reason}')
+            raise UserError(f'{self.name(key)}={value!r} of the config of 2019 is not supported: {reason}')
 
     def name(self, key):
         """Return the dotted name of a key."""
@@ -67,6 +67,6 @@ class Fields:
         if self.values:
             key = next(iter(self.values))
             raise UserError(
-                f'{self.name(key)} of the config of 2019 cannot be honoured: unknown key'
+                f'{self.name(key)} of the config of 2019 is not supported: unknown key'
                 f'{suggest(key, self.asked)}'
             )

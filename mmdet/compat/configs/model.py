@@ -19,7 +19,7 @@ def upgrade_model(model, train_cfg, test_cfg):
         dict: native ``model`` without ``data_preprocessor``, which the data part knows.
 
     Raises:
-        UserError: names the key that cannot be honoured.
+        UserError: names the key that is not supported.
     """
     fields = Fields(model, 'model')
     train, test = _fields(train_cfg, 'train_cfg'), _fields(test_cfg, 'test_cfg')
@@ -28,7 +28,7 @@ def upgrade_model(model, train_cfg, test_cfg):
     old_type = fields.take('type')
     if old_type not in DETECTORS:
         raise UserError(
-            f'model.type={old_type!r} of the config of 2019 cannot be honoured: known are {DETECTORS}'
+            f'model.type={old_type!r} of the config of 2019 is not supported: known are {DETECTORS}'
         )
     new = {'type': _detector(old_type, fields)}
     pretrained = fields.take('pretrained', None)
@@ -64,9 +64,7 @@ def _fields(values, where):
 def _detector(old_type, fields):
     if fields.values.get('track_head') is not None:
         if fields.values.get('mask_head') is None:
-            raise UserError(
-                'model.track_head of the config of 2019 cannot be honoured: there is no mask_head'
-            )
+            raise UserError('model.track_head of the config of 2019 is not supported: there is no mask_head')
         return 'MaskTrackRCNN'
     if old_type == 'TwoStageDetector':
         return 'MaskRCNN' if fields.values.get('mask_head') is not None else 'FasterRCNN'
@@ -93,7 +91,7 @@ def _backbone(fields, pretrained):
     kind = fields.take('type')
     if kind not in ('ResNet', 'ResNeXt'):
         raise UserError(
-            f'model.backbone.type={kind!r} of the config of 2019 cannot be honoured: ResNet, ResNeXt are'
+            f'model.backbone.type={kind!r} of the config of 2019 is not supported: ResNet, ResNeXt are'
         )
     new = {'type': kind, **fields.move('depth', 'groups', 'base_width', 'num_stages')}
     new.update(fields.move('strides', 'dilations', 'out_indices', 'frozen_stages', 'style', 'with_cp'))
@@ -118,7 +116,7 @@ def _address(pretrained):
 def _neck(fields):
     kind = fields.take('type')
     if kind != 'FPN':
-        raise UserError(f'model.neck.type={kind!r} of the config of 2019 cannot be honoured: only FPN is')
+        raise UserError(f'model.neck.type={kind!r} of the config of 2019 is not supported: only FPN is')
     new = {
         'type': 'FPN',
         **fields.move('in_channels', 'out_channels', 'num_outs', 'start_level', 'end_level'),
@@ -149,7 +147,7 @@ def _rpn_head(fields, beta):
     kind = fields.take('type')
     if kind != 'RPNHead':
         raise UserError(
-            f'model.rpn_head.type={kind!r} of the config of 2019 cannot be honoured: only RPNHead is'
+            f'model.rpn_head.type={kind!r} of the config of 2019 is not supported: only RPNHead is'
         )
     new = {'type': 'RPNHead', **fields.move('in_channels', 'feat_channels')}
     anchors = {
@@ -184,7 +182,7 @@ def _roi_extractor(fields):
     layer_kind = layer.take('type')
     if kind != 'SingleRoIExtractor' or layer_kind != 'RoIAlign':
         raise UserError(
-            f'{fields.where}: {kind} with {layer_kind} of the config of 2019 cannot be honoured: only '
+            f'{fields.where}: {kind} with {layer_kind} of the config of 2019 is not supported: only '
             'SingleRoIExtractor with RoIAlign is'
         )
     roi_layer = {
@@ -214,7 +212,7 @@ def _classes(fields, default=None):
 def _bbox_head(fields):
     kind = fields.take('type')
     if kind not in ('BBoxHead', 'SharedFCBBoxHead', 'ConvFCBBoxHead'):
-        raise UserError(f'model.bbox_head.type={kind!r} of the config of 2019 cannot be honoured')
+        raise UserError(f'model.bbox_head.type={kind!r} of the config of 2019 is not supported')
     new = {'type': kind}
     if kind == 'SharedFCBBoxHead':
         new['num_shared_fcs'] = fields.take('num_fcs', 2)
@@ -242,7 +240,7 @@ def _bbox_head(fields):
 def _mask_head(fields):
     kind = fields.take('type')
     if kind != 'FCNMaskHead':
-        raise UserError(f'model.mask_head.type={kind!r} of the config of 2019 cannot be honoured')
+        raise UserError(f'model.mask_head.type={kind!r} of the config of 2019 is not supported')
     fields.take('roi_feat_size', None)  # was stored and never used
     new = {'type': kind, **fields.move('num_convs', 'in_channels', 'conv_kernel_size', 'conv_out_channels')}
     new.update(fields.move('upsample_method', 'upsample_ratio', 'class_agnostic', 'loss_mask'))
@@ -259,7 +257,7 @@ def _mask_head(fields):
 def _track_head(fields):
     kind = fields.take('type')
     if kind != 'TrackHead':
-        raise UserError(f'model.track_head.type={kind!r} of the config of 2019 cannot be honoured')
+        raise UserError(f'model.track_head.type={kind!r} of the config of 2019 is not supported')
     fields.refuse('dynamic', 'the number of reference objects always varies', (None, True))
     tracker = {'type': 'MaskTrackTracker'}
     coefficients = fields.take('match_coeff', None)
@@ -292,7 +290,7 @@ def _targets(fields, keys):
     ):
         if value.get('type') != known:
             raise UserError(
-                f'{fields.name(part)}.type={value.get("type")!r} of the config of 2019 cannot be honoured: '
+                f'{fields.name(part)}.type={value.get("type")!r} of the config of 2019 is not supported: '
                 f'only {known} is'
             )
     new = {'assigner': assigner, 'sampler': sampler, **fields.move(*keys)}

@@ -1,4 +1,4 @@
-"""The training part of a 2019 config: optimiser, learning rate, checkpoints, logs."""
+"""The training part of a 2019 config: optimizer, learning rate, checkpoints, logs."""
 
 from mmdet.utils import UserError
 
@@ -12,7 +12,7 @@ def upgrade_optimizer(fields):
         fields (Fields): top level of the old config; the keys are taken from it.
 
     Returns:
-        dict | None: ``optim_wrapper``; None if the config has no optimiser.
+        dict | None: ``optim_wrapper``; None if the config has no optimizer.
     """
     old, config, fp16 = (
         fields.sub('optimizer', None),
@@ -65,7 +65,7 @@ def upgrade_schedule(fields, epochs):
             schedulers.append({'type': 'ConstantLR', 'factor': ratio, **span})
         else:
             raise UserError(
-                f'lr_config.warmup={warmup!r} of the config of 2019 cannot be honoured: '
+                f'lr_config.warmup={warmup!r} of the config of 2019 is not supported: '
                 "'linear' and 'constant' are"
             )
     schedulers += _policy(old, epochs)
@@ -100,7 +100,7 @@ def _policy(old, epochs):
             }
         ]
     raise UserError(
-        f'lr_config.policy={policy!r} (by_epoch={by_epoch}) of the config of 2019 cannot be honoured: '
+        f'lr_config.policy={policy!r} (by_epoch={by_epoch}) of the config of 2019 is not supported: '
         'step, exp and fixed are, and cosine and poly by epoch'
     )
 
@@ -125,7 +125,7 @@ def upgrade_hooks(fields):
                 new['visualizer'] = {'type': 'Visualizer', 'vis_backends': backends}
             elif kind != 'TextLoggerHook':
                 raise UserError(
-                    f'log_config.hooks[{number}]: {kind!r} of the config of 2019 cannot be honoured'
+                    f'log_config.hooks[{number}]: {kind!r} of the config of 2019 is not supported'
                 )
         log.done()
     checkpoint = fields.sub('checkpoint_config', None)
@@ -151,7 +151,7 @@ def upgrade_workflow(fields):
     workflow = fields.take('workflow', None)
     if workflow is not None and [tuple(step) for step in workflow] != [('train', 1)]:
         raise UserError(
-            f"workflow={workflow!r} of the config of 2019 cannot be honoured: only [('train', 1)] is; "
+            f"workflow={workflow!r} of the config of 2019 is not supported: only [('train', 1)] is; "
             'tools/train.py --validate validates after every epoch'
         )
 

@@ -1,4 +1,4 @@
-"""The whole 2019 config: recognising one, and upgrading it key by key."""
+"""The whole 2019 config: recognizing one, and upgrading it key by key."""
 
 from mmengine.config import Config
 
@@ -70,7 +70,7 @@ def upgrade_config(config):
         Config: native; builds the same model, schedule and data order.
 
     Raises:
-        UserError: names a key that cannot be honoured.
+        UserError: names a key that is not supported.
     """
     values = {key: config[key] for key in config if key in LEGACY_KEYS or key in _REFUSED}
     fields = Fields(values, '')
@@ -97,7 +97,7 @@ def upgrade_config(config):
 
 
 def _training(fields, new):
-    """Loop, optimiser and schedule; a config without them is for testing only."""
+    """Loop, optimizer and schedule; a config without them is for testing only."""
     epochs, evaluation = fields.take('total_epochs', None), fields.sub('evaluation', None)
     interval = evaluation.take('interval', 1) if evaluation else 1
     out = {}

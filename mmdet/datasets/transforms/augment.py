@@ -1,4 +1,4 @@
-"""Crops and colour changes beyond what 2019 had: they move boxes, masks and identities along."""
+"""Crops and color changes beyond what 2019 had: they move boxes, masks and identities along."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ def crop_frame(frame, left, top, width, height, min_visible=0.1, offset=1):
     Args:
         frame (dict): with ``img`` and, if annotations are loaded, boxes; with ``gt_masks`` boxes are drawn
             tight around what is left of each mask, otherwise clipped.
-        left, top, width, height (int): the window, inside the picture.
+        left, top, width, height (int): the window, inside the image.
         min_visible (float): share of an object's mask (or box) that must be left.
         offset (int): 1 for boxes in inclusive pixels, 0 for boxes that end one past their last pixel.
     """
@@ -61,7 +61,7 @@ class RandomCrop(FrameTransform):
     share one. If none of the draws does, the frames stay whole.
 
     Args:
-        scale (tuple[float, float]): range of the window's edges, as a fraction of the picture's.
+        scale (tuple[float, float]): range of the window's edges, as a fraction of the image's.
         independent (bool): draw a place for each frame (pseudo pairs) instead of one for all.
         min_visible (float): share of an object that must be left for it to stay.
         attempts (int): draws before giving up.

@@ -8,13 +8,13 @@ A transform maps ``results`` to ``results``::
         sample_seed=int,         # absent in testing; for what the model draws
     )
 
-A frame holds, from the data set on:
+A frame holds, from the dataset on:
 
 =================  ===================================================================================
 role               'key' or 'ref'
-img_path           file of the picture
+img_path           file of the image
 img_id             (video id, frame), or the id of a COCO image
-video_id           the data set's own id
+video_id           the dataset's own id
 frame_id           position in the video, from 0
 video_length       frames of the video
 height, width      size that the annotation file states
@@ -44,7 +44,7 @@ class FrameTransform(BaseTransform):
     Subclasses implement ``draw(results) -> dict`` and ``apply(frame, **drawn) -> None``.
 
     Args:
-        independent (bool): draw anew for every frame: for pseudo pairs out of one picture.
+        independent (bool): draw anew for every frame: for pseudo pairs out of one image.
     """
 
     def __init__(self, independent=False):

@@ -1,4 +1,4 @@
-"""Resizing, flipping and jittering: pictures, boxes and masks move together."""
+"""Resizing, flipping and jittering: images, boxes and masks move together."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from .base import BOX_KEYS, FrameTransform, clip_boxes
 
 
 def rescaled_size(shape, scale):
-    """Keep-ratio size of a picture and the ratio itself (semantics A28).
+    """Keep-ratio size of an image and the ratio itself (semantics A28).
 
     Args:
         shape (tuple[int, int]): (h, w).
@@ -24,7 +24,7 @@ def rescaled_size(shape, scale):
 
 
 def resize_masks(masks, size):
-    """Nearest-neighbour resize of uint8 masks (n, H, W) to ``size`` (w, h)."""
+    """Nearest-neighbor resize of uint8 masks (n, H, W) to ``size`` (w, h)."""
     if masks.shape[1:] == (size[1], size[0]):
         return masks
     resized = np.empty((len(masks), size[1], size[0]), np.uint8)
@@ -35,7 +35,7 @@ def resize_masks(masks, size):
 
 @TRANSFORMS.register_module()
 class Resize(FrameTransform):
-    """Resize by OpenCV's bilinear rule, masks by nearest neighbour; the whole pair to one drawn scale.
+    """Resize by OpenCV's bilinear rule, masks by nearest neighbor; the whole pair to one drawn scale.
 
     Args:
         scale (tuple[int, int] | None): (longest, shortest) edge; an alias for ``scales`` with one entry.
@@ -133,7 +133,7 @@ class RefBoxJitter(FrameTransform):
     """Move and rescale the reference frame's boxes a little (``aug_ref_bbox_param`` of 2019).
 
     Args:
-        center (float): largest shift of the centre, as a fraction of width and height.
+        center (float): largest shift of the center, as a fraction of width and height.
         size (float): largest change of width and height, as a fraction.
     """
 

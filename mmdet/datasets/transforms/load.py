@@ -1,4 +1,4 @@
-"""Reading pictures and annotations."""
+"""Reading images and annotations."""
 
 import cv2
 import numpy as np

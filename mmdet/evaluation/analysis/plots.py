@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: curves, histograms, what is lost, and the worst videos."""
+"""Images of an evaluation: curves, histograms, what is lost, and the worst videos."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from mmdet.utils import UserError
 
 from .oracles import PARTS
 
-#: Colours that differ in lightness too, so that they survive print and colour blindness.
-BLUE, ORANGE, GREY = '#1f5f99', '#e08a1e', '#b5b5b5'
+#: Colors that differ in lightness too, so that they survive print and color blindness.
+BLUE, ORANGE, GRAY = '#1f5f99', '#e08a1e', '#b5b5b5'
 
 
 def plot_evaluation(evaluation, summary, folder):
-    """Draw all pictures.
+    """Draw all images.
 
     Args:
         evaluation (Evaluation): what was found.
-        summary (dict): of :func:`summarize`, with ``analysis`` for all pictures but the curves.
+        summary (dict): of :func:`summarize`, with ``analysis`` for all images but the curves.
         folder (str | Path): is made if it is missing.
 
     Returns:
@@ -29,7 +29,7 @@ def plot_evaluation(evaluation, summary, folder):
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError('pictures need matplotlib: pip install matplotlib') from None
+        raise UserError('images need matplotlib: pip install matplotlib') from None
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def _categories(axes, content):
 def _ious(axes, ious):
     """How well each object is covered by its best prediction."""
     axes.hist(ious, bins=np.linspace(0, 1, 21), color=BLUE)
-    axes.axvline(0.5, color=GREY, ls='--', lw=1)
+    axes.axvline(0.5, color=GRAY, ls='--', lw=1)
     _bare(axes, f'Best track IoU of {len(ious)} objects (same category)', 'IoU over all frames', 'objects')
 
 
@@ -116,7 +116,7 @@ def _scores(axes, scores):
 def _losses(axes, oracles):
     """Gain of each oracle."""
     rows = [(name, o['gain'] or 0.0) for name, o in oracles.items()][::-1]
-    colors = [GREY if name in PARTS else BLUE for name, _ in rows]
+    colors = [GRAY if name in PARTS else BLUE for name, _ in rows]
     bars = axes.barh(
         [f'of these: {name}' if name in PARTS else name for name, _ in rows],
         [gain for _, gain in rows],

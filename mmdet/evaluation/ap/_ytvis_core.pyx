@@ -48,7 +48,7 @@ def parse_tracks(data):
 
     Returns:
         tuple | None: as ``reading.read_tracks``; None for text to be left to the standard library, after
-        which ``data`` is spoilt.
+        which ``data`` is spoiled.
     """
     cdef Parser parser = Parser(data)
     try:

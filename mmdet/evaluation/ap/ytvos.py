@@ -271,7 +271,7 @@ class YTVOS:
             annotations[i]['avg_area'] = float(np.mean(kept)) if kept else 0.0
 
     def annToRLE(self, ann, frameId):
-        """Mask of an annotation in one frame as compressed RLE; polygons are rasterised.
+        """Mask of an annotation in one frame as compressed RLE; polygons are rasterized.
 
         Raises:
             UserError: the object is absent there, or the mask cannot be read.

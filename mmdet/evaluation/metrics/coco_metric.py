@@ -1,4 +1,4 @@
-"""Box, mask and proposal AP of single pictures by stock pycocotools."""
+"""Box, mask and proposal AP of single images by stock pycocotools."""
 
 import contextlib
 import io
@@ -47,7 +47,7 @@ class CocoMetric(BaseMetric):
         format_only (bool): write the results, score nothing; needs ``outfile_prefix``.
         box_offset (int): 1 for boxes in inclusive pixels (width = x2 - x1 + 1, as in 2019), 0 for modern
             models.
-        proposal_nums (Sequence[int]): how many proposals a picture are looked at.
+        proposal_nums (Sequence[int]): how many proposals an image are looked at.
         collect_device, prefix, collect_dir: as in mmengine.
 
     Raises:
@@ -86,7 +86,7 @@ class CocoMetric(BaseMetric):
         self.proposal_nums = tuple(proposal_nums)
 
     def process(self, data_batch, data_samples):
-        """Keep what the json needs of each picture.
+        """Keep what the json needs of each image.
 
         Args:
             data_batch (dict): unused.

@@ -12,7 +12,7 @@ _CACHE_SIZE = 16
 
 @TASK_UTILS.register_module()
 class AnchorGenerator:
-    """Anchors of mmdetection 2 and later: continuous boxes centred on ``(x, y) * stride``, not rounded.
+    """Anchors of mmdetection 2 and later: continuous boxes centered on ``(x, y) * stride``, not rounded.
 
     The order of the anchors of a level is y, x, then (ratio, scale), or (scale, ratio) without
     ``scale_major``.
@@ -21,14 +21,14 @@ class AnchorGenerator:
     of torchvision.
 
     Args:
-        strides (Sequence[int]): pixels between neighbours, one a level.
+        strides (Sequence[int]): pixels between neighbors, one a level.
         ratios (Sequence[float]): height / width.
         scales (Sequence[float]): side of the square anchor in base sizes; or else give ``sizes``.
         base_sizes (Sequence[float] | None): side of the base anchor of every level; the strides by default.
         sizes (Sequence[Sequence[float]] | None): sides in pixels of the square anchors of every level, in
             place of ``scales`` and ``base_sizes``.
         scale_major (bool): scales vary fastest within an anchor position.
-        center_offset (float): centre of the first anchor, in base sizes.
+        center_offset (float): center of the first anchor, in base sizes.
         rounded (bool): round the corners of the base anchors to integers.
         image_strides (bool): the stride of a level is (image side // feature side), which is not 64 on a
             level whose size was rounded up; needs ``image_size`` in :meth:`grid_anchors`.
@@ -89,9 +89,9 @@ class AnchorGenerator:
         sides = torch.tensor(sides, dtype=torch.float32)
         pairs = [(1 / height_ratio)[:, None] * sides, height_ratio[:, None] * sides]
         width, height = (side.flatten() if self.scale_major else side.t().flatten() for side in pairs)
-        centre = self.center_offset * (base - self.offset)
+        center = self.center_offset * (base - self.offset)
         x, y = 0.5 * (width - self.offset), 0.5 * (height - self.offset)
-        anchors = torch.stack([centre - x, centre - y, centre + x, centre + y], dim=-1)
+        anchors = torch.stack([center - x, center - y, center + x, center + y], dim=-1)
         return anchors.round() if self.rounded else anchors
 
     def _strides(self, featmap_sizes, image_size):
@@ -158,11 +158,11 @@ class AnchorGenerator:
 
 @TASK_UTILS.register_module()
 class LegacyAnchorGenerator(AnchorGenerator):
-    """Anchors of 2019: inclusive pixels, centre ``0.5 * (stride - 1)``, rounded to integers (semantics A3).
+    """Anchors of 2019: inclusive pixels, center ``0.5 * (stride - 1)``, rounded to integers (semantics A3).
 
     Args:
         strides, ratios, scales, base_sizes, scale_major: see :class:`AnchorGenerator`.
-        center_offset (float): centre of the first anchor, in ``base size - 1``.
+        center_offset (float): center of the first anchor, in ``base size - 1``.
     """
 
     offset = 1

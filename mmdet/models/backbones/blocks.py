@@ -52,7 +52,7 @@ class BasicBlock(_ResidualBlock):
         stride, dilation (int): of the first convolution.
         downsample (nn.Module | None): the shortcut.
         style (str): unused; there is but one way to place the stride.
-        norm_cfg (dict): normalisation.
+        norm_cfg (dict): normalization.
         with_cp (bool): recompute in the backward pass.
         zero_init (bool): start as the identity.
     """
@@ -95,7 +95,7 @@ class Bottleneck(_ResidualBlock):
         stride, dilation (int): of the 3x3 convolution, or with style 'caffe' the stride of the first 1x1.
         downsample (nn.Module | None): the shortcut.
         style (str): ``'pytorch'`` or ``'caffe'``.
-        norm_cfg (dict): normalisation.
+        norm_cfg (dict): normalization.
         with_cp (bool): recompute in the backward pass.
         zero_init (bool): start as the identity.
         width (int | None): channels of the 3x3 convolution; ``planes`` by default.

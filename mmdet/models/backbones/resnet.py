@@ -28,7 +28,7 @@ class ResNet(BaseModule):
         norm_cfg (dict): ``dict(type='BN', requires_grad=True)`` or ``dict(type='GN', num_groups=32)``.
         norm_eval (bool): batch norms keep their running statistics in training, too.
         with_cp (bool): recompute blocks in the backward pass to save memory.
-        zero_init_residual (bool): the last norm of every block starts at 0 when initialised from scratch.
+        zero_init_residual (bool): the last norm of every block starts at 0 when initialized from scratch.
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=...)``, or None for Kaiming normal.
 
     Raises:

@@ -139,7 +139,7 @@ class Shared2FCBBoxHead(SharedFCBBoxHead):
 
 @MODELS.register_module()
 class Shared4Conv1FCBBoxHead(ConvFCBBoxHead):
-    """Four shared convolutions and one shared layer (the head used with group normalisation)."""
+    """Four shared convolutions and one shared layer (the head used with group normalization)."""
 
     def __init__(self, **kwargs):
         super().__init__(num_shared_convs=4, num_shared_fcs=1, **kwargs)

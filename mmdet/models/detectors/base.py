@@ -21,7 +21,7 @@ class BaseDetector(BaseModel):
             proposals are made in training; None: as in testing, which is what 2019 did, semantics A6).
         test_cfg (dict | None): ``rpn`` (how proposals are made).
         data_preprocessor (dict | None): config of the preprocessor.
-        init_cfg (dict | list | None): initialisation.
+        init_cfg (dict | list | None): initialization.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Cross entropy: softmax over classes, sigmoid, and the sigmoid of the labelled class's mask."""
+"""Cross entropy: softmax over classes, sigmoid, and the sigmoid of the labeled class's mask."""
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ class CrossEntropyLoss(nn.Module):
 
     Args:
         use_sigmoid (bool): independent binary problems instead of a softmax.
-        use_mask (bool): binary, on the channel of the labelled class only (Mask R-CNN, section 3).
+        use_mask (bool): binary, on the channel of the labeled class only (Mask R-CNN, section 3).
         reduction (str): ``'none'``, ``'mean'`` or ``'sum'``.
         loss_weight (float): factor.
         class_weight (Sequence[float] | None): one weight a class (softmax) or for positives (sigmoid).

@@ -31,7 +31,7 @@ class FCNMaskHead(BaseModule):
         class_agnostic (bool): one mask channel for all classes.
         mask_convention (str): of targets and pasting, see :mod:`mmdet.structures.mask`.
         conv_cfg, norm_cfg (dict | None): of the convolutions.
-        loss_mask (dict): loss on the channel of the labelled class.
+        loss_mask (dict): loss on the channel of the labeled class.
         init_cfg (dict | list | None): Kaiming normal by default, as in 2019.
 
     Raises:

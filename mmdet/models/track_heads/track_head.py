@@ -17,7 +17,7 @@ class TrackHead(BaseModule):
     """Fully connected layers, compared by dot products (Video Instance Segmentation, section 4.1).
 
     A box either is one of the reference objects or a new one: the scores are softmax logits over the
-    reference boxes, with a column of zeros in front for "new" (semantics A14). No normalisation, no
+    reference boxes, with a column of zeros in front for "new" (semantics A14). No normalization, no
     temperature, and no activation after the last layer unless ``relu_last``.
 
     Args:

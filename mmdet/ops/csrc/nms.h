@@ -11,7 +11,7 @@ namespace masktrack {
 // Values are part of the operator schema, see mmdet/ops/nms.py.
 enum SoftMethod : int64_t { kLinear = 0, kGaussian = 1 };
 
-// A comparison instead of std::max: false for NaN, so that a box with NaN overlaps nothing; and it vectorises.
+// A comparison instead of std::max: false for NaN, so that a box with NaN overlaps nothing; and it vectorizes.
 template <typename T>
 MASKTRACK_HD T larger(T a, T b) {
   return a > b ? a : b;

@@ -5,7 +5,7 @@
 #include "common.h"
 
 MASKTRACK_LIBRARY(MASKTRACK_NAMESPACE, m) {
-  // Raised when a schema below changes, so that an outdated library is recognised (mmdet/ops/_library.py).
+  // Raised when a schema below changes, so that an outdated library is recognized (mmdet/ops/_library.py).
   m.def("api_version() -> int");
   m.def("has_cuda() -> bool");
   // feats: L maps (N, C, H_l, W_l); rois: (K, 5) as batch index, x1, y1, x2, y2; levels: (K,) or None for all 0.

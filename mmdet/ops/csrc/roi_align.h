@@ -1,7 +1,7 @@
 // Arithmetic of RoIAlign, shared by the CPU and the CUDA kernels.
 //
 // A region is cut into pooled_h x pooled_w bins, every bin into grid_h x grid_w cells; the feature map is read
-// bilinearly at the centre of each cell and a bin is the mean of its cells. Rows and columns are independent of
+// bilinearly at the center of each cell and a bin is the mean of its cells. Rows and columns are independent of
 // each other, so everything is written for one axis. The order of operations is part of the contract: the CPU, the
 // CUDA and the plain-PyTorch path round alike as long as the compiler does not fuse multiplications and additions.
 #pragma once

@@ -45,7 +45,7 @@ inline bool is_channels_last(const Tensor& map) {
   return map.size(1) > 1 && map.stride(1) == 1 && !map.is_contiguous();
 }
 
-// Uninitialised (or zero) map of shape (n, c, h, w) in the wanted memory order.
+// Uninitialized (or zero) map of shape (n, c, h, w) in the wanted memory order.
 inline Tensor new_map(const Tensor& like, int64_t n, int64_t c, int64_t h, int64_t w, bool channels_last, bool zero,
                       ScalarType type) {
   std::vector<int64_t> shape = channels_last ? std::vector<int64_t>{n, h, w, c} : std::vector<int64_t>{n, c, h, w};

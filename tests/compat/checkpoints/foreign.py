@@ -41,7 +41,7 @@ GAINS = {
     'fc_reg.bias': 20.0,
     'fc_cls.bias': 10.0,
 }
-CENTRED = (
+CENTERED = (
     'fc_cls.weight',
     'cls_score.weight',
     'conv_logits.weight',
@@ -163,7 +163,7 @@ def fill(shapes, scale=1.0):
     for key, shape in shapes.items():
         gain = next((value * scale for end, value in GAINS.items() if key.endswith(end)), 1.0)
         state[key] = rule_tensor(key, tuple(shape), gain)
-        if key.endswith(CENTRED):
+        if key.endswith(CENTERED):
             # Features after a ReLU are positive; rows that sum to zero keep one class from winning
             # everywhere.
             state[key] -= state[key].mean(dim=1, keepdim=True)

@@ -133,9 +133,9 @@ def roi_align_one(feat, box, scale, out, ratio, mode):
     height, width = feat.shape[1:]
 
     def taps(start, size, n, limit):
-        centres = [start + size / out * (i + (k + 0.5) / n) for i in range(out) for k in range(n)]
+        centers = [start + size / out * (i + (k + 0.5) / n) for i in range(out) for k in range(n)]
         rows = torch.zeros(out * n, limit, dtype=torch.float64)
-        for i, c in enumerate(centres):
+        for i, c in enumerate(centers):
             if c < -1.0 or c > limit:
                 continue
             c = max(c, 0.0)
@@ -167,22 +167,22 @@ def pool(feats, boxes, out, ratio, mode, plus):
 
 
 def anchors_2019(size, stride):
-    """mmdetection 1.x: base size = stride, centre (stride - 1) / 2, scale 8, corners rounded to integers."""
-    base, centre = [], 0.5 * (stride - 1)
+    """mmdetection 1.x: base size = stride, center (stride - 1) / 2, scale 8, corners rounded to integers."""
+    base, center = [], 0.5 * (stride - 1)
     for ratio in (0.5, 1.0, 2.0):
         h, w = stride * math.sqrt(ratio) * 8, stride / math.sqrt(ratio) * 8
         corners = [
-            centre - 0.5 * (w - 1),
-            centre - 0.5 * (h - 1),
-            centre + 0.5 * (w - 1),
-            centre + 0.5 * (h - 1),
+            center - 0.5 * (w - 1),
+            center - 0.5 * (h - 1),
+            center + 0.5 * (w - 1),
+            center + 0.5 * (h - 1),
         ]
         base.append([round(v) for v in corners])
     return _grid(base, size, (stride, stride))
 
 
 def anchors_modern(size, stride):
-    """mmdetection 2.x and later: centred on the grid point, not rounded."""
+    """mmdetection 2.x and later: centered on the grid point, not rounded."""
     base = []
     for ratio in (0.5, 1.0, 2.0):
         h, w = stride * math.sqrt(ratio) * 8, stride / math.sqrt(ratio) * 8
@@ -213,7 +213,7 @@ def _grid(base, size, stride):
 
 
 def paste_2019(prob, box, shape):
-    """Corners truncated, +1, bilinear with half-pixel centres and repeated border, > 0.5."""
+    """Corners truncated, +1, bilinear with half-pixel centers and repeated border, > 0.5."""
     x1, y1, x2, y2 = (int(v) for v in box)
     w, h = max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1)
     big = F.interpolate(prob[None, None], size=(h, w), mode='bilinear', align_corners=False)[0, 0] > 0.5
@@ -223,7 +223,7 @@ def paste_2019(prob, box, shape):
 
 
 def paste_modern(prob, box, shape):
-    """mmdetection 2.x: sample the 28x28 grid at every pixel centre, zeros outside, >= 0.5."""
+    """mmdetection 2.x: sample the 28x28 grid at every pixel center, zeros outside, >= 0.5."""
     x1, y1, x2, y2 = (float(v) for v in box)
     gx = (torch.arange(shape[1]) + 0.5 - x1) / (x2 - x1) * 2 - 1
     gy = (torch.arange(shape[0]) + 0.5 - y1) / (y2 - y1) * 2 - 1
@@ -282,7 +282,7 @@ class Detector:
         self.score_thr, self.max_per_img, self.style, self.eps = score_thr, max_per_img, style, eps
 
     def image(self, bgr):
-        """uint8 (H, W, 3) BGR to a normalised, padded (1, 3, h, w) batch."""
+        """uint8 (H, W, 3) BGR to a normalized, padded (1, 3, h, w) batch."""
         pixels = torch.from_numpy(np.ascontiguousarray(bgr[..., ::-1] if self.rgb else bgr)).float()
         x = ((pixels - torch.tensor(self.mean)) / torch.tensor(self.std)).permute(2, 0, 1)[None]
         return F.pad(x, (0, -x.shape[3] % 32, 0, -x.shape[2] % 32))

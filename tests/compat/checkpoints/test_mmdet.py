@@ -95,7 +95,7 @@ class Unaligned(oracle.MMDet2):
     roi_mode, roi_ratio = 'unaligned', 2
 
 
-def test_roi_align_of_the_config_text_is_honoured():
+def test_roi_align_of_the_config_text_is_used():
     state = foreign.fill(foreign.mmdet_shapes(2))
     roi = "roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=2, aligned=False)"
     converted = run(dict(state_dict=state, meta=dict(META2, config=config_text(roi=roi))), Unaligned)
@@ -202,7 +202,7 @@ model = dict(
         ('roi_head.bbox_head.0.fc_cls.weight', 'cascade'),
         ('roi_head.semantic_head.convs.0.conv.weight', 'semantic branch'),
         ('roi_head.mask_iou_head.fcs.0.weight', 'Mask Scoring'),
-        ('roi_head.bbox_head.shared_convs.0.gn.weight', 'group normalisation'),
+        ('roi_head.bbox_head.shared_convs.0.gn.weight', 'group normalization'),
         ('neck.something.weight', 'no rule of format'),
     ],
 )

@@ -31,7 +31,7 @@ model = dict(
 
 @cache
 def clip():
-    """Ten frames: a picture that drifts, one grey frame on which nothing is found, then another picture."""
+    """Ten frames: an image that drifts, one gray frame on which nothing is found, then another image."""
     base, other = foreign.picture('b', 120, 170), foreign.picture('c', 96, 128)
     frames = [base[2 * t : 2 * t + 96, 3 * t : 3 * t + 128] for t in range(5)]
     mixed = [(0.5 * frames[t] + 0.5 * other).astype(np.uint8) for t in (3, 4)]
@@ -142,7 +142,7 @@ def test_track_features_of_their_own_sampling_get_their_own_extractor():
     assert model['bbox_roi_extractor']['roi_layer']['sampling_ratio'] == 0
 
 
-def test_averaging_track_head_is_recognised():
+def test_averaging_track_head_is_recognized():
     shapes = foreign.mmtracking_shapes()
     shapes['track_head.embed_head.fcs.0.weight'] = (48, 16)
     model = native_run.build(convert_checkpoint(foreign.fill(shapes)))

@@ -28,7 +28,7 @@ def upgraded(tmp_path, text=YOUTUBEVOS_2019, **changes):
     return upgrade_config(read(tmp_path, text, **changes))
 
 
-def test_recognises_the_old_schema(tmp_path):
+def test_recognizes_the_old_schema(tmp_path):
     assert is_legacy(read(tmp_path, YOUTUBEVOS_2019))
     assert is_legacy(read(tmp_path, SMALL_CFG))
     for path in CONFIGS.glob('*.py'):
@@ -36,7 +36,7 @@ def test_recognises_the_old_schema(tmp_path):
 
 
 def test_upgraded_config_is_the_native_one(tmp_path):
-    """Model, schedule, optimiser and data of the same experiment agree key by key."""
+    """Model, schedule, optimizer and data of the same experiment agree key by key."""
     native = load_config(CONFIGS / 'masktrack_rcnn_r50_fpn_1x_youtubevos.py')._cfg_dict.to_dict()
     new = upgraded(tmp_path)._cfg_dict.to_dict()
     for key in (
@@ -277,7 +277,7 @@ def test_match_coefficients_become_names(tmp_path):
         ('hooks', [1], 'hooks'),
     ],
 )
-def test_what_cannot_be_honoured_is_named(tmp_path, key, value, named):
+def test_what_is_not_supported_is_named(tmp_path, key, value, named):
     config = read(tmp_path, YOUTUBEVOS_2019)
     node = config._cfg_dict
     *path, last = key.split('.')

@@ -27,7 +27,7 @@ def test_order_is_y_then_x_then_shape(kind):
         assert torch.equal(grid, loop_grid(base, *size, stride, stride))
 
 
-def test_modern_anchors_are_centred_on_the_grid_and_not_rounded():
+def test_modern_anchors_are_centered_on_the_grid_and_not_rounded():
     base = AnchorGenerator([16], scales=[8], ratios=[0.5, 1.0, 2.0]).base_anchors[0]
     sides = [(128 * math.sqrt(2), 128 / math.sqrt(2)), (128, 128), (128 / math.sqrt(2), 128 * math.sqrt(2))]
     expected = torch.tensor([[-w / 2, -h / 2, w / 2, h / 2] for w, h in sides])

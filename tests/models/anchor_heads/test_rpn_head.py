@@ -232,7 +232,7 @@ def test_half_precision_outputs():
     assert result.bboxes.dtype == torch.float32
 
 
-def test_initialisation():
+def test_initialization():
     head = build(feat_channels=256)
     head.init_weights()
     for name in ('rpn_conv', 'rpn_cls', 'rpn_reg'):

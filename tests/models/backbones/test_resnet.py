@@ -1,4 +1,4 @@
-"""ResNet and ResNeXt: shapes, names, freezing, options, initialisation and errors."""
+"""ResNet and ResNeXt: shapes, names, freezing, options, initialization and errors."""
 
 import pytest
 import torch
@@ -128,7 +128,7 @@ def test_checkpointing_changes_no_number():
     torch.testing.assert_close(*grads, rtol=1e-5, atol=1e-9)
 
 
-def test_initialisation_from_scratch():
+def test_initialization_from_scratch():
     torch.manual_seed(0)
     backbone = ResNet(50, norm_cfg=dict(type='BN'))
     backbone.init_weights()

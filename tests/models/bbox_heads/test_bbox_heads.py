@@ -208,7 +208,7 @@ def test_no_rois_and_no_detections():
     assert len(sure) == 0
 
 
-def test_names_and_initialisation():
+def test_names_and_initialization():
     torch.manual_seed(0)
     head = SharedFCBBoxHead(**{**COMMON, 'num_classes': 40}, fc_out_channels=256)
     assert set(head.state_dict()) == {

@@ -1,4 +1,4 @@
-"""FPN: extra levels, odd sizes, norms, initialisation and errors."""
+"""FPN: extra levels, odd sizes, norms, initialization and errors."""
 
 import pytest
 import torch
@@ -68,7 +68,7 @@ def test_inputs_are_left_alone():
     assert all(torch.equal(a, b) for a, b in zip(feats, before))
 
 
-def test_names_and_initialisation():
+def test_names_and_initialization():
     neck = FPN(CHANNELS, 6, num_outs=3)
     assert set(neck.state_dict()) == {
         f'{part}_convs.{level}.conv.{kind}'

@@ -18,7 +18,7 @@ ROIS = torch.tensor([[10.0, 10.0, 29.0, 49.0], [0.0, 0.0, 9.0, 9.0]])
 def test_doubling_a_box(kind, expected):
     coder = TASK_UTILS.build(dict(type=kind))
     deltas = torch.tensor([[1.0, 1.0, 0.6931472, 0.6931472]])
-    # Both widen about the shifted centre; the +1 of 2019 counts in size and shift.
+    # Both widen about the shifted center; the +1 of 2019 counts in size and shift.
     assert coder.decode(ROIS[:1], deltas)[0].tolist() == pytest.approx(expected, abs=1e-4)
 
 

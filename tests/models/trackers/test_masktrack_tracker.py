@@ -192,7 +192,7 @@ def test_interleaved_videos_do_not_mix():
     assert tracker.memories == {}
 
 
-def test_more_objects_than_2019_had_colours():
+def test_more_objects_than_2019_had_colors():
     """253 identities and more, all found again in any order; storage grows by doubling."""
     count = 700
     tracker = MaskTrackTracker()

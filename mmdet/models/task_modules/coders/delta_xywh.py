@@ -1,4 +1,4 @@
-"""Centre shift and log size relative to a reference box, in two conventions."""
+"""Center shift and log size relative to a reference box, in two conventions."""
 
 from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox2delta, delta2bbox

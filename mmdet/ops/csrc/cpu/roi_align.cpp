@@ -21,7 +21,7 @@ namespace {
 using torch::headeronly::BFloat16;
 using torch::headeronly::Half;
 
-// The vectorised loops once per instruction set.
+// The vectorized loops once per instruction set.
 #define MASKTRACK_FORWARD(T, A, CLONES)                                                                              \
   CLONES void patch_sums(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid,      \
                          A* work, A* sums) {                                                                         \

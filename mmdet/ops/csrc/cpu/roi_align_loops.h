@@ -72,7 +72,7 @@ constexpr int64_t kLanes = 32;
 // Places of a map and channels of each that are moved at once.
 constexpr int64_t kTilePlaces = 256, kTileChannels = 16;
 
-// Copy at most kTilePlaces neighbouring places of `channels` planes so that the channels of a place lie side by side:
+// Copy at most kTilePlaces neighboring places of `channels` planes so that the channels of a place lie side by side:
 // target (places, channels). By way of a tile, which reads long runs of each plane and writes whole cache lines; planes
 // are often a multiple of 4 KiB apart and would, read across, push each other out of the cache. The odd width keeps the
 // columns of the tile apart for the same reason.

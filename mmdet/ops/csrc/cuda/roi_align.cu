@@ -25,7 +25,7 @@ struct Element {
   int64_t level, image;
 };
 
-// Neighbouring threads take neighbouring memory: columns of a contiguous map, channels of a channels-last one.
+// Neighboring threads take neighboring memory: columns of a contiguous map, channels of a channels-last one.
 template <typename A>
 __device__ __forceinline__ Element<A> locate(int64_t index, const Regions<A>& regions, int64_t channels,
                                              bool channels_last) {
