@@ -1,5 +1,6 @@
 """Fixtures for tests of whole programs."""
 
+import json
 import os
 import types
 
@@ -7,6 +8,8 @@ import types
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest  # noqa: E402
+
+from mmdet.synthetic import generate_dataset  # noqa: E402
 
 
 @pytest.fixture(scope='session')
@@ -19,3 +22,39 @@ def tiny(tmp_path_factory):
     config = parts.write_config(root / 'config.py', root / 'data')
     checkpoint = parts.write_checkpoint(root / 'tiny.pth', config)
     return types.SimpleNamespace(root=root, data=root / 'data', config=config, checkpoint=checkpoint)
+
+
+@pytest.fixture(scope='session')
+def synthetic(tmp_path_factory):
+    """A small synthetic dataset."""
+    out = tmp_path_factory.mktemp('data') / 'synthetic'
+    return generate_dataset(
+        out, train_videos=4, val_videos=3, frames=6, size=(96, 64), seed=3, difficulty=0.6
+    )
+
+
+@pytest.fixture(scope='session')
+def coco(synthetic):
+    """The first frames of the training videos as a COCO file beside the annotations."""
+    content = json.loads((synthetic / 'annotations/instances_train_sub.json').read_text())
+    images, annotations = [], []
+    for video in content['videos']:
+        name = video['file_names'][0]
+        images.append({'id': 10 * video['id'], 'width': video['width'], 'height': video['height']})
+        images[-1]['file_name'] = name
+    for track in content['annotations']:
+        if track['bboxes'][0] is not None:
+            annotations.append(
+                {
+                    'id': track['id'],
+                    'image_id': 10 * track['video_id'],
+                    'category_id': track['category_id'],
+                    'bbox': track['bboxes'][0],
+                    'area': track['areas'][0],
+                    'segmentation': track['segmentations'][0],
+                    'iscrowd': 0,
+                }
+            )
+    content = {'images': images, 'annotations': annotations, 'categories': content['categories']}
+    (synthetic / 'annotations/coco.json').write_text(json.dumps(content))
+    return 'annotations/coco.json'

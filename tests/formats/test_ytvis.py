@@ -152,7 +152,7 @@ def test_reading_needs_no_torch(tmp_path):
     path = tmp_path / 'ann.json'
     path.write_text(json.dumps(GOOD))
     code = (
-        'import sys; from mmdet.structures import load_ytvis; '
+        'import sys; from mmdet.formats.ytvis import load_ytvis; '
         f'load_ytvis({str(path)!r}); print({{"torch", "mmengine", "cv2"}} & set(sys.modules))'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
