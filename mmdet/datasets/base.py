@@ -1,13 +1,14 @@
-"""What the datasets have in common: categories, seeded randomness, the pipeline."""
+"""The base of the datasets: from annotated videos to samples."""
 
 import os.path as osp
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from mmdet.registry import DATASETS, TRANSFORMS
-from mmdet.utils import UserError, suggest
+from mmdet.registry import TRANSFORMS
+from mmdet.utils import UserError
 
+from .categories import match_classes, named_classes, rename_categories
 from .samplers import SampleIndex
 
 
@@ -23,130 +24,53 @@ def compose(pipeline):
     return steps
 
 
-def match_classes(path, categories, used_ids, classes=None, filter_classes=False):
-    """Decide which category gets which label.
-
-    Args:
-        path (str): annotation file, for messages.
-        categories (list[dict]): ``id`` and ``name``.
-        used_ids (Container[int]): category ids that annotations refer to.
-        classes (Sequence[str] | None): names in the order of the labels; None: all, in the order of ids.
-        filter_classes (bool): drop annotations of other categories, and allow names that the file lacks.
-
-    Returns:
-        tuple: class names; their category ids (-1 for a name the file lacks).
-
-    Raises:
-        UserError: annotations of a category that is not in ``classes``, or a name the file lacks.
-    """
-    by_name = {category['name']: category['id'] for category in categories}
-    if classes is None:
-        ordered = sorted(categories, key=lambda category: category['id'])
-        return tuple(c['name'] for c in ordered), tuple(c['id'] for c in ordered)
-    classes = tuple(classes)
-    if len(set(classes)) != len(classes):
-        raise UserError(f'classes: a name is listed twice in {classes}')
-    if not set(classes) & set(by_name):
-        raise UserError(
-            f'{path}: none of the given classes {_few(classes)} is among its categories {_few(by_name)}'
-        )
-    if not filter_classes:
-        hint = 'pass filter_classes=True to leave {} out'
-        outside = [name for name, identity in by_name.items() if identity in used_ids and name not in classes]
-        if outside:
-            raise UserError(
-                f'{path}: annotations of {len(outside)} categories outside the given classes: '
-                + _few(outside)
-                + '; '
-                + hint.format('them')
-            )
-        missing = [name for name in classes if name not in by_name]
-        if missing:
-            raise UserError(
-                f'{path}: has no category {missing[0]!r}{suggest(missing[0], by_name)}, which is among '
-                f'the given classes ({len(missing)} of {len(classes)} are missing); '
-                + hint.format('it (filtering also allows classes without objects)')
-            )
-    return classes, tuple(by_name.get(name, -1) for name in classes)
-
-
-def _few(names, count=5):
-    names = [repr(name) for name in names]
-    more = f' and {len(names) - count} more' if len(names) > count else ''
-    return ', '.join(names[:count]) + more
-
-
-def named_classes(name):
-    """Classes of a dataset that knows them, such as ``'OVISDataset'``; ``UserError`` for other names."""
-    classes = getattr(DATASETS.get(name), 'CLASSES', None)
-    if classes is None:
-        known = [key for key, kind in DATASETS.module_dict.items() if getattr(kind, 'CLASSES', None)]
-        raise UserError(
-            f'classes: expected a list of names or one of {", ".join(sorted(known))}, got the string {name!r}'
-        )
-    return classes
-
-
-def rename_categories(path, categories, rename):
-    """Give categories the names that the classes of a model have.
-
-    Args:
-        path (str): annotation file, for messages.
-        categories (list[dict]): ``id`` and ``name``.
-        rename (dict[str, str | None]): name in the file -> name here; None leaves the category out.
-
-    Returns:
-        list[dict]: categories that are left, with ``id`` and ``name``.
-
-    Raises:
-        UserError: a name that the file lacks, or two categories of one name.
-    """
-    known = [category['name'] for category in categories]
-    for name in rename:
-        if name not in known:
-            raise UserError(f'rename: {path} has no category {name!r}{suggest(name, known)}')
-    renamed = [
-        {**category, 'name': rename.get(category['name'], category['name'])} for category in categories
-    ]
-    kept = [category for category in renamed if category['name'] is not None]
-    names = [category['name'] for category in kept]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f'rename: {names.count(name)} categories of {path} are named {name!r}')
-    return kept
-
-
 class DetDataset(Dataset):
-    """Base of the datasets.
+    """Samples of annotated videos: pairs of frames for training, whole videos for testing.
+
+    A subclass implements :meth:`load_annotations`, which returns videos and tracks. Everything else follows
+    from them.
+
+    In training, a sample is a frame with at least one usable non-crowd object. Its reference frame is drawn
+    uniformly from the other such frames of the video, however far away; a frame that is the only one is its
+    own reference (docs/conventions.md, "Training pairs"). In testing, a sample is one frame, and every frame
+    of the file is one, in file order.
+
+    An object is usable in a frame if its box is at least one pixel wide and high, and its area, where given,
+    is above zero. Masks are not decoded before their frame is loaded.
 
     ``dataset[i]`` or ``dataset[SampleIndex(i, epoch, seed)]`` runs the pipeline on
     ``dict(frames=[frame, ...], rng=..., sample_seed=...)``, see :mod:`mmdet.datasets.transforms.base`. All
-    its randomness comes from (seed, epoch, index): worker processes, ranks and where a run was cut have no
-    say in it. A sampler that gives plain numbers means epoch 0 every time, so train with one that names the
-    epoch, such as ``GroupSampler``.
+    randomness comes from (seed, epoch, index), so that neither worker processes nor ranks nor resuming change
+    a sample. A sampler of plain numbers means epoch 0 every time: train with one that gives the epoch, such
+    as ``GroupSampler``.
 
     Args:
         ann_file (str): annotation file, relative to ``data_root``.
         pipeline (Sequence[dict | Callable]): the transforms.
         data_root (str): put before relative paths.
         data_prefix (dict): ``img``: folder of the images, relative to ``data_root``.
-        classes (Sequence[str] | str | None): names in the order of the labels, or the type of a dataset
-            whose names they are; None takes all of the file, in the order of their ids.
+        classes (Sequence[str] | str | None): names in the order of the labels, or the type of a dataset that
+            defines them; None takes all categories of the file, in the order of their ids.
         metainfo (dict | None): another way to give ``classes``, as configs of mmdetection do.
-        filter_classes (bool): drop objects of other categories instead of refusing them.
-        rename (dict[str, str | None] | None): names in the file -> names here, see :func:`rename_categories`.
-        test_mode (bool): no filtering, no randomness.
+        filter_classes (bool): drop objects of other categories instead of refusing the file.
+        rename (dict[str, str | None] | None): name in the file -> new name; None drops the category.
+        ref_frame (bool): False gives key frames alone, to train detectors without tracking.
+        test_mode (bool): every frame, no randomness.
         seed (int): used where the sampler gives none.
         box_offset (int): 1 for boxes in inclusive pixels (x2 = x + w - 1, 2019), 0 for x2 = x + w.
 
     Attributes:
         metainfo (dict): ``classes`` and ``cat_ids``, one for each label.
-        group_flags (np.ndarray): uint8, 1 for items wider than high.
-        video_slices (list[tuple[int, int]]): items of each video, see :class:`VideoSampler`.
-        stream (int): number of this dataset among those that are concatenated.
+        videos (list[dict]): as in :class:`~mmdet.formats.annotations.VideoAnnotations`.
+        tracks (list[list[dict]]): the tracks of each video, of the classes in use.
+        usable (list[list[int]]): the frames of each video that are samples.
+        items (list[tuple[int, int]]): place of the video in ``videos`` and frame, of each sample.
+        video_slices (list[tuple[int, int]]): first sample of each video and one past its last.
+        group_flags (np.ndarray): uint8 (samples,), 1 where the image is wider than high.
+        stream (int): number of this dataset among concatenated ones.
     """
 
-    CLASSES = None  # set by subclasses of a known dataset
+    CLASSES = None  # class names, set by subclasses of a known dataset
 
     def __init__(
         self,
@@ -158,6 +82,7 @@ class DetDataset(Dataset):
         metainfo=None,
         filter_classes=False,
         rename=None,
+        ref_frame=True,
         test_mode=False,
         seed=0,
         box_offset=1,
@@ -166,50 +91,118 @@ class DetDataset(Dataset):
             raise ValueError(f'box_offset must be 0 or 1, got {box_offset!r}')
         self.ann_file = osp.join(data_root, ann_file) if data_root else ann_file
         self.img_prefix = osp.join(data_root, (data_prefix or {}).get('img', ''))
+        self.ref_frame = ref_frame
         self.test_mode = test_mode
         self.seed = seed
         self.box_offset = box_offset
         self.stream = 0
         if classes is None:
             classes = (metainfo or {}).get('classes', self.CLASSES)
-        self._classes_given = named_classes(classes) if isinstance(classes, str) else classes
-        self.filter_classes = filter_classes
-        self.rename = dict(rename or {})
-        self.metainfo = {}
-        self.load()
+        if isinstance(classes, str):
+            classes = named_classes(classes)
+        self._index(self.load_annotations(), classes, filter_classes, rename or {})
         if not test_mode and len(self) == 0:
             raise UserError(f'{self.ann_file}: no frame has a usable object, there is nothing to train on')
         self.pipeline = compose(pipeline)
 
-    def load(self):
-        """Read the annotation file; sets ``metainfo``, ``group_flags`` and ``video_slices``."""
+    def load_annotations(self):
+        """Read the annotation file ``self.ann_file``. Subclasses implement this.
+
+        Returns:
+            VideoAnnotations: videos in the order of testing, and their tracks.
+        """
         raise NotImplementedError
 
-    def frames_of(self, index, rng):
-        """Raw frames of an item: the key frame and, where there is one, its reference frame."""
-        raise NotImplementedError
-
-    def set_classes(self, categories, used_ids):
-        """Fix labels, see :func:`match_classes`."""
-        categories = rename_categories(self.ann_file, categories, self.rename)
-        classes, cat_ids = match_classes(
-            self.ann_file, categories, used_ids, self._classes_given, self.filter_classes
-        )
+    def _index(self, annotations, classes, filter_classes, rename):
+        """Derive labels and samples from the annotations."""
+        categories = rename_categories(self.ann_file, annotations.categories, rename)
+        used_ids = {track['category_id'] for track in annotations.tracks}
+        classes, cat_ids = match_classes(self.ann_file, categories, used_ids, classes, filter_classes)
         self.metainfo = {'classes': classes, 'cat_ids': cat_ids}
         self.cat2label = {cat_id: label for label, cat_id in enumerate(cat_ids) if cat_id != -1}
+        self.videos = annotations.videos
+        self.tracks = [
+            [track for track in annotations.by_video[video['id']] if track['category_id'] in self.cat2label]
+            for video in self.videos
+        ]
+        _pack_run_lengths(self.tracks)
+        self.usable = [
+            list(range(len(video['file_names']))) if self.test_mode else self.usable_frames(number)
+            for number, video in enumerate(self.videos)
+        ]
+        self.items = [(number, frame) for number, frames in enumerate(self.usable) for frame in frames]
+        ends = np.cumsum([0, *map(len, self.usable)]).tolist()
+        self.video_slices = list(zip(ends, ends[1:]))
+        wide = [self.videos[number]['width'] > self.videos[number]['height'] for number, _ in self.items]
+        self.group_flags = np.array(wide, np.uint8)
 
-    def read_box(self, bbox, area):
-        """[x, y, w, h] to [x1, y1, x2, y2], or None for what is no usable object (semantics A30, B8)."""
+    def usable_frames(self, number):
+        """Frames of video ``number`` that may be key or reference frame in training, ascending."""
+        tracks = [track for track in self.tracks[number] if not track.get('iscrowd')]
+        frames = range(len(self.videos[number]['file_names']))
+        return [frame for frame in frames if any(self.box_of(track, frame) for track in tracks)]
+
+    def box_of(self, track, frame):
+        """Box [x1, y1, x2, y2] of an object in a frame, or None if it is absent or not usable."""
+        bbox = track['bboxes'][frame]
         if bbox is None:
             return None
+        area = track['areas'][frame] if track.get('areas') else None
         x, y, w, h = bbox
         if (area is not None and area <= 0) or w < 1 or h < 1:
             return None
         return [x, y, x + w - self.box_offset, y + h - self.box_offset]
 
+    def reference_frames(self, index):
+        """Frames that the reference of a training sample is drawn from, ascending."""
+        number, frame = self.items[index]
+        others = [other for other in self.usable[number] if other != frame]
+        return others or [frame]
+
+    def frames_of(self, index, rng):
+        """Raw frames of a sample: the key frame and, in training, its reference frame."""
+        number, frame = self.items[index]
+        frames = [self.raw_frame(number, frame, 'key')]
+        if self.ref_frame and not self.test_mode:
+            choices = self.reference_frames(index)
+            frames.append(self.raw_frame(number, choices[int(rng.integers(len(choices)))], 'ref'))
+        return frames
+
+    def raw_frame(self, number, frame, role='key'):
+        """Frame ``frame`` of video ``number`` before the first transform: a frame dict, see
+        :mod:`mmdet.datasets.transforms.base`."""
+        video = self.videos[number]
+        boxes = [(track, self.box_of(track, frame)) for track in self.tracks[number]]
+        instances = [
+            {
+                'bbox': box,
+                'label': self.cat2label[track['category_id']],
+                'instance_id': track['id'],
+                'crowd': bool(track.get('iscrowd', 0)),
+                'segm': track['segmentations'][frame],
+            }
+            for track, box in boxes
+            if box is not None
+        ]
+        return {
+            'role': role,
+            'img_path': osp.join(self.img_prefix, video['file_names'][frame]),
+            'img_id': (video['id'], frame),
+            'video_id': video['id'],
+            'frame_id': frame,
+            'video_length': len(video['file_names']),
+            'height': video['height'],
+            'width': video['width'],
+            'instances': instances,
+            'ann_file': self.ann_file,
+        }
+
     def make_rng(self, entropy):
         """The generator of one sample; ``entropy`` is [seed, epoch, index, stream]."""
         return np.random.default_rng(entropy)
+
+    def __len__(self):
+        return len(self.items)
 
     def __getitem__(self, item):
         index, epoch, seed = item if isinstance(item, SampleIndex) else (int(item), 0, None)
@@ -226,3 +219,13 @@ class DetDataset(Dataset):
         for step in self.pipeline:
             results = step(results)
         return results
+
+
+def _pack_run_lengths(tracks_of_videos):
+    """Keep run lengths as arrays: a tenth of the memory, and worker processes share it."""
+    for track in (track for tracks in tracks_of_videos for track in tracks):
+        for segm in track['segmentations']:
+            if isinstance(segm, dict) and isinstance(segm['counts'], list):
+                counts = np.asarray(segm['counts'])
+                if counts.dtype.kind == 'i' and counts.ndim == 1:
+                    segm['counts'] = counts.astype(np.int32)

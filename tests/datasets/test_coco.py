@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmdet.datasets import ConcatDataset, GroupSampler, SampleIndex, VideoBatchSampler
-from mmdet.datasets.coco import load_coco
+from mmdet.formats.coco import load_coco
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import COCO_CLASSES, OVIS_CLASSES
 from mmdet.utils import UserError
@@ -93,7 +93,7 @@ def test_which_images_are_left_out(tmp_path):
 
     def kept(**kwargs):
         dataset = DATASETS.build({'type': 'CocoDataset', 'ann_file': path, **kwargs})
-        return [image['id'] for image in dataset.images]
+        return [dataset.videos[number]['id'] for number, _ in dataset.items]
 
     assert kept() == [1]
     assert kept(filter_empty=False) == [1, 3, 4]
@@ -101,7 +101,7 @@ def test_which_images_are_left_out(tmp_path):
     assert kept(test_mode=True) == [1, 2, 3, 4]
     dataset = DATASETS.build({'type': 'CocoDataset', 'ann_file': path, 'filter_empty': False})
     assert dataset.group_flags.tolist() == [0, 0, 1]
-    assert dataset.raw_frame(2)['instances'][0]['crowd'] is True
+    assert dataset.raw_frame(*dataset.items[2])['instances'][0]['crowd'] is True
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,9 @@ def test_wrong_new_names_are_refused(synthetic, coco, rename, message):
 def test_new_names_and_categories_left_out(synthetic, coco):
     before = images(synthetic, coco)
     names = before.metainfo['classes']
-    used = sorted({e['label'] for i in range(len(before)) for e in before.raw_frame(i)['instances']})
+    used = sorted(
+        {e['label'] for i in range(len(before)) for e in before.raw_frame(*before.items[i])['instances']}
+    )
     first, second = (names[label] for label in used[:2])
     after = images(synthetic, coco, rename={first: 'new', second: None})
     assert 'new' in after.metainfo['classes'] and second not in after.metainfo['classes']
@@ -201,7 +203,9 @@ def test_new_names_and_categories_left_out(synthetic, coco):
 
     def count(dataset, label):
         return sum(
-            e['label'] == label for i in range(len(dataset)) for e in dataset.raw_frame(i)['instances']
+            e['label'] == label
+            for i in range(len(dataset))
+            for e in dataset.raw_frame(*dataset.items[i])['instances']
         )
 
     assert count(after, label) == count(before, used[0]) > 0

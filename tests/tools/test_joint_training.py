@@ -64,7 +64,9 @@ def test_categories_of_coco_become_those_of_the_videos(place, monkeypatch):
     wanted = json.loads((place / 'data/coco/annotations/instances_train2017.json').read_text())
     names = {c['id']: c['name'] for c in wanted['categories']}
     found = {
-        YTVIS_2019_CLASSES[e['label']] for i in range(len(images)) for e in images.raw_frame(i)['instances']
+        YTVIS_2019_CLASSES[e['label']]
+        for i in range(len(images))
+        for e in images.raw_frame(*images.items[i])['instances']
     }
     there = {names[a['category_id']] for a in wanted['annotations']}
     assert 'mouse' in there and 'stop sign' in there  # neither may be learned from COCO
@@ -111,7 +113,11 @@ def test_the_config_of_the_data_page(place, monkeypatch):
     assert both.metainfo['classes'] == ('person', 'dog', 'motorbike')
     assert config.model.mask_head.num_classes == 3
     videos, images = both.datasets
-    labels = {entry['label'] for i in range(len(images)) for entry in images.raw_frame(i)['instances']}
+    labels = {
+        entry['label']
+        for i in range(len(images))
+        for entry in images.raw_frame(*images.items[i])['instances']
+    }
     assert labels == {0, 2}  # the images have no dog
     assert both[len(videos)]['inputs'].shape[0] == both[0]['inputs'].shape[0] == 2
     tested = DATASETS.build(config.test_dataloader.dataset)
