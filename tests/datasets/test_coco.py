@@ -1,14 +1,12 @@
-import json
-
 import numpy as np
 import pytest
 
 from mmdet.datasets import ConcatDataset, GroupSampler, SampleIndex, VideoBatchSampler
-from mmdet.formats.coco import load_coco
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import COCO_CLASSES, OVIS_CLASSES
 from mmdet.utils import UserError
 
+from ..formats.test_coco import content, write
 from .test_ytvos import TEST, TRAIN, make
 
 PAIRS = [
@@ -31,23 +29,6 @@ def images(root, coco, pipeline=TRAIN, kind='CocoDataset', **kwargs):
             **kwargs,
         }
     )
-
-
-def content(**changes):
-    base = {
-        'images': [{'id': 1, 'width': 40, 'height': 50, 'file_name': 'a.jpg'}],
-        'categories': [{'id': 3, 'name': 'cat'}],
-        'annotations': [
-            {'id': 8, 'image_id': 1, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'area': 12, 'segmentation': []}
-        ],
-    }
-    return {**base, **changes}
-
-
-def write(tmp_path, value):
-    path = tmp_path / 'coco.json'
-    path.write_text(json.dumps(value))
-    return str(path)
 
 
 def test_images_train_and_test(synthetic, coco):
@@ -102,39 +83,6 @@ def test_which_images_are_left_out(tmp_path):
     dataset = DATASETS.build({'type': 'CocoDataset', 'ann_file': path, 'filter_empty': False})
     assert dataset.group_flags.tolist() == [0, 0, 1]
     assert dataset.raw_frame(*dataset.items[2])['instances'][0]['crowd'] is True
-
-
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        ({'images': None}, "expected a list under 'images'"),
-        ({'images': [{'id': 1}]}, r"images\[0\]: the key 'width' is missing"),
-        ({'categories': [{'id': 3, 'name': 'a'}] * 2}, r'categories\[1\]: the id 3 is used twice'),
-        ({'annotations': [{'id': 1}]}, r"annotations\[0\]: the key 'image_id' is missing"),
-    ],
-)
-def test_what_is_not_coco(changes, message, tmp_path):
-    with pytest.raises(UserError, match=message):
-        load_coco(write(tmp_path, content(**changes)))
-
-
-@pytest.mark.parametrize(
-    ('key', 'value', 'message'),
-    [
-        ('image_id', 7, 'image_id 7 is not among the images'),
-        ('category_id', 7, 'category_id 7 is not among the categories'),
-        ('bbox', [1, 2], r'bbox: expected \[x, y, width, height\]'),
-    ],
-)
-def test_damaged_annotation(key, value, message, tmp_path):
-    entry = {**content()['annotations'][0], key: value}
-    with pytest.raises(UserError, match=rf'annotations\[0\] \(id 8\).*{message}'):
-        load_coco(write(tmp_path, content(annotations=[entry])))
-
-
-def test_video_file_given_to_the_image_reader(synthetic):
-    with pytest.raises(UserError, match='use YTVOSDataset'):
-        load_coco(synthetic / 'annotations/instances_train_sub.json')
 
 
 def test_coco_2017_has_its_classes(tmp_path):

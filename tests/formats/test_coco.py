@@ -1,0 +1,68 @@
+"""Reading COCO images as videos of one frame."""
+
+import json
+
+import pytest
+
+from mmdet.formats.coco import load_coco
+from mmdet.utils import UserError
+
+
+def content(**changes):
+    base = {
+        'images': [{'id': 1, 'width': 40, 'height': 50, 'file_name': 'a.jpg'}],
+        'categories': [{'id': 3, 'name': 'cat'}],
+        'annotations': [
+            {'id': 8, 'image_id': 1, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'area': 12, 'segmentation': []}
+        ],
+    }
+    return {**base, **changes}
+
+
+def write(tmp_path, value):
+    path = tmp_path / 'coco.json'
+    path.write_text(json.dumps(value))
+    return str(path)
+
+
+def test_images_become_videos_of_one_frame(tmp_path):
+    base = content()['annotations'][0]
+    entries = [base, {**base, 'id': 9, 'iscrowd': 1}, {**base, 'id': 10, 'ignore': 1}]
+    index = load_coco(write(tmp_path, content(annotations=entries)))
+    assert index.videos == [{'id': 1, 'file_names': ['a.jpg'], 'width': 40, 'height': 50}]
+    assert [track['iscrowd'] for track in index.by_video[1]] == [0, 1, 0]
+    assert [track['bboxes'] for track in index.tracks] == [[[1, 2, 3, 4]], [[1, 2, 3, 4]], [None]]
+    assert index.has_annotations
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'images': None}, "expected a list under 'images'"),
+        ({'images': [{'id': 1}]}, r"images\[0\]: the key 'width' is missing"),
+        ({'categories': [{'id': 3, 'name': 'a'}] * 2}, r'categories\[1\]: the id 3 is used twice'),
+        ({'annotations': [{'id': 1}]}, r"annotations\[0\]: the key 'image_id' is missing"),
+    ],
+)
+def test_what_is_not_coco(changes, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        load_coco(write(tmp_path, content(**changes)))
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('image_id', 7, 'image_id 7 is not among the images'),
+        ('category_id', 7, 'category_id 7 is not among the categories'),
+        ('bbox', [1, 2], r'bbox: expected \[x, y, width, height\]'),
+    ],
+)
+def test_damaged_annotation(key, value, message, tmp_path):
+    entry = {**content()['annotations'][0], key: value}
+    with pytest.raises(UserError, match=rf'annotations\[0\] \(id 8\).*{message}'):
+        load_coco(write(tmp_path, content(annotations=[entry])))
+
+
+def test_video_file_given_to_the_image_reader(synthetic):
+    with pytest.raises(UserError, match='use YTVOSDataset'):
+        load_coco(synthetic / 'annotations/instances_train_sub.json')
