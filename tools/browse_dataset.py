@@ -1,8 +1,8 @@
-"""Show what the model sees: samples after the transforms, key and reference frame side by side.
+"""Draw samples as the model receives them: after the transforms, key and reference frame side by side.
 
     python tools/browse_dataset.py configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py --out browse --count 20
 
-An identity has the same color and number in both frames. White boxes are crowd, to be ignored.
+An identity has the same color and number in both frames. White boxes are crowd regions, which are ignored.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def parse_args(argv=None):
     from mmengine.config import DictAction
 
     parser = argparse.ArgumentParser(
-        description='Write samples of a dataset as images, as they come out of the pipeline.'
+        description='Write samples of a dataset as images, after all transforms of the pipeline.'
     )
     parser.add_argument('config', help='config file, native or of 2019')
     parser.add_argument('--out', metavar='DIR', default='browse', help='output folder (browse)')
@@ -28,7 +28,7 @@ def parse_args(argv=None):
     parser.add_argument('--start', type=int, default=0, metavar='I', help='first sample, in file order (0)')
     parser.add_argument('--every', type=int, default=None, metavar='K', help='step; default: spread evenly')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--epoch', type=int, default=0, help='whose random draws (0)')
+    parser.add_argument('--epoch', type=int, default=0, help='epoch of the random draws (0)')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args(argv)
 
@@ -45,13 +45,12 @@ def sample_indices(total, start, count, every):
     return [start + number * (total - start) // count for number in range(count)]
 
 
-def draw_sample(packed, classes, min_width=480):
+def draw_sample(packed, classes):
     """Draw one packed sample: its frames side by side, small ones enlarged.
 
     Args:
         packed (dict): ``inputs`` uint8 (T, 3, H, W) BGR and ``data_samples``, as ``PackInputs`` gives them.
         classes (Sequence[str]): names of the labels.
-        min_width (int): pixels; narrower frames are enlarged by a whole factor.
 
     Returns:
         np.ndarray: uint8 BGR image.
@@ -61,26 +60,20 @@ def draw_sample(packed, classes, min_width=480):
     from mmdet.visualization import draw_instances, side_by_side
 
     sample = packed['data_samples']
-    factor = max(1, -(-min_width // packed['inputs'].shape[-1]))
-    pictures, titles = [], []
+    images, titles = [], []
     for number, frame in enumerate(packed['inputs'].numpy()):
         role = ('key', 'reference')[number]
         path = Path(sample.ref_img_path if number else sample.img_path)
-        instances = sample.get('ref_gt_instances' if number else 'gt_instances')
-        image = frame.transpose(1, 2, 0)
-        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-        if instances is not None:
-            fields = {key: value.numpy() for key, value in instances.items()}
-            fields['bboxes'] = fields['bboxes'] * factor
-            if 'masks' in fields:
-                fields['masks'] = fields['masks'].repeat(factor, 1).repeat(factor, 2)
-            image = draw_instances(image, fields, classes, mask_alpha=0.3, draw_boxes=True)
+        instances = sample.get('ref_gt_instances' if number else 'gt_instances', {})
+        style = {'min_side': 270, 'mask_alpha': 0.3, 'draw_boxes': True}
+        image = draw_instances(frame.transpose(1, 2, 0), instances, classes, **style)
         if number == 0 and 'ignored_instances' in sample:
+            factor = image.shape[0] // frame.shape[1]
             for box in (sample.ignored_instances.bboxes.numpy() * factor).round().astype(int).tolist():
                 cv2.rectangle(image, box[:2], box[2:], (255, 255, 255), 2)
-        pictures.append(image)
+        images.append(image)
         titles.append(f'{role}: {path.parent.name}/{path.name}' + (' flipped' if sample.get('flip') else ''))
-    return side_by_side(pictures, titles)
+    return side_by_side(images, titles)
 
 
 @cli_main
@@ -99,17 +92,17 @@ def main(argv=None):
         raise UserError(f'{args.config}: has no {args.split}_dataloader.dataset')
     with building('the dataset'):
         dataset = DATASETS.build(loader['dataset'])
-    pictures, out = [], Path(args.out)
+    images, out = [], Path(args.out)
     indices = sample_indices(len(dataset), args.start, args.count, args.every)
     with Progress(len(indices), 'samples') as progress:
         for index in indices:
             sample = dataset[SampleIndex(index, args.epoch, args.seed)]
-            pictures.append(draw_sample(sample, dataset.metainfo['classes']))
-            write_image(out / f'{index:06d}.jpg', pictures[-1])
+            images.append(draw_sample(sample, dataset.metainfo['classes']))
+            write_image(out / f'{index:06d}.jpg', images[-1])
             progress.update()
-    rows = [pictures[number : number + 2] for number in range(0, len(pictures), 2)]
+    rows = [images[number : number + 2] for number in range(0, len(images), 2)]
     write_image(out / 'contact_sheet.jpg', contact_sheet(rows, cell_width=640))
-    print(f'wrote {len(pictures)} of {len(dataset)} samples and contact_sheet.jpg to {out}')
+    print(f'wrote {len(images)} of {len(dataset)} samples and contact_sheet.jpg to {out}')
 
 
 if __name__ == '__main__':

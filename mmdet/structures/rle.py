@@ -175,6 +175,22 @@ def rle_to_bbox(rle):
     return [x1, y1, x2 - x1 + 1, y2 - y1 + 1]
 
 
+def mask_extent(mask):
+    """Bounding box of a mask in inclusive pixels.
+
+    Args:
+        mask (np.ndarray): (H, W), non-zero is foreground.
+
+    Returns:
+        tuple[int, int, int, int] | None: first column, first row, last column, last row; None for an empty
+        mask.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])
+
+
 def segm_to_rle(segm, height, width):
     """Bring any COCO segmentation to compressed RLE.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmdet.structures.rle import mask_extent
 from mmdet.utils import Progress, UserError, atomic_write_text
 
 from .scene import Scene
@@ -58,10 +59,9 @@ def make_video(seed, split='train', index=0, frames=12, size=(160, 96), difficul
                 for key in ('segmentations', 'bboxes', 'areas'):
                     track[key].append(None)
                 continue
-            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            x, y = int(columns[0]), int(rows[0])
+            left, top, right, bottom = mask_extent(mask)
             track['segmentations'].append({'counts': mask_to_counts(mask), 'size': list(mask.shape)})
-            track['bboxes'].append([x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1])
+            track['bboxes'].append([left, top, right - left + 1, bottom - top + 1])
             track['areas'].append(area)
     return pictures, [track for track in tracks if sum(area is not None for area in track['areas']) >= 2]
 

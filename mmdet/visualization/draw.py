@@ -3,16 +3,19 @@
 import cv2
 import numpy as np
 
-from mmdet.structures.rle import decode_rle
+from mmdet.structures.rle import decode_rle, mask_extent
 
 from .colors import readable_on, track_color
 from .text import draw_label, plate_size
 
-# Share of the image that labels may cover before they are cut down to the identities.
+# Share of the image that labels may cover before they are shortened to the identities.
 CROWDED = 0.1
 
 
-def as_array(values):
+FIELDS = ('masks', 'bboxes', 'labels', 'scores', 'instance_ids', 'color_ids')
+
+
+def _as_array(values):
     """Tensor, array or list as a numpy array; None stays None."""
     if values is None:
         return None
@@ -21,39 +24,35 @@ def as_array(values):
     return np.asarray(values)
 
 
-def field_of(instances, name):
-    """A field of an ``InstanceData`` or mapping, or None."""
-    if hasattr(instances, 'get'):
-        return instances.get(name)
-    return getattr(instances, name, None)
+def _dense(mask):
+    return decode_rle(mask) if isinstance(mask, dict) else _as_array(mask)
 
 
 def _decode(masks, index, shape):
-    mask = masks[index]
-    mask = decode_rle(mask) if isinstance(mask, dict) else as_array(mask)
+    mask = _dense(masks[index])
     if mask.shape != shape:
         raise ValueError(f'mask {index}: expected the size of the image {shape}, got {tuple(mask.shape)}')
     return np.ascontiguousarray(mask, dtype=np.uint8)
 
 
 def line_width_for(shape):
-    """Width of lines in pixels that suits an image of shape (H, W, ...): 2 for 720 rows."""
+    """Width of lines in pixels for an image of shape (H, W, ...): 2 for 720 rows."""
     return max(1, round(min(shape[:2]) / 320))
 
 
 def font_size_for(shape):
-    """Font size in pixels that suits an image of shape (H, W, ...)."""
+    """Font size in pixels for an image of shape (H, W, ...)."""
     return int(np.clip(round(min(shape[:2]) / 30), 10, 40))
 
 
 def _paint_mask(image, mask, color, alpha, width):
     """Tint and outline one mask; works on its bounding box only."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    extent = mask_extent(mask)
+    if extent is None:
         return
     margin = 2 * width + 2
-    top, bottom = max(rows[0] - margin, 0), min(rows[-1] + margin + 1, mask.shape[0])
-    left, right = max(columns[0] - margin, 0), min(columns[-1] + margin + 1, mask.shape[1])
+    left, top = (max(edge - margin, 0) for edge in extent[:2])
+    right, bottom = (edge + margin + 1 for edge in extent[2:])
     region, inside = image[top:bottom, left:right], mask[top:bottom, left:right]
     selected = inside.astype(bool)
     tinted = region[selected] * (1 - alpha) + np.array(color, np.float32) * alpha
@@ -67,11 +66,6 @@ def _paint_mask(image, mask, color, alpha, width):
     region[...] = patch
 
 
-def _mask_box(mask):
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (columns[0], rows[0], columns[-1], rows[-1]) if len(rows) else None
-
-
 def _overlap(plate, others):
     left, top, right, bottom = plate
     return sum(
@@ -81,7 +75,7 @@ def _overlap(plate, others):
 
 
 def _place_label(size, box, shape, taken):
-    """Corner for a label plate near its object, inside the image, on as few other labels as can be."""
+    """Corner for a label plate near its object, inside the image, with the least overlap of other labels."""
     width, height = size
     left, top, right, bottom = box
     middle = (left + right - width) // 2
@@ -98,8 +92,8 @@ def _place_label(size, box, shape, taken):
     return best[1]
 
 
-def label_text(index, labels, ids, scores, classes):
-    """``class #id score`` of object ``index``, as far as they are known."""
+def _label_text(index, labels, ids, scores, classes):
+    """``class #id score`` of object ``index``, as far as known."""
     parts = []
     if labels is not None:
         label = int(labels[index])
@@ -111,12 +105,41 @@ def label_text(index, labels, ids, scores, classes):
     return ' '.join(parts)
 
 
+def enlarge(image, instances, factor):
+    """Enlarge a small image and the objects on it.
+
+    Args:
+        image (np.ndarray): uint8 (H, W, 3).
+        instances (InstanceData | Mapping): see :func:`draw_instances`.
+        factor (int): whole number; 1 and less change nothing.
+
+    Returns:
+        tuple: the image uint8 (factor * H, factor * W, 3); a dict of the given fields, with dense masks.
+    """
+    if factor <= 1:
+        return image, instances
+    image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    fields = {name: instances.get(name) for name in FIELDS if instances.get(name) is not None}
+    if 'masks' in fields:
+        # Interpolation gives smooth outlines; repeated pixels would give stairs.
+        fields['masks'] = [
+            (cv2.resize(np.float32(_dense(mask)), None, fx=factor, fy=factor) > 0.5).astype(np.uint8)
+            for mask in fields['masks']
+        ]
+    if 'bboxes' in fields:
+        # Inclusive pixels: the last pixel of a box becomes `factor` pixels.
+        grown = np.array([0, 0, factor - 1, factor - 1])
+        fields['bboxes'] = _as_array(fields['bboxes'])[:, :4] * factor + grown
+    return image, fields
+
+
 def draw_instances(
     image,
     instances,
     classes=None,
     *,
     score_thr=0.0,
+    min_side=0,
     mask_alpha=0.45,
     draw_boxes=None,
     draw_labels=True,
@@ -128,30 +151,32 @@ def draw_instances(
     Args:
         image (np.ndarray): uint8 (H, W, 3) BGR; it is not changed.
         instances (InstanceData | Mapping): any of masks (n RLEs or (n, H, W)), bboxes (n, 4) xyxy, labels
-            (n,), scores (n,), instance_ids (n,). Colors follow color_ids (n,) if
-            given, else the identities, else the labels.
+            (n,), scores (n,), instance_ids (n,). Colors follow color_ids (n,) if given, else the identities,
+            else the labels.
         classes (Sequence[str] | None): class names.
         score_thr (float): objects below this score are left out.
+        min_side (int): an image whose shorter side is below this is enlarged by a whole number first, so that
+            labels can be read.
         mask_alpha (float): strength of the tint, 0..1.
-        draw_boxes (bool | None): None draws boxes where there are no masks; True draws those of the masks
-            where no boxes are given.
+        draw_boxes (bool | None): None draws boxes only if there are no masks; True draws the bounding boxes
+            of the masks if there are no boxes.
         draw_labels (bool): write class, identity and score.
-        line_width, font_size (int | None): in pixels; by default they go with the size of the image.
+        line_width, font_size (int | None): in pixels; chosen by the size of the image if None.
 
     Returns:
-        np.ndarray: uint8 (H, W, 3) BGR.
+        np.ndarray: uint8 (H, W, 3) BGR, H and W enlarged as ``min_side`` asks.
 
     Raises:
         ValueError: if the image is not uint8 (H, W, 3), or a mask has another size.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f'expected an image uint8 (H, W, 3), got {image.dtype} {tuple(image.shape)}')
+    image, instances = enlarge(image, instances, -(-min_side // min(image.shape[:2])))
     canvas = np.ascontiguousarray(image).copy()
     width = line_width or line_width_for(canvas.shape)
-    masks, boxes = field_of(instances, 'masks'), as_array(field_of(instances, 'bboxes'))
-    labels, scores, ids = (as_array(field_of(instances, key)) for key in ('labels', 'scores', 'instance_ids'))
+    masks = instances.get('masks')
+    boxes, labels, scores, ids, hues = (_as_array(instances.get(name)) for name in FIELDS[1:])
     count = max((len(values) for values in (masks, boxes, labels) if values is not None), default=0)
-    hues = as_array(field_of(instances, 'color_ids'))
     kept = [i for i in range(count) if scores is None or scores[i] >= score_thr]
     kept = [i for i in kept if ids is None or ids[i] >= 0]
     decoded = {i: _decode(masks, i, canvas.shape[:2]) for i in kept} if masks is not None else {}
@@ -163,7 +188,7 @@ def draw_instances(
         _paint_mask(canvas, decoded[i], colors[i], mask_alpha, width)
     if draw_boxes or (draw_boxes is None and masks is None):
         for i in kept:
-            box = boxes[i] if boxes is not None else _mask_box(decoded[i]) if decoded else None
+            box = boxes[i] if boxes is not None else mask_extent(decoded[i]) if decoded else None
             if box is not None:
                 x1, y1, x2, y2 = (int(round(float(value))) for value in box[:4])
                 cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], width)
@@ -173,19 +198,19 @@ def draw_instances(
 
 
 def _draw_labels(canvas, kept, masks, boxes, colors, font_size, fields):
-    """Write the labels over everything else, the most certain ones first.
+    """Write the labels over everything else, the highest scores first.
 
-    Where they would cover more than a tenth of the image, the identities alone are written.
+    If they would cover more than a tenth of the image, only the identities are written.
     """
     size = font_size or font_size_for(canvas.shape)
     scores, ids = fields[2], fields[1]
-    texts = {i: label_text(i, *fields) for i in kept}
+    texts = {i: _label_text(i, *fields) for i in kept}
     area = sum(np.prod(plate_size(text, size)) for text in texts.values() if text)
     if ids is not None and area > CROWDED * canvas.shape[0] * canvas.shape[1]:
         texts = {i: f'#{int(ids[i])}' for i in kept}
     taken = []
     for i in sorted(kept, key=lambda i: 0 if scores is None else -float(scores[i])):
-        box = _mask_box(masks[i]) if i in masks else None
+        box = mask_extent(masks[i]) if i in masks else None
         if box is None and boxes is not None:
             box = tuple(int(value) for value in boxes[i][:4])
         if box is None or not texts[i]:

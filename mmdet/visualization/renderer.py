@@ -1,27 +1,24 @@
-"""Rendering videos while their predictions stream in."""
+"""Rendering videos frame by frame."""
 
 import re
 from pathlib import Path, PurePosixPath
 
-import cv2
-import numpy as np
-
 from mmdet.media import VideoWriter, write_image
-from mmdet.structures.rle import decode_rle, segm_to_rle
+from mmdet.structures.rle import segm_to_rle
 from mmdet.utils.errors import UserError
 
-from .draw import as_array, draw_instances, field_of
+from .draw import draw_instances
 from .sheet import side_by_side
 
 
 def video_names(videos):
-    """A folder name for every video: the folder of its frames, with the id added where two share one.
+    """Names of output folders: the folder of a video's frames, followed by its id if the name is taken.
 
     Args:
         videos (Iterable[dict]): ``id`` and ``file_names`` as in a YouTube-VIS json.
 
     Returns:
-        dict: video id -> name, free of path separators.
+        dict: video id -> name, without path separators.
     """
     names, used = {}, set()
     for video in videos:
@@ -44,18 +41,18 @@ def _as_rle(segmentation, size):
 
 
 def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
-    """Turn tracks of a results or annotation json back into frames.
+    """Turn tracks of a results or annotation file into frames.
 
     Args:
         tracks (Sequence[dict]): of one video: ``segmentations``, ``category_id`` and, in results, ``score``.
         length (int): number of frames of the video.
         labels_of (dict | None): category id -> label; None keeps the category ids as labels.
-        size (tuple[int, int] | None): (height, width) of the video; needed where masks are polygons.
-        colors (Sequence[int] | None): what :func:`match_colors` gave.
+        size (tuple[int, int] | None): (height, width) of the video; needed if masks are polygons.
+        colors (Sequence[int] | None): color of each track, from :func:`match_colors`; None: its index.
 
     Yields:
-        dict: masks, labels, instance_ids (id of an annotation; of results the index of the track), color_ids
-        and, where known, scores of one frame.
+        dict: masks, labels, instance_ids (id of an annotation, index of a result), color_ids and, of results,
+        scores of one frame.
 
     Raises:
         UserError: for a category that is not among ``labels_of``.
@@ -78,48 +75,12 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
                 labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
             ],
             'instance_ids': [track.get('id', index) for index, track in here],
-            # By place, not by id: match_colors gives predictions the colors of annotations by their place.
+            # By index, not by id: match_colors refers to annotations by their index.
             'color_ids': [index if colors is None else colors[index] for index, _ in here],
         }
         if all('score' in track for _, track in here) and here:
             fields['scores'] = [track['score'] for _, track in here]
         yield fields
-
-
-def enlarge(image, instances, factor, image_done=False):
-    """Enlarge a small image and what is drawn on it.
-
-    Args:
-        image (np.ndarray): uint8 (H, W, 3).
-        instances (InstanceData | Mapping): see :func:`draw_instances`.
-        factor (int): whole number; 1 and less change nothing.
-        image_done (bool): the image is enlarged already.
-
-    Returns:
-        tuple: image and a dict of those fields that are there.
-    """
-    if factor <= 1:
-        return image, instances
-    fields = {}
-    for name in ('masks', 'bboxes', 'labels', 'scores', 'instance_ids', 'color_ids'):
-        value = field_of(instances, name)
-        if value is not None:
-            fields[name] = value
-    if 'masks' in fields:
-        masks = [decode_rle(mask) if isinstance(mask, dict) else as_array(mask) for mask in fields['masks']]
-        # Smooth outlines: repeated pixels would draw stairs that the mask does not mean.
-        fields['masks'] = [
-            (cv2.resize(np.float32(mask), None, fx=factor, fy=factor) > 0.5).astype(np.uint8)
-            for mask in masks
-        ]
-    if 'bboxes' in fields:
-        # Inclusive pixels: the last pixel of the box becomes `factor` of them.
-        fields['bboxes'] = as_array(fields['bboxes'])[:, :4] * factor + np.array(
-            [0, 0, factor - 1, factor - 1]
-        )
-    if not image_done:
-        image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    return image, fields
 
 
 class TrackRenderer:
@@ -135,8 +96,7 @@ class TrackRenderer:
         frames (bool): write the single images.
         video (bool): write the videos.
         suffix (str): of the videos, see :class:`VideoWriter`.
-        min_side (int): images whose shorter side is below this are enlarged by a whole number first, so
-            that labels can be read.
+        min_side (int): smaller images are enlarged, see :func:`draw_instances`.
         **style: further arguments of :func:`draw_instances`.
     """
 
@@ -158,8 +118,7 @@ class TrackRenderer:
         self.frames = frames
         self.video = video
         self.suffix = suffix
-        self.min_side = min_side
-        self.style = {'score_thr': score_thr, **style}
+        self.style = {'score_thr': score_thr, 'min_side': min_side, **style}
         self._writers = {}
 
     def add(self, name, frame_id, image, instances, truth=None):
@@ -170,25 +129,22 @@ class TrackRenderer:
             frame_id (int): 0-based index of the frame.
             image (np.ndarray): uint8 (H, W, 3) BGR.
             instances (InstanceData | Mapping): predictions, see :func:`draw_instances`.
-            truth (Mapping | None): ground truth to show beside them.
+            truth (Mapping | None): ground truth to draw to the left of them.
 
         Returns:
-            np.ndarray: the image.
+            np.ndarray: uint8 BGR, the drawn image.
         """
-        factor = -(-self.min_side // min(image.shape[:2]))
-        image, instances = enlarge(image, instances, factor)
-        picture = draw_instances(image, instances, self.classes, **self.style)
+        drawn = draw_instances(image, instances, self.classes, **self.style)
         if truth is not None:
-            truth = enlarge(image, truth, factor, image_done=True)[1]
             expected = draw_instances(image, truth, self.classes, **{**self.style, 'score_thr': 0.0})
-            picture = side_by_side([expected, picture], ['ground truth', 'prediction'])
+            drawn = side_by_side([expected, drawn], ['ground truth', 'prediction'])
         if self.frames:
-            write_image(self.out_dir / name / f'{frame_id:05d}.jpg', picture)
+            write_image(self.out_dir / name / f'{frame_id:05d}.jpg', drawn)
         if self.video:
             if name not in self._writers:
                 self._writers[name] = VideoWriter(self.out_dir / f'{name}{self.suffix}', self.fps)
-            self._writers[name].write(picture)
-        return picture
+            self._writers[name].write(drawn)
+        return drawn
 
     def finish(self, name, keep=True):
         """Close the video of ``name``; returns its path, or None where there is none."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmdet.media import read_image
 from mmdet.utils.errors import UserError
 
 from .text import draw_label, plate_size
@@ -22,7 +23,7 @@ def pick_frames(count, wanted):
 
 
 def _fit(image, width, height):
-    """Scale an image into (width, height) keeping its shape, on paper."""
+    """Scale an image into (width, height), keeping its aspect ratio."""
     scale = min(width / image.shape[1], height / image.shape[0])
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -38,8 +39,8 @@ def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
     Args:
         rows (Sequence[Sequence[np.ndarray]]): uint8 BGR images; rows may have different lengths.
         titles (Sequence[str] | None): a line above each row.
-        cell_width (int | None): width of an image in pixels; the height of a row follows its first image.
-            None: so that images become about 180 pixels high, 240 to 640 wide.
+        cell_width (int | None): width of an image in pixels; the first image of a row gives its height.
+            None: images become about 180 pixels high, and 240 to 640 wide.
         gap (int): pixels between images.
         title_size (int): font size in pixels.
 
@@ -78,12 +79,12 @@ def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
     return np.concatenate(strips)
 
 
-def side_by_side(pictures, titles=None, gap=4):
+def side_by_side(images, titles=None, gap=4):
     """Put images of one size next to each other, each with its title in a strip above it.
 
     Args:
         images (Sequence[np.ndarray]): uint8 (H, W, 3) BGR of equal size.
-        titles (Sequence[str] | None): one an image.
+        titles (Sequence[str] | None): one for each image.
         gap (int): pixels between them.
 
     Returns:
@@ -92,19 +93,19 @@ def side_by_side(pictures, titles=None, gap=4):
     Raises:
         ValueError: if the sizes differ.
     """
-    shapes = {picture.shape for picture in pictures}
+    shapes = {image.shape for image in images}
     if len(shapes) != 1:
         raise ValueError(f'expected images of one size, got {sorted(shapes)}')
-    parts, size = [], _title_size(pictures[0].shape, titles or ())
-    for number, picture in enumerate(pictures):
+    parts, size = [], _title_size(images[0].shape, titles or ())
+    for number, image in enumerate(images):
         if titles:
-            # Above the image, not on it: at its upper edge are labels of objects.
-            strip = np.full((plate_size(titles[number], size)[1], picture.shape[1], 3), TITLE, np.uint8)
+            # Above the image, not on it: labels of objects are at its upper edge.
+            strip = np.full((plate_size(titles[number], size)[1], image.shape[1], 3), TITLE, np.uint8)
             draw_label(strip, titles[number], (0, 0), size, (255, 255, 255), TITLE)
-            picture = np.concatenate([strip, picture])
+            image = np.concatenate([strip, image])
         if parts:
-            parts.append(np.full((picture.shape[0], gap, 3), PAPER, np.uint8))
-        parts.append(picture)
+            parts.append(np.full((image.shape[0], gap, 3), PAPER, np.uint8))
+        parts.append(image)
     return np.concatenate(parts, axis=1)
 
 
@@ -117,19 +118,19 @@ def _title_size(shape, titles, least=8):
 
 
 def sheet_of_folder(folder, rows=6, columns=None, **layout):
-    """Contact sheet of rendered videos: a row a video, frames spread evenly over it.
+    """Contact sheet of rendered videos: a row for each video, its frames spread evenly over the video.
 
     Args:
-        folder (str | Path): holds a folder of ``.jpg`` frames a video, as ``--show-dir`` leaves it.
+        folder (str | Path): contains a folder of ``.jpg`` frames for each video, as ``--show-dir`` writes.
         rows (int): number of videos, spread evenly over all of them.
-        columns (int | None): frames of each; None: 5, or 3 of wide images such as pairs.
+        columns (int | None): frames of each; None: 5, or 3 if images are wide, such as pairs.
         **layout: passed to :func:`contact_sheet`.
 
     Returns:
         np.ndarray: uint8 BGR.
 
     Raises:
-        UserError: if there are no frames.
+        UserError: if there are no frames, or one cannot be read.
     """
     videos = {}
     for path in sorted(Path(folder).glob('*/*.jpg')):
@@ -138,12 +139,10 @@ def sheet_of_folder(folder, rows=6, columns=None, **layout):
         raise UserError(f'{folder}: no rendered videos (folders of .jpg frames) to make a contact sheet of')
     names = list(videos)
     names = [names[i] for i in pick_frames(len(names), rows)]
-    pictures = []
     if columns is None:
-        first = cv2.imread(str(videos[names[0]][0]), cv2.IMREAD_COLOR)
-        columns = 3 if first is not None and first.shape[1] > 2.5 * first.shape[0] else 5
-    for name in names:
-        chosen = [videos[name][i] for i in pick_frames(len(videos[name]), columns)]
-        row = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in chosen]
-        pictures.append([picture for picture in row if picture is not None])
-    return contact_sheet(pictures, names, **layout)
+        height, width = read_image(videos[names[0]][0]).shape[:2]
+        columns = 3 if width > 2.5 * height else 5
+    images = [
+        [read_image(videos[name][i]) for i in pick_frames(len(videos[name]), columns)] for name in names
+    ]
+    return contact_sheet(images, names, **layout)

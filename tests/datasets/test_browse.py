@@ -36,9 +36,9 @@ def test_pairs_are_drawn_side_by_side(config, capsys):
     names = sorted(path.name for path in (config / 'out').iterdir())
     assert len(names) == 4
     assert names[-1] == 'contact_sheet.jpg'
-    picture = cv2.imread(str(config / 'out' / names[0]))
-    assert picture.shape[0] == 64 * 5 + 17  # a title above
-    assert picture.shape[1] == 2 * 96 * 5 + 4
+    image = cv2.imread(str(config / 'out' / names[0]))
+    assert image.shape[0] == 64 * 5 + 17  # a title above
+    assert image.shape[1] == 2 * 96 * 5 + 4
     assert 'wrote 3 of' in capsys.readouterr().out
 
 

@@ -9,9 +9,9 @@ from mmdet.media import read_image
 
 
 def test_a_turned_camera_turns_the_image(tmp_path):
-    picture = np.zeros((24, 40, 3), np.uint8)
-    picture[:, 30:] = 255  # bright on the right
-    data = cv2.imencode('.jpg', picture)[1].tobytes()
+    image = np.zeros((24, 40, 3), np.uint8)
+    image[:, 30:] = 255  # bright on the right
+    data = cv2.imencode('.jpg', image)[1].tobytes()
     # One entry of EXIF: tag 0x0112 (orientation), type short, value 6 (turn a quarter clockwise to view).
     tiff = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x0112, 3, 1, 6, 0, 0)
     exif = b'Exif\0\0' + tiff

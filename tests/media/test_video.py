@@ -13,7 +13,7 @@ from mmdet.media.video import _without_tag_warnings
 from mmdet.structures.rle import decode_rle, encode_mask
 from mmdet.utils import UserError
 from mmdet.visualization import TrackRenderer, frames_of_tracks, video_names
-from mmdet.visualization.renderer import enlarge
+from mmdet.visualization.draw import enlarge
 
 
 def frame(value, height=48, width=64):

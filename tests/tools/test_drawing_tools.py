@@ -125,12 +125,12 @@ def test_annotations_are_drawn(tiny, tmp_path, capsys):
         *(tiny.data / 'ann.json', '--images', tiny.data / 'frames', '--out', tmp_path / 'gt', '--boxes'),
     )
     assert len(list((tmp_path / 'gt').glob('clip*/*.jpg'))) == 12
-    picture = cv2.imread(str(tmp_path / 'gt/clip0/00000.jpg')).astype(int)
+    image = cv2.imread(str(tmp_path / 'gt/clip0/00000.jpg')).astype(int)
     plain = cv2.imread(str(tiny.data / 'frames/clip0/00000.png'))
     plain = cv2.resize(plain, None, fx=7, fy=7, interpolation=cv2.INTER_CUBIC).astype(int)
     # Objects stand at (5..22, 6..19) and (30..47, 21..34): tinted there, the image itself elsewhere.
-    assert abs(picture - plain)[7 * 15, 7 * 15].max() > 20
-    assert abs(picture - plain)[7 * 40 : 7 * 46, 7 * 60 : 7 * 70].max() < 40
+    assert abs(image - plain)[7 * 15, 7 * 15].max() > 20
+    assert abs(image - plain)[7 * 40 : 7 * 46, 7 * 60 : 7 * 70].max() < 40
     assert (tmp_path / 'gt/contact_sheet.jpg').exists()
     assert '3 videos' in capsys.readouterr().out
 

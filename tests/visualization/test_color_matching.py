@@ -38,8 +38,8 @@ def test_colors_reach_the_image():
         {'category_id': 1, 'segmentations': [square(30)]},
     ]
     (fields,) = frames_of_tracks(tracks, 1, colors=[7, 3])
-    picture = draw_instances(np.zeros((20, 60, 3), np.uint8), fields, draw_labels=False, mask_alpha=1.0)
-    assert tuple(picture[10, 5]) == track_color(7) and tuple(picture[10, 35]) == track_color(3)
+    image = draw_instances(np.zeros((20, 60, 3), np.uint8), fields, draw_labels=False, mask_alpha=1.0)
+    assert tuple(image[10, 5]) == track_color(7) and tuple(image[10, 35]) == track_color(3)
 
 
 def test_annotations_keep_their_ids_and_predictions_on_them_take_their_colors():

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from mmdet.registry import TRANSFORMS
+from mmdet.structures.rle import mask_extent
 
 from .base import FrameTransform, clip_boxes
 
@@ -32,8 +33,8 @@ def crop_frame(frame, left, top, width, height, min_visible=0.1, offset=1):
         frame['gt_masks'] = masks = frame['gt_masks'][(slice(None), *window)]
         after = masks.sum((1, 2), dtype=np.int64)
         for number in np.flatnonzero((after > 0) & (after < before)):
-            rows, columns = np.flatnonzero(masks[number].any(1)), np.flatnonzero(masks[number].any(0))
-            boxes[number] = (columns[0], rows[0], columns[-1] + 1 - offset, rows[-1] + 1 - offset)
+            boxes[number] = mask_extent(masks[number])
+            boxes[number, 2:] += 1 - offset
     else:
         before, after = _visible_areas(moved, None, offset), _visible_areas(moved, edge, offset)
     keep = (after > 0) & (after >= min_visible * before)
