@@ -187,14 +187,19 @@ def draw_instances(
     for i in sorted(decoded, key=lambda i: -int(decoded[i].sum())):
         _paint_mask(canvas, decoded[i], colors[i], mask_alpha, width)
     if draw_boxes or (draw_boxes is None and masks is None):
-        for i in kept:
-            box = boxes[i] if boxes is not None else mask_extent(decoded[i]) if decoded else None
-            if box is not None:
-                x1, y1, x2, y2 = (int(round(float(value))) for value in box[:4])
-                cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], width)
+        _draw_boxes(canvas, kept, decoded, boxes, colors, width)
     if draw_labels:
         _draw_labels(canvas, kept, decoded, boxes, colors, font_size, (labels, ids, scores, classes))
     return canvas
+
+
+def _draw_boxes(canvas, kept, masks, boxes, colors, width):
+    """Draw the boxes, or those around the masks if there are none."""
+    for i in kept:
+        box = boxes[i] if boxes is not None else mask_extent(masks[i]) if masks else None
+        if box is not None:
+            x1, y1, x2, y2 = (int(round(float(value))) for value in box[:4])
+            cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], width)
 
 
 def _draw_labels(canvas, kept, masks, boxes, colors, font_size, fields):
