@@ -1,4 +1,4 @@
-"""In which order samples are drawn, on one rank or many, from the start of an epoch or from its middle."""
+"""The order of samples, on one rank or several, from the start of an epoch or from its middle."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,7 @@ from mmdet.registry import DATA_SAMPLERS
 
 
 class SampleIndex(NamedTuple):
-    """What a sampler asks a dataset for: item number, epoch, and the seed of the run (None: the data
-    set's)."""
+    """What a sampler asks a dataset for: sample, epoch, and the seed of the run (None: the dataset's)."""
 
     index: int
     epoch: int = 0
@@ -24,22 +23,23 @@ def _world(rank, world_size):
 
 @DATA_SAMPLERS.register_module()
 class GroupSampler:
-    """Shuffled training order in which every batch holds images of one orientation (semantics A30).
+    """Shuffled training order in which every batch has images of one orientation (docs/conventions.md,
+    "Training pairs").
 
-    Landscape (width > height) and other items are shuffled apart, each group is filled up to whole batches
-    with items from its own beginning, and the order of the batches is shuffled. With several ranks the list
-    of batches is dealt out in turn, so that the order depends on (seed, epoch) and the total batch size only.
+    Landscape (width > height) and other samples are shuffled separately, each group is padded to whole
+    batches with samples from its own beginning, and the order of the batches is shuffled. Several ranks take
+    batches in turn, so that the order depends only on (seed, epoch) and the total batch size.
 
     Args:
-        dataset: has ``group_flags``, one small integer for each item.
+        dataset: has ``group_flags``, one small integer for each sample.
         batch_size (int): images per rank and step; the same as in the data loader.
         seed (int | None): None draws one and shares it over the ranks.
         shuffle (bool): False keeps file order inside the groups, for debugging.
         rank, world_size (int | None): default to the current process group.
-        infinite (bool): begin the next epoch when one ends, for loops that count iterations.
+        infinite (bool): start the next epoch when one ends, for loops that count iterations.
 
     Yields:
-        SampleIndex: item number, epoch and seed.
+        SampleIndex: sample, epoch and seed.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class GroupSampler:
         return self._total // self.world_size
 
     def set_epoch(self, epoch):
-        """Set the epoch that the next iteration draws."""
+        """Set the epoch of the next iteration."""
         self.epoch = epoch
 
     def set_offset(self, num_batches):
-        """Begin the next iteration after its first ``num_batches`` batches (of this rank), once; to resume
-        inside an epoch.
+        """Skip the first ``num_batches`` batches (of this rank) of the next iteration, to resume inside an
+        epoch.
 
         Raises:
-            ValueError: a negative number, or more than the epoch has.
+            ValueError: a negative number, or more batches than the epoch has.
         """
         if not 0 <= num_batches <= len(self) // self.batch_size:
             raise ValueError(
@@ -86,7 +86,7 @@ class GroupSampler:
         self._offset = num_batches
 
     def generator(self, epoch):
-        """Source of the shuffles of an epoch; has ``shuffle`` and ``permutation``."""
+        """Random generator of an epoch, with ``shuffle`` and ``permutation``."""
         return np.random.default_rng([self.seed, epoch])
 
     def batches(self, epoch):
@@ -116,16 +116,16 @@ class GroupSampler:
 
 
 def split_videos(lengths, parts):
-    """Share whole videos out so that every part has about the same number of frames.
+    """Distribute whole videos over parts of about the same number of frames.
 
-    Longest first, each to the part that has the fewest frames so far; inside a part videos keep their order.
+    Each video, longest first, goes to the part with the fewest frames so far. Parts keep the order of videos.
 
     Args:
         lengths (Sequence[int]): frames of each video.
         parts (int): number of ranks.
 
     Returns:
-        list[list[int]]: video numbers of each part, ascending.
+        list[list[int]]: indices of the videos of each part, ascending.
     """
     shares = [[] for _ in range(parts)]
     loads = [0] * parts
@@ -138,11 +138,11 @@ def split_videos(lengths, parts):
 
 @DATA_SAMPLERS.register_module()
 class VideoSampler:
-    """Testing order: the frames of whole videos, in file order, every video on exactly one rank.
+    """Testing order: the frames of whole videos, in file order, each video on exactly one rank.
 
     Args:
-        dataset: has ``video_slices``, one ``(first item, one past the last item)`` for each video.
-        seed: ignored; testing has nothing to draw.
+        dataset: has ``video_slices``, ``(first sample, one past the last sample)`` of each video.
+        seed: unused, but mmengine passes it to every sampler.
         rank, world_size (int | None): default to the current process group.
     """
 
@@ -157,7 +157,7 @@ class VideoSampler:
         return sum(end - start for start, end in self.slices)
 
     def set_epoch(self, epoch):
-        """Accepted for the loops that call it; the order never changes."""
+        """Does nothing, as the order is fixed; the runner's loops call it."""
 
     def __iter__(self):
         for start, end in self.slices:
@@ -166,12 +166,12 @@ class VideoSampler:
 
 @DATA_SAMPLERS.register_module()
 class VideoBatchSampler(VideoSampler):
-    """Testing batches: consecutive frames of one video; a batch never spans two videos nor a video two ranks.
+    """Testing batches: consecutive frames of one video, each video on exactly one rank.
 
     Args:
-        sampler: only its ``dataset`` is used (the runner insists on one); a dataset may be given itself.
-        batch_size (int): frames of a clip.
-        drop_last (bool): must be False: frames are never dropped in testing.
+        sampler: a sampler, as mmengine passes it, or a dataset; only ``video_slices`` of the dataset is used.
+        batch_size (int): frames of a batch.
+        drop_last (bool): must be False: testing needs every frame.
         rank, world_size (int | None): default to the current process group.
     """
 

@@ -11,16 +11,19 @@ from .samplers import SampleIndex
 
 @DATASETS.register_module()
 class ConcatDataset(Dataset):
-    """Several datasets one after the other, such as videos and image pairs for joint training.
+    """Several datasets in sequence, such as videos and image pairs for joint training.
 
-    Each draws from a random stream of its own. ``GroupSampler`` and the video samplers work with it.
+    Each has its own random stream. ``GroupSampler`` and the video samplers work with it.
 
     Args:
-        datasets (Sequence[dict | Dataset]): datasets or their configs; their class names must agree.
+        datasets (Sequence[dict | Dataset]): datasets or their configs; their class names must be equal.
 
     Attributes:
-        metainfo, group_flags, video_slices: as in :class:`~mmdet.datasets.base.DetDataset`; category ids are
-            those of the first.
+        metainfo, group_flags, video_slices: as in :class:`~mmdet.datasets.base.DetDataset`; the category ids
+            are those of the first dataset.
+
+    Raises:
+        UserError: the class names differ.
     """
 
     def __init__(self, datasets):
@@ -31,8 +34,8 @@ class ConcatDataset(Dataset):
         for number, dataset in enumerate(self.datasets):
             if dataset.metainfo['classes'] != first.metainfo['classes']:
                 raise UserError(
-                    f'ConcatDataset: dataset {number} has other classes than dataset 0; give all of '
-                    f'them the same classes (and filter_classes=True): '
+                    f'ConcatDataset: dataset {number} has other classes than dataset 0; give all '
+                    f'datasets the same classes (and filter_classes=True): '
                     f'got {dataset.metainfo["classes"]}, expected {first.metainfo["classes"]}'
                 )
             dataset.stream = number
@@ -49,7 +52,7 @@ class ConcatDataset(Dataset):
         return int(self.offsets[-1])
 
     def locate(self, index):
-        """Number of the dataset that an item belongs to, and the item's number there."""
+        """Index of the dataset that a sample belongs to, and the index of the sample in it."""
         if not -len(self) <= index < len(self):
             raise IndexError(f'item {index} of a dataset of {len(self)}')
         index %= len(self)

@@ -110,7 +110,11 @@ def rle_counts(rle):
     if isinstance(counts, str | bytes):
         counts = unpack_counts(counts)
     elif isinstance(counts, list | tuple | np.ndarray):
-        if not all(isinstance(run, Integral) and not isinstance(run, bool) for run in counts):
+        if isinstance(counts, np.ndarray):  # no loop: datasets keep their run lengths as arrays
+            integers = counts.ndim == 1 and counts.dtype.kind in 'iu'
+        else:
+            integers = all(isinstance(run, Integral) and not isinstance(run, bool) for run in counts)
+        if not integers:
             raise ValueError(f'RLE counts must be integers, got {_short(counts)}')
         counts = np.array(counts, dtype=np.int64)
     else:
@@ -136,11 +140,39 @@ def decode_rle(rle):
     Raises:
         ValueError: if the RLE is damaged.
     """
-    counts = rle_counts(rle)
-    height, width = rle['size']
+    return _expand(rle_counts(rle), *rle['size'])
+
+
+def decode_segm(segm, height, width):
+    """Decode any COCO segmentation.
+
+    Args:
+        segm (dict | list): compressed RLE, uncompressed RLE, or a list of polygons [x0, y0, x1, y1, ...].
+        height, width (int): size of the image it belongs to.
+
+    Returns:
+        np.ndarray: uint8 (height, width) of 0 and 1, column-major in memory.
+
+    Raises:
+        ValueError: as :func:`segm_to_rle`.
+    """
+    if not isinstance(segm, dict):
+        return decode_rle(segm_to_rle(segm, height, width))
+    return _expand(_counts_of_size(segm, height, width), height, width)
+
+
+def _expand(counts, height, width):
     values = np.zeros(len(counts), np.uint8)
     values[1::2] = 1
     return np.repeat(values, counts).reshape(int(width), int(height)).T
+
+
+def _counts_of_size(rle, height, width):
+    """Checked run lengths of an RLE that must have the size of its image."""
+    counts = rle_counts(rle)
+    if [int(side) for side in rle['size']] != [height, width]:
+        raise ValueError(f'RLE has size {list(rle["size"])}, but the image has [{height}, {width}]')
+    return counts
 
 
 def rle_area(rle):
@@ -206,9 +238,7 @@ def segm_to_rle(segm, height, width):
     """
     height, width = int(height), int(width)
     if isinstance(segm, dict):
-        counts = rle_counts(segm)
-        if [int(side) for side in segm['size']] != [height, width]:
-            raise ValueError(f'RLE has size {list(segm["size"])}, but the image has [{height}, {width}]')
+        counts = _counts_of_size(segm, height, width)
         if isinstance(segm['counts'], str | bytes):
             packed = segm['counts']
             return {

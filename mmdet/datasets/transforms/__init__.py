@@ -1,4 +1,4 @@
-"""Steps of the data pipeline; :mod:`.base` says what they pass on."""
+"""Steps of the data pipeline; :mod:`.base` lists the keys of results and frames."""
 
 from .augment import PhotoMetricDistortion, RandomCrop
 from .base import FrameTransform

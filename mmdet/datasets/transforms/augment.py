@@ -1,4 +1,4 @@
-"""Crops and color changes beyond what 2019 had: they move boxes, masks and identities along."""
+"""Crops and color changes, which 2019 did not have."""
 
 import cv2
 import numpy as np
@@ -10,14 +10,14 @@ from .base import FrameTransform, clip_boxes
 
 
 def crop_frame(frame, left, top, width, height, min_visible=0.1, offset=1):
-    """Cut a frame to a window; objects of which too little is left are dropped.
+    """Crop a frame in place and drop objects that are mostly outside.
 
     Args:
-        frame (dict): with ``img`` and, if annotations are loaded, boxes; with ``gt_masks`` boxes are drawn
-            tight around what is left of each mask, otherwise clipped.
+        frame (dict): with ``img`` and, if annotations are loaded, boxes. With ``gt_masks``, the box of a cut
+            object becomes the bounding box of its remaining mask; otherwise it is clipped.
         left, top, width, height (int): the window, inside the image.
-        min_visible (float): share of an object's mask (or box) that must be left.
-        offset (int): 1 for boxes in inclusive pixels, 0 for boxes that end one past their last pixel.
+        min_visible (float): share of an object's mask (or box) that must remain.
+        offset (int): 1 for boxes in inclusive pixels, 0 for x2 = x + w.
     """
     window = np.s_[top : top + height, left : left + width]
     frame['img'] = frame['img'][window]
@@ -47,7 +47,7 @@ def crop_frame(frame, left, top, width, height, min_visible=0.1, offset=1):
 
 
 def _visible_areas(boxes, edge, offset):
-    """Pixels of boxes inside [0, edge] (all of them if edge is None); 0 for those that lie outside."""
+    """Areas of boxes inside [0, edge] (whole areas if edge is None); 0 for boxes outside."""
     low, high = boxes[:, :2], boxes[:, 2:]
     if edge is not None:
         low, high = np.maximum(low, 0), np.minimum(high, np.array(edge[::-1], np.float32))
@@ -56,16 +56,16 @@ def _visible_areas(boxes, edge, offset):
 
 @TRANSFORMS.register_module()
 class RandomCrop(FrameTransform):
-    """Cut a window out of the frames; all get windows of one size, so that they stay a pair.
+    """Crop the frames to windows of one size.
 
-    The place is drawn up to ``attempts`` times until every frame keeps an object and, in a pair, the frames
-    share one. If none of the draws does, the frames stay whole.
+    A window is drawn up to ``attempts`` times until every frame keeps an object and, in a pair, the frames
+    share one. If no draw succeeds, the frames are not cropped.
 
     Args:
-        scale (tuple[float, float]): range of the window's edges, as a fraction of the image's.
-        independent (bool): draw a place for each frame (pseudo pairs) instead of one for all.
-        min_visible (float): share of an object that must be left for it to stay.
-        attempts (int): draws before giving up.
+        scale (tuple[float, float]): range of the window's sides, as a fraction of the image's.
+        independent (bool): draw a position for each frame (pseudo pairs) instead of one for both.
+        min_visible (float): share of an object that must remain for it to be kept.
+        attempts (int): number of draws.
         offset (int): see :func:`crop_frame`.
     """
 
@@ -107,10 +107,10 @@ class PhotoMetricDistortion(FrameTransform):
     """Random brightness, contrast, saturation and hue, each with a probability of one half.
 
     Args:
-        brightness_delta (int): largest shift of all channels.
+        brightness_delta (int): maximum shift of all channels.
         contrast_range, saturation_range (tuple[float, float]): ranges of the factors.
-        hue_delta (int): largest turn in degrees.
-        independent (bool): draw for each frame instead of once for all.
+        hue_delta (int): maximum rotation of the hue in degrees.
+        independent (bool): draw separately for each frame instead of once for both.
     """
 
     def __init__(

@@ -9,14 +9,14 @@ from .base import BOX_KEYS, FrameTransform, clip_boxes
 
 
 def rescaled_size(shape, scale):
-    """Keep-ratio size of an image and the ratio itself (semantics A28).
+    """Keep-ratio size of an image and the ratio itself (docs/conventions.md, "Images").
 
     Args:
         shape (tuple[int, int]): (h, w).
         scale (tuple[int, int]): longest and shortest edge allowed, in any order.
 
     Returns:
-        tuple: ((new w, new h), ratio); sizes are ``int(edge * ratio + 0.5)``, the ratio is not rounded.
+        tuple: ((new w, new h), ratio); sizes are ``int(edge * ratio + 0.5)``, the ratio is exact.
     """
     height, width = shape
     ratio = min(max(scale) / max(height, width), min(scale) / min(height, width))
@@ -35,17 +35,17 @@ def resize_masks(masks, size):
 
 @TRANSFORMS.register_module()
 class Resize(FrameTransform):
-    """Resize by OpenCV's bilinear rule, masks by nearest neighbor; the whole pair to one drawn scale.
+    """Resize images bilinearly by OpenCV, masks by nearest neighbor; both frames of a pair to one scale.
 
     Args:
         scale (tuple[int, int] | None): (longest, shortest) edge; an alias for ``scales`` with one entry.
-        scales (Sequence[tuple] | None): several of them. ``mode='value'`` draws one; ``mode='range'`` draws
-            the longest edge between the longest edges of all and the shortest between the shortest, ends
-            included.
-        keep_ratio (bool): False stretches to exactly ``scale`` as (w, h).
+        scales (Sequence[tuple] | None): several scales. ``mode='value'`` draws one of them; ``mode='range'``
+            draws the longest edge from the range of the longest edges and the shortest edge from the range of
+            the shortest, ends included.
+        keep_ratio (bool): False stretches the image to exactly ``scale``, (w, h).
         mode (str): 'value' or 'range'.
-        rounding (str): '2019' scales boxes by the unrounded ratio (``scale_factor`` is a float); 'modern' by
-            the ratios of the sizes in whole pixels (``scale_factor`` is (w, h)), as mmdetection 2 and 3 do.
+        rounding (str): '2019' scales boxes by the exact ratio (``scale_factor`` is a float); 'modern' by the
+            ratios of the rounded sizes (``scale_factor`` is (w, h)), as mmdetection 2 and 3 do.
     """
 
     def __init__(self, scale=None, scales=None, keep_ratio=True, mode='value', rounding='2019'):
@@ -97,11 +97,11 @@ class Resize(FrameTransform):
 
 @TRANSFORMS.register_module()
 class RandomFlip(FrameTransform):
-    """Mirror the whole pair left to right with a probability; boxes x -> W - x - offset.
+    """Flip both frames of a pair horizontally with a given probability; boxes x -> W - x - offset.
 
     Args:
         prob (float): in [0, 1]; a draw below it flips.
-        offset (int): 1 for inclusive pixels (2019), 0 for boxes whose x2 lies one past the last pixel.
+        offset (int): 1 for boxes in inclusive pixels (2019), 0 for x2 = x + w.
     """
 
     def __init__(self, prob=0.5, offset=1):
@@ -130,7 +130,7 @@ class RandomFlip(FrameTransform):
 
 @TRANSFORMS.register_module()
 class RefBoxJitter(FrameTransform):
-    """Move and rescale the reference frame's boxes a little (``aug_ref_bbox_param`` of 2019).
+    """Move and rescale the boxes of the reference frame at random (``aug_ref_bbox_param`` of 2019).
 
     Args:
         center (float): largest shift of the center, as a fraction of width and height.

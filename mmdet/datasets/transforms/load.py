@@ -5,7 +5,7 @@ import numpy as np
 
 from mmdet.media import read_image
 from mmdet.registry import TRANSFORMS
-from mmdet.structures.rle import decode_rle, segm_to_rle
+from mmdet.structures.rle import decode_segm
 from mmdet.utils import UserError
 
 from .base import FrameTransform
@@ -16,7 +16,7 @@ class LoadImage(FrameTransform):
     """Read ``img_path``; sets ``img``, ``ori_shape``, ``img_shape``, ``scale_factor`` and ``flip``.
 
     Raises:
-        UserError: missing, damaged or truncated file, or a size other than the annotation file states.
+        UserError: a missing, damaged or truncated file, or one whose size differs from the annotation file's.
     """
 
     def apply(self, frame):
@@ -33,28 +33,17 @@ class LoadImage(FrameTransform):
         )
 
 
-def decode_segm(segm, height, width, place):
-    """Any COCO segmentation to a uint8 mask (height, width); ``UserError`` names ``place`` if it is
-    damaged."""
-    if isinstance(segm, dict) and isinstance(segm['counts'], np.ndarray):
-        segm = {'size': segm['size'], 'counts': segm['counts'].tolist()}
-    try:
-        # Decoded masks lie column by column in memory; OpenCV turns them faster than numpy does.
-        return cv2.transpose(np.ascontiguousarray(decode_rle(segm_to_rle(segm, height, width)).T))
-    except (ValueError, TypeError) as error:
-        raise UserError(f'{place}: {error}') from None
-
-
 @TRANSFORMS.register_module()
 class LoadAnnotations(FrameTransform):
-    """Turn ``instances`` into arrays. Crowd becomes ``gt_bboxes_ignore`` and takes no part otherwise (B3).
+    """Turn ``instances`` into arrays. Crowd regions become ``gt_bboxes_ignore`` and have no mask
+    (docs/conventions.md, "Crowd regions").
 
     Args:
         with_mask (bool): decode the masks of the key frame.
-        with_ref_mask (bool): those of the reference frame too, for crops that tighten boxes.
+        with_ref_mask (bool): decode those of the reference frame too, for crops that tighten boxes.
 
     Raises:
-        UserError: a damaged mask, or none for an object that has a box; names object and frame.
+        UserError: a damaged mask, or an object with a box but no mask; names object and frame.
     """
 
     def __init__(self, with_mask=True, with_ref_mask=False):
@@ -72,11 +61,19 @@ class LoadAnnotations(FrameTransform):
             height, width = frame['ori_shape'] if 'ori_shape' in frame else (frame['height'], frame['width'])
             masks = np.zeros((len(objects), height, width), np.uint8)
             for mask, entry in zip(masks, objects):
-                place = (
-                    f'{frame.get("ann_file", "annotations")}: object {entry["instance_id"]} in frame '
-                    f'{frame.get("frame_id", 0)} ({frame["img_path"]})'
-                )
-                if entry['segm'] is None:
-                    raise UserError(f'{place}: has a box but no segmentation')
-                mask[:] = decode_segm(entry['segm'], height, width, place)
+                mask[:] = _decode(entry, height, width, frame)
             frame['gt_masks'] = masks
+
+
+def _decode(entry, height, width, frame):
+    """Mask of an object, uint8 (height, width), row-major in memory."""
+    try:
+        if entry['segm'] is None:
+            raise ValueError('has a box but no segmentation')
+        # Decoded masks are column-major; OpenCV transposes them faster than numpy.
+        return cv2.transpose(np.ascontiguousarray(decode_segm(entry['segm'], height, width).T))
+    except ValueError as error:
+        raise UserError(
+            f'{frame.get("ann_file", "annotations")}: object {entry["instance_id"]} in frame '
+            f'{frame.get("frame_id", 0)} ({frame["img_path"]}): {error}'
+        ) from None

@@ -1,4 +1,4 @@
-"""From frame dicts to what the model takes."""
+"""From frame dicts to the inputs of the model."""
 
 import cv2
 import numpy as np
@@ -26,14 +26,14 @@ META_KEYS = (
 
 @TRANSFORMS.register_module()
 class PackInputs(BaseTransform):
-    """Stack the frames and move annotations to a :class:`DetDataSample`; boxes are clipped here (semantics
-    A28).
+    """Stack the frames, clip the boxes and move annotations to a :class:`DetDataSample`
+    (docs/conventions.md, "Clipping of ground truth").
 
     Returns:
         dict: ``inputs`` uint8 (T, 3, H, W) BGR, key frame first; ``data_samples`` a DetDataSample.
 
     Raises:
-        ValueError: frames of different sizes.
+        ValueError: the frames differ in size.
     """
 
     def transform(self, results):
@@ -41,7 +41,7 @@ class PackInputs(BaseTransform):
         shapes = {frame['img'].shape for frame in frames}
         if len(shapes) > 1:
             raise ValueError(
-                f'PackInputs: frames of one sample must be of one size, got {sorted(shapes)} for '
+                f'PackInputs: expected frames of one size, got {sorted(shapes)} for '
                 + ', '.join(frame['img_path'] for frame in frames)
             )
         key = frames[0]
