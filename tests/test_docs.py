@@ -168,9 +168,11 @@ def test_the_extended_config_trains_and_tracks(extended):
     assert all(len(set(found.instance_ids.tolist())) == len(found) > 0 for found in results)
 
 
-def test_documented_head_gives_embeddings_of_one_length(extended):
+def test_documented_head_compares_by_the_cosine(extended):
     head = MODELS.build({'type': 'CosineTrackHead', 'in_channels': 4, 'fc_out_channels': 8, 'scale': 9.0})
-    torch.testing.assert_close(head.embed(torch.rand(5, 4, 7, 7)).norm(dim=1), torch.full((5,), 3.0))
+    embeddings, others = torch.rand(5, 8), torch.rand(3, 8)
+    cosines = torch.nn.functional.cosine_similarity(embeddings[:, None], others[None], dim=2)
+    torch.testing.assert_close(head.similarity(embeddings, others)[:, 1:], 9 * cosines)
 
 
 def test_documented_tracker_follows_overlap(extended):

@@ -84,7 +84,7 @@ def test_combined_scores(arrays, head):
             )
             torch.testing.assert_close(scores, arrays[f'{key}.out.comp'], rtol=1e-6, atol=1e-6)
             memory = tracker.memories[frame['video']].embeddings
-            log_probs = tracker.similarity(head.embed(arrays[f'{key}.in.feats']), memory).log_softmax(1)
+            log_probs = head.similarity(head.embed(arrays[f'{key}.in.feats']), memory).log_softmax(1)
             torch.testing.assert_close(log_probs, arrays[f'{key}.out.ll'], rtol=1e-5, atol=1e-6)
             compared += 1
         step(tracker, head, arrays, frame)

@@ -34,6 +34,8 @@ class MaskTrackRCNN(MaskRCNN):
         name = 'bbox_roi_extractor' if own is None else 'track_roi_extractor'
         self.check_roi_head(self.track_roi_extractor, self.track_head, name, 'track_head')
         self.tracker = TASK_UTILS.build(tracker or dict(type='MaskTrackTracker'))
+        if getattr(self.tracker, 'similarity', self) is None:
+            self.tracker.similarity = getattr(self.track_head, 'similarity', None)
 
     def loss(self, inputs, data_samples):
         """Losses of pairs of frames.

@@ -2,12 +2,13 @@
 
 import torch
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmdet.registry import MODELS
 
 from ..losses import accuracy
+from ..match_logits import dot_product_logits, in_float32
 
 IGNORED = -1
 
@@ -78,32 +79,33 @@ class TrackHead(BaseModule):
         x = self.fcs[-1](x)
         return F.relu(x, inplace=True) if self.relu_last else x
 
-    @staticmethod
-    def similarity(embeddings, ref_embeddings):
-        """Match logits.
+    def similarity(self, embeddings: Tensor, ref_embeddings: Tensor) -> Tensor:
+        """Compare embeddings; training and tracking call this, always with float32 values and autocast off.
+
+        Override it to compare in another way.
 
         Args:
-            embeddings (Tensor): (n, E) of the boxes to identify.
-            ref_embeddings (Tensor): (m, E) of the reference objects.
+            embeddings (Tensor): (n, E) float32 of the boxes to identify.
+            ref_embeddings (Tensor): (m, E) float32 of the reference objects.
 
         Returns:
-            Tensor: (n, m + 1); column 0, zeros, stands for a new object.
+            Tensor: (n, m + 1) match logits; column 0, all zeros, stands for a new object.
         """
-        return F.pad(embeddings @ ref_embeddings.t(), (1, 0))
+        return dot_product_logits(embeddings, ref_embeddings)
 
     def forward(self, x, ref_x, x_n, ref_n):
         """Match logits of a batch of image pairs.
 
         Args:
-            x (Tensor): (sum of x_n, C, s, s) roi features of the key frames, image by image.
-            ref_x (Tensor): (sum of ref_n, C, s, s) of the reference frames.
-            x_n, ref_n (list[int]): boxes of each image.
+            x (Tensor): (sum of x_n, C, s, s) RoI features of the key frames, image by image.
+            ref_x (Tensor): (sum of ref_n, C, s, s) RoI features of the reference frames.
+            x_n, ref_n (list[int]): number of boxes in each image.
 
         Returns:
-            list[Tensor]: (x_n[i], ref_n[i] + 1) of each image.
+            list[Tensor]: (x_n[i], ref_n[i] + 1) float32 logits of each image.
         """
         keys, refs = self.embed(x).split(list(x_n)), self.embed(ref_x).split(list(ref_n))
-        return [self.similarity(key, ref) for key, ref in zip(keys, refs)]
+        return [in_float32(self.similarity, key, ref) for key, ref in zip(keys, refs)]
 
     def loss(self, scores, ids):
         """Cross entropy of the true identity: mean over an image's boxes, then over images (A11).

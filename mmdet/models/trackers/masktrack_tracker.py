@@ -6,6 +6,7 @@ import torch
 from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_overlaps
 
+from ..match_logits import dot_product_logits, in_float32
 from .memory import TrackMemory
 
 CUES = ('det_score', 'iou', 'label')
@@ -40,9 +41,17 @@ class MaskTrackTracker:
             equally long unseen the older identity.
         offset (int): 1 for IoU of boxes in inclusive pixels (2019), 0 for continuous coordinates.
 
+    Attributes:
+        similarity (Callable | None): from embeddings (n, E) and (m, E) to match logits (n, m + 1), as
+            :meth:`TrackHead.similarity`. None by default: a detector sets the similarity of its track head,
+            and a tracker used alone compares by dot products. A subclass that defines a method of this name
+            keeps its own.
+
     Raises:
-        ValueError: for unknown cues or senseless limits.
+        ValueError: for unknown cues or limits below 1.
     """
+
+    similarity = None
 
     def __init__(
         self,
@@ -135,12 +144,6 @@ class MaskTrackTracker:
             self._forget(memory, frame_id)
         return ids.to(labels.device)
 
-    def similarity(self, embeddings, ref_embeddings):
-        """Match logits (n, m + 1) as of :meth:`TrackHead.similarity`; not finite ones made harmless."""
-        logits = torch.nn.functional.pad(embeddings.float() @ ref_embeddings.float().t(), (1, 0))
-        huge = torch.finfo(logits.dtype).max
-        return logits.nan_to_num(nan=-huge, posinf=huge, neginf=-huge)
-
     def cue_scores(self, log_probs, scores, ious, same_label):
         """Combine the cues (paper, equation 3).
 
@@ -163,7 +166,11 @@ class MaskTrackTracker:
 
     def _choose(self, memory, bboxes, scores, labels, embeddings):
         """Best alternative of each detection (0: new, j + 1: row j of memory) and its score, in numpy."""
-        log_probs = self.similarity(embeddings, memory.embeddings).log_softmax(dim=1)
+        similarity = self.similarity or dot_product_logits
+        logits = in_float32(similarity, embeddings, memory.embeddings)
+        huge = torch.finfo(logits.dtype).max
+        # One detection that overflowed must not spoil the others.
+        log_probs = logits.nan_to_num(nan=-huge, posinf=huge, neginf=-huge).log_softmax(dim=1)
         ious = bbox_overlaps(bboxes, memory.bboxes, offset=self.offset)
         combined = self.cue_scores(log_probs, scores, ious, labels[:, None] == memory.labels[None])
         if self.match_thr is not None:

@@ -1,0 +1,104 @@
+"""One similarity: the track head's, in training and in testing, in float32."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mmdet.models.track_heads import TrackHead
+from mmdet.models.trackers import MaskTrackTracker
+from mmdet.registry import MODELS
+from tests.models.tiny import tiny_cfg
+
+SAME, LONG = [1.0, 0.0], [30.0, 40.0]  # LONG has the larger dot product with SAME, SAME the larger cosine
+
+
+class CosineTrackHead(TrackHead):
+    """Compares directions."""
+
+    def similarity(self, embeddings, ref_embeddings):
+        return super().similarity(20 * F.normalize(embeddings, dim=1), F.normalize(ref_embeddings, dim=1))
+
+
+def identify(model, embeddings):
+    """Identities that the model's tracker gives to equal boxes with these embeddings."""
+    count = len(embeddings)
+    boxes, scores = torch.tensor([[0.0, 0, 9, 9]] * count), torch.full((count,), 0.9)
+    return model.tracker.track('a', 0, boxes, scores, torch.zeros(count, dtype=torch.int64), embeddings)
+
+
+@pytest.fixture
+def cosine_model():
+    MODELS.register_module(module=CosineTrackHead, force=True)
+    cfg = tiny_cfg()
+    cfg['track_head']['type'] = 'CosineTrackHead'
+    yield MODELS.build(cfg)
+    MODELS.module_dict.pop('CosineTrackHead')
+
+
+def test_an_overridden_similarity_changes_the_match_logits_of_training():
+    features = torch.tensor([SAME])[..., None, None], torch.tensor([SAME, LONG])[..., None, None]
+    logits = {}
+    for kind in (TrackHead, CosineTrackHead):
+        head = kind(num_fcs=1, in_channels=2, roi_feat_size=1, fc_out_channels=2)
+        with torch.no_grad():
+            head.fcs[0].weight.copy_(torch.eye(2))
+            head.fcs[0].bias.zero_()
+        logits[kind] = head(*features, [1], [2])[0].tolist()
+    assert logits[TrackHead] == [[0.0, 1.0, 30.0]]
+    assert logits[CosineTrackHead] == [[0.0, 20.0, 12.0]]
+
+
+def test_an_overridden_similarity_changes_identities_in_testing(cosine_model):
+    plain = MODELS.build(tiny_cfg())
+    remembered, seen = torch.tensor([SAME, LONG]), torch.tensor([SAME])
+    for model, identity in ((plain, 1), (cosine_model, 0)):
+        assert identify(model, remembered).tolist() == [0, 1]
+        assert identify(model, seen).tolist() == [identity]
+
+
+def test_a_tracker_keeps_a_similarity_of_its_own():
+    class OwnTracker(MaskTrackTracker):
+        def similarity(self, embeddings, ref_embeddings):
+            return torch.tensor([[0.0, 5.0, 0.0]]).expand(len(embeddings), 3)
+
+    model = MODELS.build(tiny_cfg(tracker=dict(type=OwnTracker)))
+    identify(model, torch.tensor([SAME, LONG]))
+    assert identify(model, torch.tensor([LONG])).tolist() == [0]
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_long_embeddings_give_finite_logits_under_autocast(dtype):
+    """1024 numbers of rms 9 have dot products above 65,504, the largest number of float16."""
+    head = TrackHead(num_fcs=1, in_channels=1024, roi_feat_size=1, fc_out_channels=1024)
+    with torch.no_grad():
+        head.fcs[0].weight.copy_(torch.eye(1024))
+        head.fcs[0].bias.zero_()
+    features = torch.full((2, 1024, 1, 1), 9.0)
+    with torch.autocast('cpu', dtype=dtype):
+        logits = head(features, features, [2], [2])
+        loss = head.loss(logits, [torch.tensor([1, 2])])['loss_match']
+    assert logits[0].dtype == torch.float32
+    assert logits[0][0].tolist() == [0.0, 82944.0, 82944.0]
+    assert torch.isfinite(loss)
+    loss.backward()
+    assert torch.isfinite(head.fcs[0].weight.grad).all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_a_tracker_matches_half_precision_embeddings_in_float32(dtype):
+    tracker = MaskTrackTracker(match_coeff=None)
+    seen = {}
+
+    def similarity(embeddings, ref_embeddings):
+        seen.update(dtypes={embeddings.dtype, ref_embeddings.dtype}, logits=embeddings @ ref_embeddings.t())
+        return F.pad(seen['logits'], (1, 0))
+
+    tracker.similarity = similarity
+    boxes, scores, labels = torch.zeros((2, 4)), torch.ones(2), torch.zeros(2, dtype=torch.int64)
+    embeddings = torch.stack([torch.full((1024,), 9.0), torch.full((1024,), -9.0)]).to(dtype)
+    with torch.autocast('cpu', dtype=dtype):
+        for _ in range(2):
+            ids = tracker.track('a', 0, boxes, scores, labels, embeddings)
+    assert ids.tolist() == [0, 1]
+    assert seen['dtypes'] == {torch.float32}
+    assert seen['logits'].tolist() == [[82944.0, -82944.0], [-82944.0, 82944.0]]
