@@ -13,12 +13,14 @@ from mmdet.utils import cli_main  # noqa: E402
 @cli_main
 def main(argv=None):
     """Lay out and write."""
-    parser = argparse.ArgumentParser(description='Put frames of rendered videos on one image, a row a video.')
-    parser.add_argument('folder', metavar='SHOW_DIR', help='as tools/test_video.py --show-dir leaves it')
+    parser = argparse.ArgumentParser(
+        description='Put frames of rendered videos on one image, a row per video.'
+    )
+    parser.add_argument('folder', metavar='SHOW_DIR', help='folder of tools/test_video.py --show-dir')
     parser.add_argument('--out', help='default: SHOW_DIR/contact_sheet.jpg')
     parser.add_argument('--rows', type=int, default=6, help='number of videos')
-    parser.add_argument('--columns', type=int, help='frames of each; default: 5, or 3 of wide images')
-    parser.add_argument('--cell-width', type=int, help='pixels of a frame; default: by its shape')
+    parser.add_argument('--columns', type=int, help='frames per video; default: 5, or 3 if images are wide')
+    parser.add_argument('--cell-width', type=int, help='width of a frame in pixels; default: by its shape')
     args = parser.parse_args(argv)
     from mmdet.media import write_image
     from mmdet.visualization import sheet_of_folder

@@ -13,8 +13,8 @@ from mmdet.utils import Progress, UserError, cli_main  # noqa: E402
 def parse_args(argv=None):
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Draw the tracks of a results json over the frames, or without one the annotations '
-        'themselves. Writes OUT/<video>/00000.jpg, ..., OUT/<video>.webm and OUT/contact_sheet.jpg.'
+        description='Draw the tracks of a results json over the frames, or without one the annotations. '
+        'Writes OUT/<video>/00000.jpg, ..., OUT/<video>.webm and OUT/contact_sheet.jpg.'
     )
     parser.add_argument('ann', metavar='ANN', help='YouTube-VIS annotation json')
     parser.add_argument('results', metavar='RESULTS', nargs='?', help='results json')
@@ -24,16 +24,16 @@ def parse_args(argv=None):
         '--videos', nargs='+', metavar='ID', help='ids of videos or names of folders; default: all'
     )
     parser.add_argument(
-        '--score-thr', type=float, default=0.3, metavar='S', help='draw tracks of at least S (0.3)'
+        '--score-thr', type=float, default=0.3, metavar='S', help='draw tracks of score S and above (0.3)'
     )
     parser.add_argument('--gt', action='store_true', help='draw the annotations beside the results')
     parser.add_argument('--boxes', action='store_true', help='draw boxes too')
-    parser.add_argument('--fps', type=float, default=6.0, metavar='F', help='of the videos (6)')
+    parser.add_argument('--fps', type=float, default=6.0, metavar='F', help='frames per second (6)')
     parser.add_argument(
         '--format',
         choices=['webm', 'mp4', 'avi'],
         default='webm',
-        help='webm plays in browsers, mp4 is quicker to write and plays elsewhere (webm)',
+        help='webm plays in browsers; mp4 is faster to write, for other players (webm)',
     )
     parser.add_argument('--no-frames', action='store_true', help='write the videos only')
     return parser.parse_args(argv)

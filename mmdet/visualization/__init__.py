@@ -1,4 +1,4 @@
-"""Arrays and tracks in, images and videos out."""
+"""Drawing: arrays and tracks in, images and videos out."""
 
 from mmdet.utils.lazy import attach
 

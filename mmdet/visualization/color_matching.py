@@ -1,4 +1,4 @@
-"""Giving predictions the colors of the objects they stand for, to compare images side by side."""
+"""Colors of predictions that match the ground truth, to compare images side by side."""
 
 from pycocotools import mask as coco_mask
 
@@ -8,10 +8,10 @@ def _area(rle):
 
 
 def track_iou(first, second):
-    """Overlap of two tracks in space and time: intersections over unions, each summed over the frames.
+    """Spatio-temporal IoU of two tracks: intersections over unions, both summed over the frames.
 
     Args:
-        first, second (Sequence[dict | None]): an RLE a frame, or None.
+        first, second (Sequence[dict | None]): an RLE for each frame, or None.
 
     Returns:
         float: 0..1.
@@ -28,16 +28,16 @@ def track_iou(first, second):
 
 
 def match_colors(predicted, expected, threshold=0.1):
-    """Colors for predicted tracks: that of the object each covers best, new ones for the rest.
+    """Colors of predicted tracks: the color of the object that each covers best, new colors for the rest.
 
     Args:
-        predicted (Sequence[Sequence[dict | None]]): masks of the predicted tracks, the surest first.
-        expected (Sequence[Sequence[dict | None]]): masks of the objects; object ``k`` has color ``k``.
-        threshold (float): overlap below which a track stands for no object.
+        predicted (Sequence[Sequence[dict | None]]): masks of the predicted tracks, highest score first.
+        expected (Sequence[Sequence[dict | None]]): masks of the ground truth; object ``k`` has color ``k``.
+        threshold (float): minimum IoU of a track and its object.
 
     Returns:
-        list[int]: an integer for :func:`~mmdet.visualization.track_color` for each predicted track. An object
-        gives its color to one track only: a second one on it, such as after an identity switch, looks new.
+        list[int]: for each predicted track the argument of :func:`~mmdet.visualization.track_color`. An
+        object gives its color to one track only: the second track after an identity switch has a new color.
     """
     pairs = [
         (track_iou(track, target), -number, -index)

@@ -1,11 +1,11 @@
-"""Colors that belong to an identity: the same in every frame and every run, distinct, and never used up."""
+"""A color for every identity: the same in every frame and every run, and there is no last one."""
 
 import functools
 import math
 
 GOLDEN_TURN = (math.sqrt(5) - 1) / 2
-# Neighboring identities differ in hue by the golden section of the circle; when a round of hues is full, the
-# next one is lighter or darker, so that similar hues differ in something else.
+# Consecutive identities differ in hue by the golden section of the circle. After each round of hues the
+# lightness changes, so that similar hues still look different.
 ROUND = 9
 LIGHTNESS = (0.74, 0.62, 0.86)
 CHROMA = 0.19
@@ -30,10 +30,10 @@ def _gamma(value):
 
 @functools.lru_cache(maxsize=4096)
 def track_color(identity):
-    """The color of an identity (or of a label, where there is no identity).
+    """Color of an identity (or of a label, if there is no identity).
 
     Args:
-        identity (int): any integer; negative ones have colors too.
+        identity (int): any integer, also negative.
 
     Returns:
         tuple[int, int, int]: blue, green, red in 0..255.
@@ -42,7 +42,7 @@ def track_color(identity):
     hue = 2 * math.pi * ((0.08 + identity * GOLDEN_TURN) % 1.0)
     lightness = LIGHTNESS[identity // ROUND % len(LIGHTNESS)]
     low, high = 0.0, CHROMA
-    for _ in range(20):  # the strongest chroma at most CHROMA that a screen can show
+    for _ in range(20):  # bisection for the strongest chroma up to CHROMA inside sRGB
         middle = (low + high) / 2
         inside = all(0 <= channel <= 1 for channel in _to_srgb(lightness, middle, hue))
         low, high = (middle, high) if inside else (low, middle)

@@ -86,16 +86,16 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
 class TrackRenderer:
     """Draws tracks over the frames of videos: ``DIR/<name>/00000.jpg``, ... and ``DIR/<name>.webm``.
 
-    Every frame is written, with or without objects. Frames of several videos may come interleaved.
+    Every frame is written, also without objects. Frames of several videos may be interleaved.
 
     Args:
         out_dir (str | Path): output folder.
         classes (Sequence[str] | None): class names.
-        fps (float): frames a second of the videos.
+        fps (float): frames per second of the videos.
         score_thr (float): objects below this score are not drawn.
-        frames (bool): write the single images.
-        video (bool): write the videos.
-        suffix (str): of the videos, see :class:`VideoWriter`.
+        frames (bool): write an image for each frame.
+        video (bool): write a video for each name.
+        suffix (str): of the videos, see :class:`~mmdet.media.VideoWriter`.
         min_side (int): smaller images are enlarged, see :func:`draw_instances`.
         **style: further arguments of :func:`draw_instances`.
     """
@@ -147,7 +147,7 @@ class TrackRenderer:
         return drawn
 
     def finish(self, name, keep=True):
-        """Close the video of ``name``; returns its path, or None where there is none."""
+        """Close video ``name``; returns its path, or None if nothing was written."""
         writer = self._writers.pop(name, None)
         if writer is None:
             return None
@@ -155,7 +155,7 @@ class TrackRenderer:
         return writer.path
 
     def close(self, keep=True):
-        """Close every video that is still open."""
+        """Close all open videos."""
         for name in list(self._writers):
             self.finish(name, keep)
 

@@ -1,4 +1,4 @@
-"""Many frames on one image."""
+"""Contact sheets: many frames on one image."""
 
 from pathlib import Path
 
@@ -34,11 +34,11 @@ def _fit(image, width, height):
 
 
 def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
-    """Lay images out in rows.
+    """Arrange images in rows.
 
     Args:
         rows (Sequence[Sequence[np.ndarray]]): uint8 BGR images; rows may have different lengths.
-        titles (Sequence[str] | None): a line above each row.
+        titles (Sequence[str] | None): text above each row.
         cell_width (int | None): width of an image in pixels; the first image of a row gives its height.
             None: images become about 180 pixels high, and 240 to 640 wide.
         gap (int): pixels between images.
@@ -80,7 +80,7 @@ def contact_sheet(rows, titles=None, cell_width=None, gap=6, title_size=14):
 
 
 def side_by_side(images, titles=None, gap=4):
-    """Put images of one size next to each other, each with its title in a strip above it.
+    """Put images of one size next to each other, each below its title.
 
     Args:
         images (Sequence[np.ndarray]): uint8 (H, W, 3) BGR of equal size.
@@ -110,7 +110,7 @@ def side_by_side(images, titles=None, gap=4):
 
 
 def _title_size(shape, titles, least=8):
-    """Font size in pixels at which every title fits above an image, if any size from ``least`` on does."""
+    """Largest font size in pixels, but at least ``least``, at which every title fits above its image."""
     size = int(np.clip(round(min(shape[:2]) / 24), 11, 40))
     while size > least and any(plate_size(title, size)[0] > shape[1] for title in titles):
         size -= 1

@@ -1,4 +1,4 @@
-"""Anti-aliased text: the DejaVu font that comes with matplotlib, drawn by Pillow, blended into BGR arrays."""
+"""Anti-aliased text: the DejaVu font of matplotlib, drawn by Pillow, blended into BGR arrays."""
 
 import functools
 from pathlib import Path
@@ -16,7 +16,7 @@ def _font(size):
 
 @functools.lru_cache(maxsize=4096)
 def _glyphs(text, size):
-    """Coverage of a line of text, float32 (h, w) in 0..1, with the height of the font's line."""
+    """Coverage of a line of text, float32 (h, w) in 0..1; h is the line height of the font."""
     from PIL import Image, ImageDraw
 
     font = _font(size)
@@ -28,13 +28,13 @@ def _glyphs(text, size):
 
 
 def text_size(text, size):
-    """Return (width, height) in pixels that a line of text takes."""
+    """(width, height) of a line of text in pixels."""
     height, width = _glyphs(text, size).shape
     return width, height
 
 
 def _paint(image, x, y, coverage, color):
-    """Blend ``color`` into ``image``, top left of ``coverage`` at (x, y); what is outside is cut."""
+    """Blend ``color`` into ``image`` with the top left of ``coverage`` at (x, y), clipped at the borders."""
     height, width = image.shape[:2]
     left, top = max(x, 0), max(y, 0)
     right, bottom = min(x + coverage.shape[1], width), min(y + coverage.shape[0], height)
@@ -51,7 +51,7 @@ def draw_label(image, text, corner, size, color, background, opacity=0.88):
     Args:
         image (np.ndarray): uint8 (H, W, 3) BGR.
         text (str): one line.
-        corner (tuple[int, int]): x, y of the plate's top left corner; parts outside the image are cut.
+        corner (tuple[int, int]): x, y of the plate's top left corner; parts outside the image are clipped.
         size (int): font size in pixels.
         color, background (tuple[int, int, int]): BGR of text and plate.
         opacity (float): of the plate.
@@ -69,6 +69,6 @@ def draw_label(image, text, corner, size, color, background, opacity=0.88):
 
 
 def plate_size(text, size):
-    """Return (width, height) of the plate that :func:`draw_label` draws."""
+    """(width, height) in pixels of the plate that :func:`draw_label` draws."""
     width, height = text_size(text, size)
     return width + 2 * max(2, size // 4), height

@@ -245,7 +245,7 @@ def test_known_data_sets(kind, names, tmp_path):
     [
         ({'bboxes': [None, [2, 3, 5, 6]]}, [1]),
         ({'areas': [0, 30]}, [1]),
-        ({'areas': [None, 30]}, [0, 1]),  # B8: the original fails with a TypeError
+        ({'areas': [None, 30]}, [0, 1]),  # the 2019 code fails with a TypeError
         ({'areas': None}, [0, 1]),
         ({'bboxes': [[2, 3, 0.5, 6], [2, 3, 5, 6]]}, [1]),
         ({'bboxes': [[2, 3, 5, 0.9], [2, 3, 1, 1]]}, [1]),
@@ -270,7 +270,7 @@ def annotated(path, frame=0):
 
 
 def test_crowd_is_a_box_to_ignore_without_a_mask(tmp_path):
-    """B3: the original appended the crowd's mask, so that every later mask belonged to the wrong box."""
+    """The 2019 code appended the crowd's mask, so that every later mask belonged to the wrong box."""
     second = mask_rle(box=(10, 10, 3, 3))
     tracks = [{'iscrowd': 1}, {'segmentations': [second] * 2, 'bboxes': [[10, 10, 3, 3]] * 2}]
     frame = annotated(write(tmp_path, tracks))
@@ -309,7 +309,7 @@ def test_damaged_mask_names_object_and_frame(segm, message, tmp_path):
 
 
 def test_nothing_decodes_a_mask_at_start_up(tmp_path):
-    """B5. A damaged mask is noticed when its frame is loaded, no earlier."""
+    """A damaged mask is an error when its frame is loaded, not before."""
     path = write(tmp_path, [{'segmentations': [{'size': [20, 30], 'counts': [5]}] * 2}])
     assert len(YTVOSDataset(path)) == 2
 

@@ -22,7 +22,7 @@ def test_colors_are_stable_values():
 
 
 def test_identities_beyond_the_palette_of_2019_have_colors():
-    # semantics B14: the original's map ended at 253.
+    # The color map of 2019 ended at 253.
     colors = [track_color(i) for i in range(250, 1250)]
     assert len(set(colors)) > 800  # 8-bit neighbors may coincide
     assert len(track_color(-7)) == 3
