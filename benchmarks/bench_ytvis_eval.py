@@ -64,8 +64,7 @@ def run_classes(ann, results):
     import contextlib
     import io
 
-    from mmdet.evaluation import YTVOS, YTVOSeval
-    from mmdet.evaluation.ap.params import STATS
+    from mmdet.evaluation import STATS, YTVOS, YTVOSeval
 
     t = [clock()]
     truth = YTVOS(ann)

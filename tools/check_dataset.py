@@ -7,8 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmdet.evaluation.check_report import findings_report  # noqa: E402
-from mmdet.evaluation.checks.findings import check_annotations  # noqa: E402
+from mmdet.evaluation.checks import check_annotations  # noqa: E402
+from mmdet.evaluation.report import findings_report  # noqa: E402
 from mmdet.utils import Progress, UserError, cli_main  # noqa: E402
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmdet.evaluation.ap.evaluate import evaluate_tables, summarize  # noqa: E402
+from mmdet.evaluation import evaluate_tables, summarize  # noqa: E402
 from mmdet.evaluation.report import stats_report  # noqa: E402
 from mmdet.utils import UserError, atomic_write_text, cli_main  # noqa: E402
 
@@ -100,13 +100,13 @@ def main(argv=None):
         print('note: no ground truth: there is nothing to analyze or draw', file=sys.stderr)
         args.analyze, args.plot, args.images = False, None, None
     if args.analyze or (args.plot and args.iou_type == 'segm'):
-        from mmdet.evaluation.analysis.analyze import analyze
+        from mmdet.evaluation.analysis import analyze
 
         summary['analysis'] = analyze(evaluation, args.score_thr, args.backend)
         for note in summary['analysis']['notes']:
             print(f'note: {note}', file=sys.stderr)
     if args.plot:
-        from mmdet.evaluation.analysis.plots import plot_evaluation
+        from mmdet.evaluation.analysis import plot_evaluation
 
         say_drawn(plot_evaluation(evaluation, summary, args.plot))
     if args.out:

@@ -95,7 +95,7 @@ def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.
     Args:
         ann (str | Path): annotation file.
         results (str | Path): result file, json or zip.
-        per_video (dict): of :func:`~mmdet.evaluation.analysis.analyze.analyze`, worst first.
+        per_video (dict): of :func:`~mmdet.evaluation.analysis.analyze`, worst first.
         images (str | Path): folder that the file names are relative to.
         out_dir (str | Path): output folder.
         count (int): how many videos with objects to draw.

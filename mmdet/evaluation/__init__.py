@@ -1,14 +1,16 @@
-"""From predicted frames to tracks, from tracks to numbers. Loads lazily: scoring a file needs no torch."""
+"""Scores of results, why they are what they are, and checks of files. Scoring a file needs no torch."""
 
 from mmdet.utils.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        'ap.evaluate': ('Evaluation', 'evaluate_tables', 'evaluate_ytvis'),
-        'metrics': (),
+        'analysis': (),
+        'ap.evaluate': ('Evaluation', 'InputDefect', 'evaluate_tables', 'evaluate_ytvis', 'summarize'),
         'ap.params': ('STATS', 'Params'),
         'ap.ytvos': ('YTVOS',),
         'ap.ytvoseval': ('YTVOSeval',),
+        'checks': (),
+        'metrics': (),
     },
 )

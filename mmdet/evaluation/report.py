@@ -1,9 +1,9 @@
-"""What the tools print: tables for people, json for programs, markdown for pages."""
+"""Reports of scores, analyses and checks: tables for the terminal, JSON for programs, markdown for pages."""
 
 import json
 
-from .analysis_report import analysis_tables
-from .text_table import show, table
+from .analysis.oracles import PARTS
+from .checks.findings import describe_kind
 
 #: name -> (kind, IoU, area, maxDets) of the official numbers, for the table.
 LABELS = {
@@ -20,6 +20,39 @@ LABELS = {
     'ARm': ('AR', 'all', 'medium', '100'),
     'ARl': ('AR', 'all', 'large', '100'),
 }
+
+#: Columns of tracking numbers.
+TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches', 'fragments')
+#: Oracles whose gains are listed for each category.
+MAIN = ('detection', 'masks', 'identities')
+
+
+def show(value):
+    """A number for a person: three digits, ``-`` for what is undefined (-1 or None)."""
+    if value is None or (isinstance(value, float) and value == -1.0):
+        return '-'
+    return f'{value:.3f}' if isinstance(value, float) else str(value)
+
+
+def table(rows, title=None, style='table'):
+    """Rows (the first is the head) as a terminal table or in markdown."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    if style == 'markdown':
+        rows = [[cell.replace('|', '\\|') for cell in row] for row in rows]
+        lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
+        lines.insert(1, '|' + '---|' * len(rows[0]))
+        return '\n'.join(([f'### {title}', ''] if title else []) + lines) + '\n'
+    try:
+        from terminaltables import AsciiTable
+    except ImportError:
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        lines = ['  '.join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+        return '\n'.join(([title] if title else []) + lines) + '\n'
+    made = AsciiTable(rows, title)
+    for column in range(1, len(rows[0])):
+        if all(row[column].lstrip('-').replace('.', '').isdigit() or row[column] == '-' for row in rows[1:]):
+            made.justify_columns[column] = 'right'
+    return made.table + '\n'
 
 
 def stats_report(summary, names, style='table', per_category=False):
@@ -49,3 +82,77 @@ def stats_report(summary, names, style='table', per_category=False):
     if not summary['has_ground_truth']:
         parts.append('No ground truth: nothing was scored.')
     return '\n'.join(parts).rstrip('\n')
+
+
+def analysis_tables(analysis, names, n_videos=20):
+    """Tables for :func:`stats_report`.
+
+    Args:
+        analysis (dict): from :func:`analyze`.
+        names (dict[str, str]): category id -> name.
+        n_videos (int): how many of the worst videos are listed.
+
+    Yields:
+        tuple: title and rows, the first of which is the head.
+    """
+    rows = [['put right', 'AP', 'gain', 'what']]
+    for name, oracle in analysis['oracles'].items():
+        indent = '  ' if name in PARTS else ''
+        rows.append([indent + name, show(oracle['AP']), show(oracle['gain']), oracle['what']])
+    yield 'What is lost: AP with one thing put right by ground truth', rows
+    if analysis['tracking'] is not None:
+        title = f'Tracking, predictions with score >= {analysis["score_thr"]:g}'
+        yield title, [[*TRACKING], _tracking(analysis['tracking'])]
+    rows = [['category', 'name', 'AP', *(f'+{n}' for n in MAIN), *TRACKING]]
+    for c, numbers in analysis['per_category'].items():
+        if numbers['AP'] == -1.0 and numbers['tracking'] is None:
+            continue
+        gains = [show(numbers['gain'][n]) for n in MAIN]
+        rows.append([c, names.get(c, ''), show(numbers['AP']), *gains, *_tracking(numbers['tracking'])])
+    yield 'By category: AP, gains, tracking', rows
+    rows = [['video', 'name', 'objects', 'found', 'missed', 'false', 'track IoU', 'frame IoU', *TRACKING]]
+    for v, n in list(analysis['per_video'].items())[:n_videos]:
+        counts = [
+            n['objects'],
+            n['found'],
+            n['missed'],
+            n['false'],
+            show(n['mean_iou']),
+            show(n['frame_iou']),
+        ]
+        rows.append([v, n['name'], *counts, *_tracking(n['tracking'])])
+    yield f'Worst {len(rows) - 1} of {len(analysis["per_video"])} videos', rows
+
+
+def _tracking(numbers):
+    return [show((numbers or {}).get(name)) for name in TRACKING]
+
+
+def findings_report(findings, source, style='table', limit=None):
+    """Text for :class:`Findings`.
+
+    Args:
+        findings (Findings): outcome of a check.
+        source (str): file name.
+        style (str): ``'table'``, ``'json'`` or ``'markdown'``.
+        limit (int | None): most places shown of a kind; None for all.
+    """
+    if style == 'json':
+        return json.dumps({'source': source, **findings.to_dict()}, indent=1, default=str)
+    parts = []
+    for title, group in (('problem', findings.problems), ('note', findings.notes)):
+        for kind, places in group.items():
+            shown = places if limit is None else places[:limit]
+            lines = [f'{title} {kind}: {describe_kind(kind)} ({len(places)})', *(f'  {p}' for p in shown)]
+            if len(shown) < len(places):
+                lines.append(f'  ... and {len(places) - len(shown)} more')
+            if style == 'markdown':
+                lines = ['- ' + lines[0], *('  - ' + line.strip() for line in lines[1:])]
+            parts.append('\n'.join(lines))
+    rows = [['', 'count'], *([k, v] for k, v in findings.counts.items())]
+    rows += [[f'problem: {k}', len(v)] for k, v in findings.problems.items()]
+    rows += [[f'note: {k}', len(v)] for k, v in findings.notes.items()]
+    parts.append(table(rows, 'Summary', style).rstrip('\n'))
+    n = findings.n_problems
+    verdict = f'{n} problems of {len(findings.problems)} kinds' if n else 'no problems'
+    return '\n'.join([*parts, f'{source}: {verdict}'])

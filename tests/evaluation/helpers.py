@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from mmdet.evaluation import evaluate_tables
+from mmdet.evaluation import evaluate_tables, summarize
 from mmdet.evaluation.ap.backend import get_core
-from mmdet.evaluation.ap.evaluate import summarize
 from mmdet.utils import UserError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,17 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from mmdet.evaluation import evaluate_tables
-from mmdet.evaluation.analysis.analyze import analyze
-from mmdet.evaluation.analysis.oracles import ORACLES
-from mmdet.evaluation.analysis.plots import plot_evaluation
+from mmdet.evaluation import evaluate_tables, summarize
+from mmdet.evaluation.analysis import ORACLES, analyze, plot_evaluation
 from mmdet.evaluation.analysis.tracking import (
     combine,
     identity_numbers,
     sequence_of,
     tracking_library,
 )
-from mmdet.evaluation.ap.evaluate import summarize
 from mmdet.evaluation.report import stats_report
 from mmdet.utils import UserError
 
@@ -144,7 +141,7 @@ def test_tracking_numbers_are_those_of_the_library():
 
 
 def test_without_the_library_the_rest_is_there(monkeypatch):
-    monkeypatch.setattr('mmdet.evaluation.analysis.analyze.tracking_library', lambda: None)
+    monkeypatch.setattr('mmdet.evaluation.analysis.breakdown.tracking_library', lambda: None)
     found = examine(*simple())
     assert found['tracking'] is None and 'trackeval' in found['notes'][0]
     assert found['oracles']['masks']['AP'] > 0

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from mmdet.evaluation import YTVOS, YTVOSeval, evaluate_ytvis
-from mmdet.evaluation.ap.params import STATS
+from mmdet.evaluation import STATS, YTVOS, YTVOSeval, evaluate_ytvis
 from mmdet.formats.defects import InputDefect
 from mmdet.utils import UserError
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmdet.evaluation import evaluate_tables
-from mmdet.evaluation.ap.evaluate import summarize
+from mmdet.evaluation import evaluate_tables, summarize
 from mmdet.formats.defects import InputDefect
 
 from .helpers import BACKENDS, CASES, ROOT

@@ -11,7 +11,7 @@ import pytest
 from mmdet.evaluation.ap.backend import get_core
 from mmdet.evaluation.ap.evaluate import evaluate_ytvis, load_tables, make_params
 from mmdet.evaluation.ap.overlap import group_tracks, measure_masks
-from mmdet.evaluation.checks.findings import check_annotations, check_predictions
+from mmdet.evaluation.checks import check_annotations, check_predictions
 
 from .helpers import BACKENDS, BUILT, CASES, ROOT, annotation, dataset, prediction, rectangle
 

@@ -2,8 +2,8 @@
 
 import json
 
-from mmdet.evaluation.analysis.oracles import ORACLES
-from mmdet.evaluation.ap.params import STATS
+from mmdet.evaluation import STATS
+from mmdet.evaluation.analysis import ORACLES
 from mmdet.formats.defects import KINDS
 
 from .helpers import ROOT

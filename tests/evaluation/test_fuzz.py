@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from mmdet.evaluation import YTVOS, YTVOSeval, evaluate_tables
-from mmdet.evaluation.analysis.analyze import analyze
-from mmdet.evaluation.ap.evaluate import summarize
-from mmdet.evaluation.checks.findings import check_annotations, check_predictions
+from mmdet.evaluation import YTVOS, YTVOSeval, evaluate_tables, summarize
+from mmdet.evaluation.analysis import analyze
+from mmdet.evaluation.checks import check_annotations, check_predictions
 from mmdet.formats.defects import InputDefect
 from mmdet.utils import UserError
 

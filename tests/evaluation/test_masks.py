@@ -90,7 +90,7 @@ def test_both_paths_read_any_bytes_alike(data):
 @settings(max_examples=200, deadline=None)
 @pytest.mark.skipif(not BUILT, reason='the compiled core is not built')
 def test_both_paths_measure_any_counts_alike(a, b):
-    from mmdet.evaluation.ap.overlap import _common
+    from mmdet.evaluation.ap.overlap import frame_overlap
 
     size = [3, 4]
     found = []
@@ -99,7 +99,7 @@ def test_both_paths_measure_any_counts_alike(a, b):
         if core is None:
             reads = [(*read_counts(masks, i), i) for i in range(2)]
             found.append(
-                (*_common(masks, reads[0], masks, reads[1]), masks.flag.tolist(), masks.area.tolist())
+                (*frame_overlap(masks, reads[0], masks, reads[1]), masks.flag.tolist(), masks.area.tolist())
             )
             continue
         inter, union = np.zeros(1), np.zeros(1)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from mmdet.evaluation.checks.findings import check_annotations, check_predictions
+from mmdet.evaluation.checks import check_annotations, check_predictions
 
 from ..evaluation.helpers import CASES, ROOT, annotation, dataset, plain, prediction, rectangle, simple, write
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmdet.structures.packed_masks import ABSENT, read_counts
 
-from ..ap.overlap import _common
+from ..ap.overlap import frame_overlap
 
 #: IoU from which on a prediction counts as having found an object, and as having anything to do with it.
 FOUND, TOUCHED = 0.5, 0.1
@@ -90,7 +90,7 @@ def _frame_overlaps(truth, predictions, gts, dts, common, area):
             for g in range(len(gts)):
                 other = masks[len(dts) + g]
                 if other is not None:
-                    common[k, g, t] = _common(table.masks, masks[k], truth.masks, other)[0]
+                    common[k, g, t] = frame_overlap(table.masks, masks[k], truth.masks, other)[0]
 
 
 def as_predicted(video, category, score):

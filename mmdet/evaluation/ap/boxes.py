@@ -7,7 +7,7 @@ import numpy as np
 from mmdet.structures.packed_masks import ABSENT, COUNTS, OTHER, TEXT, read_counts
 
 from .mask_checks import check_content, mean_mask_area
-from .overlap import _pairs
+from .overlap import pair_indices
 
 
 def _is_box(box):
@@ -115,7 +115,7 @@ def measure_boxes(truth, predictions, groups, dataset, report, core=None):
             [_mean_box_area(b) if tracks.boxes[i] is not None else masks[i] for i, b in enumerate(boxes)]
         )
         tracks.area = np.where(tracks.no_area, own, tracks.area) if len(tracks) else np.zeros(0)
-    pair_dt, pair_gt = _pairs(groups)
+    pair_dt, pair_gt = pair_indices(groups)
     sums = [
         box_track_iou(every[False][d], every[True][g]) for d, g in zip(pair_dt.tolist(), pair_gt.tolist())
     ]

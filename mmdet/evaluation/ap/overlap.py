@@ -94,7 +94,7 @@ def _drop_categories(groups):
     return merged
 
 
-def _pairs(groups):
+def pair_indices(groups):
     """For every entry of ``Groups.iou``: prediction (m,) and ground truth (m,)."""
     n_gt, n_dt = np.diff(groups.gt_ptr), np.diff(groups.dt_ptr)
     size = n_gt * n_dt
@@ -112,7 +112,7 @@ def measure_masks(truth, predictions, groups, params, core=None):
     Returns:
         ndarray: (m,) bool, entries of ``iou`` whose union is empty.
     """
-    pair_dt, pair_gt = _pairs(groups)
+    pair_dt, pair_gt = pair_indices(groups)
     inter, union = np.zeros(len(pair_dt)), np.zeros(len(pair_dt))
     plan = _plan_videos(truth, predictions, pair_dt, params)
     if core is not None:
@@ -169,12 +169,12 @@ def _measure(truth, predictions, plan, pair_dt, pair_gt, inter, union):
                 d, g = int(pair_dt[p]), int(pair_gt[p])
                 if frame < min(np.ptp(predictions.span[d]), np.ptp(truth.span[g])):
                     left, right = runs.get((False, d)), runs.get((True, g))
-                    i, u = _common(predictions.masks, left, truth.masks, right)
+                    i, u = frame_overlap(predictions.masks, left, truth.masks, right)
                     inter[p] += i
                     union[p] += u
 
 
-def _common(masks_a, a, masks_b, b):
+def frame_overlap(masks_a, a, masks_b, b):
     """Intersection and union of one frame; ``a`` and ``b`` are ``(counts, canonical, index)`` or None."""
     if a is None or b is None:
         area = 0
