@@ -100,6 +100,7 @@ class Collector(Report):
 
 
 def count_tracks(tracks, dataset):
+    """Numbers of videos, frames, categories, tracks and masks (dict)."""
     kinds = tracks.masks.kind[owners(tracks.span)[0]]
     lengths = [video[2] or 0 for video in dataset.videos.values()]
     return {
