@@ -81,7 +81,7 @@ def main(argv=None):
     register_all_modules()
     with building('the dataset'):
         dataset = DATASETS.build(config.test_dataloader.dataset)
-    if hasattr(dataset, 'videos'):
+    if not getattr(dataset, 'single_images', True):
         raise UserError(f'{type(dataset).__name__} gives videos: use tools/test_video.py')
     device = init_processes(args.launcher)
     model = init_detector(config, args.checkpoint, args.device or device, args.trust_checkpoint)

@@ -60,7 +60,7 @@ def build_test_dataset(config):
     register_all_modules()
     with building('the dataset'):
         dataset = DATASETS.build(config.test_dataloader.dataset)
-    if not hasattr(dataset, 'videos') or not hasattr(dataset, 'video_slices'):
+    if getattr(dataset, 'single_images', True):
         raise UserError(
             f'{type(dataset).__name__} gives single images: use tools/test.py, or a dataset of videos'
         )

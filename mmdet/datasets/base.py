@@ -71,6 +71,7 @@ class DetDataset(Dataset):
     """
 
     CLASSES = None  # class names, set by subclasses of a known dataset
+    single_images = False  # True where every video is one image, for tools that test one or the other
 
     def __init__(
         self,

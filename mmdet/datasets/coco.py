@@ -22,6 +22,8 @@ class CocoDataset(DetDataset):
         **kwargs: see :class:`DetDataset`; ``ref_frame`` is False by default.
     """
 
+    single_images = True
+
     def __init__(self, ann_file, pipeline=(), filter_empty=True, min_size=32, ref_frame=False, **kwargs):
         self.filter_empty, self.min_size = filter_empty, min_size
         super().__init__(ann_file, pipeline, ref_frame=ref_frame, **kwargs)
