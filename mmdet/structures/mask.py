@@ -15,31 +15,7 @@ torch is imported where it is used, so that reading and writing RLE costs nothin
 import cv2
 import numpy as np
 
-from .rle import (
-    decode_rle,
-    encode_mask,
-    pack_counts,
-    rle_area,
-    rle_counts,
-    rle_to_bbox,
-    segm_to_rle,
-    unpack_counts,
-)
-
-__all__ = [
-    'MASK_CONVENTIONS',
-    'decode_rle',
-    'encode_mask',
-    'encode_region',
-    'mask_targets',
-    'pack_counts',
-    'paste_masks',
-    'rle_area',
-    'rle_counts',
-    'rle_to_bbox',
-    'segm_to_rle',
-    'unpack_counts',
-]
+from .rle import pack_counts
 
 MASK_CONVENTIONS = ('legacy', 'continuous', 'torchvision')
 

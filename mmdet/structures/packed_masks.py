@@ -6,11 +6,16 @@ Masks stay run-length encoded all the time; nothing here makes pixels. The compi
 
 import numpy as np
 
+from .rle import decode_counts
+
 #: ``Masks.kind``: the object is absent; COCO's compressed string; a list of counts; anything else.
 ABSENT, TEXT, COUNTS, OTHER = 0, 1, 2, 3
 
 #: Bits of ``Masks.flag``, set while a mask is read.
 BAD_SUM, EMPTY, BAD_TEXT, ZERO_RUNS = 1, 2, 4, 8
+
+#: The official C code counts in unsigned numbers of 32 bits.
+WRAP = 0xFFFFFFFF
 
 
 class Masks:
@@ -147,38 +152,6 @@ def _as_counts(counts):
     return np.array(counts, np.uint32)
 
 
-def decode_text(text):
-    """Counts of a COCO string, with the arithmetic of the official C code (32 bits, wrapping).
-
-    Args:
-        text (ndarray): uint8.
-
-    Returns:
-        tuple: counts (m,) int64 in [0, 2**32), and 0 or ``BAD_TEXT``. A number cut off by the end of the
-        string, or one of more than 32 bits, ends the reading.
-    """
-    code = (text.astype(np.int64) - 48) & 0xFF
-    flag = BAD_TEXT if ((text < 48) | (text > 111)).any() else 0
-    last = np.flatnonzero((code & 0x20) == 0)
-    if len(code) and (not len(last) or last[-1] != len(code) - 1):
-        flag = BAD_TEXT
-    begin = np.concatenate([[0], last[:-1] + 1]) if len(last) else np.zeros(0, np.int64)
-    length = last - begin + 1
-    long = np.flatnonzero((length > 7) | ((length == 7) & ((code[last] & 0x10) != 0)))
-    if len(long):
-        flag = BAD_TEXT
-        last, begin, length = last[: long[0]], begin[: long[0]], length[: long[0]]
-    if not len(last):
-        return np.zeros(0, np.int64), flag
-    code = code[: last[-1] + 1]
-    place = np.arange(len(code)) - np.repeat(begin, length)
-    value = np.add.reduceat((code & 0x1F) << (5 * place), begin)
-    value -= np.where(code[last] & 0x10, np.int64(1) << (5 * length), 0)
-    value[1::2] = np.cumsum(value[1::2])
-    value[2::2] = np.cumsum(value[2::2])
-    return value & 0xFFFFFFFF, flag
-
-
 def read_counts(masks, i):
     """Counts (m,) int64 of mask ``i``; fills its area and flag.
 
@@ -187,7 +160,8 @@ def read_counts(masks, i):
     """
     begin, end = masks.span[i]
     if masks.kind[i] == TEXT:
-        counts, flag = decode_text(masks.text[begin:end])
+        counts, fault = decode_counts(masks.text[begin:end])
+        counts, flag = counts & WRAP, BAD_TEXT if fault else 0
     else:
         counts, flag = masks.runs[begin:end].astype(np.int64), 0
     total = int(counts.sum())
@@ -195,7 +169,7 @@ def read_counts(masks, i):
         flag |= EMPTY
     elif total != int(masks.size[i, 0]) * int(masks.size[i, 1]):
         flag |= BAD_SUM
-    masks.area[i] = int(counts[1::2].sum()) & 0xFFFFFFFF
+    masks.area[i] = int(counts[1::2].sum()) & WRAP
     masks.flag[i] |= flag
     canonical = not flag & (BAD_SUM | EMPTY) and len(counts) > 0 and bool((counts[1:] > 0).all())
     return counts, canonical
@@ -227,7 +201,7 @@ def intersect_walk(a, b):
     a, b = a.tolist(), b.tolist()
     if not a or not b:
         rest = a or b
-        return 0, sum(rest[1::2]) & 0xFFFFFFFF, False
+        return 0, sum(rest[1::2]) & WRAP, False
     left, right, i, j, va, vb = a[0], b[0], 1, 1, False, False
     inter = union = 0
     while True:
@@ -242,9 +216,9 @@ def intersect_walk(a, b):
             right, vb, j = b[j], not vb, j + 1
         if not left and not right:
             early = any(a[i:]) or any(b[j:])
-            return inter & 0xFFFFFFFF, union & 0xFFFFFFFF, early
+            return inter & WRAP, union & WRAP, early
         # One list is used up: the official code would turn here for ever.
         if not left and i == len(a):
-            return inter & 0xFFFFFFFF, (union + right * vb + sum(b[j | 1 :: 2])) & 0xFFFFFFFF, False
+            return inter & WRAP, (union + right * vb + sum(b[j | 1 :: 2])) & WRAP, False
         if not right and j == len(b):
-            return inter & 0xFFFFFFFF, (union + left * va + sum(a[i | 1 :: 2])) & 0xFFFFFFFF, False
+            return inter & WRAP, (union + left * va + sum(a[i | 1 :: 2])) & WRAP, False

@@ -1,114 +1,42 @@
-"""Masks that are neither compressed nor plain RLE: polygons, boxes, lists of RLE. Rare, so plain Python."""
+"""Polygons of COCO segmentations: one check, one rasterizer. Needs pycocotools only."""
 
-import math
+from numbers import Real
 
-import numpy as np
-
-from .packed_masks import decode_text
-
-#: Polygons are rasterized five times enlarged, edge by edge; a far-away point would cost memory without end.
+#: The rasterizer of pycocotools walks every pixel of an edge, five times enlarged: a far point would cost
+#: time and memory without end.
 MAX_COORDINATE = 1e5
 
-#: pycocotools reserves memory for height x width counts, and six characters for each of them.
-MAX_PIXELS = 2**28
+NOT_NUMBERS = 'must be a list of numbers'
+TOO_FAR = 'has points that are not finite or far outside the image'
+TOO_FEW = 'needs at least 3 points (x, y)'
 
 
-def resolve_mask(mask, height, width):
-    """Counts of one mask of kind OTHER.
-
-    Args:
-        mask (object): what stood in ``segmentations``.
-        height (int | None), width (int | None): of the video, for polygons.
+def polygon_fault(polygon) -> str | None:
+    """What is wrong with a polygon [x0, y0, x1, y1, ...].
 
     Returns:
-        tuple: ``(counts, height, width)`` or None for an absent object, and a set of defect kinds.
+        str | None: :data:`NOT_NUMBERS`, :data:`TOO_FAR` or :data:`TOO_FEW`; None for a good polygon.
     """
-    if isinstance(mask, dict):
-        return _resolve_dict(mask)
-    if not isinstance(mask, (list, tuple)) or not height or not width or height * width > MAX_PIXELS:
-        return None, {'unreadable_mask'}
-    if all(_is_number(v) for v in mask):
-        # A single polygon without the list around it.
-        result, kinds = _resolve_polygons([mask], height, width)
-        return result, kinds | {'unreadable_mask'}
-    if all(isinstance(part, dict) for part in mask):
-        return _merge_dicts(mask)
-    if all(isinstance(part, (list, tuple)) for part in mask):
-        return _resolve_polygons(mask, height, width)
-    return None, {'unreadable_mask'}
+    if not isinstance(polygon, list | tuple):
+        return NOT_NUMBERS
+    if not all(isinstance(value, Real) and not isinstance(value, bool) for value in polygon):
+        return NOT_NUMBERS
+    if not all(abs(value) <= MAX_COORDINATE for value in polygon):  # false for NaN
+        return TOO_FAR
+    return TOO_FEW if len(polygon) < 6 or len(polygon) % 2 else None
 
 
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def rasterize(polygons, height: int, width: int) -> str:
+    """Union of polygons as pycocotools draws it.
 
+    Args:
+        polygons (list[list]): of at least five numbers each, in pixels.
+        height, width (int): size of the image.
 
-def _resolve_dict(mask):
-    """Sizes and counts that become integers although they are none, as the official code takes them."""
-    size, counts = mask.get('size'), mask.get('counts')
-    try:
-        height, width = (int(v) for v in size)
-        if height < 0 or width < 0 or max(height, width) >= 2**31:
-            raise ValueError(mask)
-        if isinstance(counts, (str, bytes)):
-            text = counts.encode('ascii') if isinstance(counts, str) else counts
-            found, flag = decode_text(np.frombuffer(text, np.uint8))
-            return (found.astype(np.uint32), height, width), {'bad_counts' if flag else 'odd_mask'}
-        if not isinstance(counts, list):
-            raise ValueError(mask)
-        values = np.array(counts, np.float64)
-        if values.ndim != 1 or not (np.isfinite(values) & (values >= 0) & (values < 2**32)).all():
-            raise ValueError(mask)
-    except (TypeError, ValueError, OverflowError):
-        return None, {'unreadable_mask'}
-    return (values.astype(np.uint32), height, width), {'odd_mask'}
+    Returns:
+        str: compressed COCO counts.
+    """
+    from pycocotools import mask as coco_mask
 
-
-def _merge_dicts(parts):
-    """Union of uncompressed RLE of one size: the official code accepts a list of them."""
-    from pycocotools import mask as coco
-
-    first = None
-    for part in parts:
-        result = _resolve_dict(part)[0] if isinstance(part.get('counts'), list) else None
-        if result is None or (first is not None and result[1:] != first[1:]):
-            return None, {'unreadable_mask'}
-        pixels = result[1] * result[2]
-        if int(result[0].sum(dtype=np.int64)) != pixels or not 0 < len(result[0]) <= pixels + 1:
-            return None, {'rle_sum'}
-        if pixels > MAX_PIXELS:
-            return None, {'unreadable_mask'}
-        first = first or result
-    _, height, width = first
-    rles = [coco.frPyObjects({'size': [height, width], 'counts': p['counts']}, height, width) for p in parts]
-    return (_to_counts(coco.merge(rles)), height, width), set()
-
-
-def _resolve_polygons(polygons, height, width):
-    """Rasterize polygons by pycocotools, as the official code does where it can."""
-    from pycocotools import mask as coco
-
-    kinds, usable = set(), []
-    official = bool(polygons) and len(polygons[0]) > 4
-    for polygon in polygons:
-        if not all(_is_number(v) and math.isfinite(v) and abs(v) <= MAX_COORDINATE for v in polygon):
-            kinds.add('bad_polygon')
-        elif len(polygon) == 4 and not official:
-            kinds.add('box_polygon')
-            x, y, w, h = polygon
-            usable.append([x, y, x, y + h, x + w, y + h, x + w, y])
-        elif len(polygon) < 2 or (len(polygon) < 6 and not official):
-            kinds.add('bad_polygon')
-        else:
-            if len(polygon) < 6 or len(polygon) % 2:
-                kinds.add('bad_polygon')
-            usable.append([float(v) for v in polygon])
-    # pycocotools looks at the length of the first polygon only to tell polygons from boxes.
-    usable.sort(key=lambda polygon: len(polygon) < 5)
-    if not usable or len(usable[0]) < 5:
-        return None, kinds or {'bad_polygon'}
-    rles = coco.frPyObjects(usable, height, width)
-    return (_to_counts(coco.merge(rles)), height, width), kinds
-
-
-def _to_counts(rle):
-    return decode_text(np.frombuffer(rle['counts'], np.uint8))[0]
+    polygons = [[float(value) for value in polygon] for polygon in polygons]
+    return coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))['counts'].decode('ascii')

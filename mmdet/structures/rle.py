@@ -1,4 +1,4 @@
-"""COCO run-length encoding: reading it safely, writing it, and measuring it. numpy and pycocotools only.
+"""COCO run-length encoding (RLE): encoding, decoding and measuring. Needs numpy and pycocotools only.
 
 An RLE lists the lengths of alternating runs of 0 and 1, beginning with 0, of a mask read column by column.
 Its compressed form packs them into a string: 5 bits a character, and from the fourth run on the difference
@@ -6,13 +6,12 @@ to the run before last. pycocotools trusts such strings and reads or writes out 
 everything that comes from a file goes through :func:`rle_counts` first.
 """
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-# A polygon rasterizer walks every pixel of an edge; a point this many image sizes away is a damaged file.
-POLYGON_REACH = 16
+from .polygons import polygon_fault, rasterize
 
 
 def encode_mask(mask):
@@ -51,44 +50,42 @@ def pack_counts(counts, height, width):
     return {'size': size, 'counts': packed['counts'].decode('ascii')}
 
 
-def unpack_counts(counts):
-    """Run lengths of a compressed string.
+def decode_counts(text: bytes | np.ndarray) -> tuple[np.ndarray, str | None]:
+    """Run lengths of a compressed string, which may be damaged: what can be read is read.
 
     Args:
-        counts (str | bytes): compressed COCO counts.
+        text (bytes | np.ndarray): compressed COCO counts; an array has dtype uint8.
 
     Returns:
-        np.ndarray: int64 run lengths; they may be negative or too long if the string is damaged.
-
-    Raises:
-        ValueError: if the string holds characters outside the alphabet or ends inside a number.
+        tuple: run lengths (m,) int64, which may be negative or too long if the string is damaged; and what is
+        wrong with the string, or None. Reading ends at a number that is cut off or has more than 35 bits.
     """
-    if isinstance(counts, str):
-        try:
-            counts = counts.encode('ascii')
-        except UnicodeEncodeError:
-            raise ValueError('RLE counts hold characters outside ASCII') from None
-    code = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
-    if not len(code):
-        return code
-    if code.min() < 0 or code.max() > 63:
-        place = int(np.flatnonzero((code < 0) | (code > 63))[0])
-        raise ValueError(f'RLE counts hold the invalid character {chr(counts[place])!r} at position {place}')
-    last = (code & 32) == 0
-    if not last[-1]:
-        raise ValueError('RLE counts end inside a number')
-    ends = np.flatnonzero(last)
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    digits = ends - starts + 1
-    if digits.max() > 7:
-        raise ValueError('RLE counts hold a number of more than 35 bits')
-    position = np.arange(len(code)) - np.repeat(starts, digits)
-    value = np.add.reduceat((code & 31) << (5 * position), starts)
-    value -= np.where(code[ends] & 16, np.int64(1) << (5 * digits), 0)
+    text = np.frombuffer(text, np.uint8)
+    code = (text.astype(np.int64) - 48) & 0xFF
+    last = np.flatnonzero((code & 0x20) == 0)
+    begin = np.concatenate([[0], last[:-1] + 1]) if len(last) else np.zeros(0, np.int64)
+    length = last - begin + 1
+    long = np.flatnonzero((length > 7) | ((length == 7) & ((code[last] & 0x10) != 0)))
+    fault = None
+    if len(code) and code.max() > 63:
+        at = int(np.argmax(code > 63))
+        fault = f'hold the invalid character {chr(text[at])!r} at position {at}'
+    elif len(code) and (not len(last) or last[-1] != len(code) - 1):
+        fault = 'end inside a number'
+    elif len(long):
+        fault = 'hold a number of more than 35 bits'
+    if len(long):
+        last, begin, length = last[: long[0]], begin[: long[0]], length[: long[0]]
+    if not len(last):
+        return np.zeros(0, np.int64), fault
+    code = code[: last[-1] + 1]
+    position = np.arange(len(code)) - np.repeat(begin, length)
+    counts = np.add.reduceat((code & 0x1F) << (5 * position), begin)
+    counts -= np.where(code[last] & 0x10, np.int64(1) << (5 * length), 0)
     # From the fourth run on a value is the difference to the run two places before it.
-    value[1::2] = np.cumsum(value[1::2])
-    value[2::2] = np.cumsum(value[2::2])
-    return value
+    counts[1::2] = np.cumsum(counts[1::2])
+    counts[2::2] = np.cumsum(counts[2::2])
+    return counts, fault
 
 
 def rle_counts(rle):
@@ -108,7 +105,13 @@ def rle_counts(rle):
     height, width = _checked_size(rle['size'])
     counts = rle['counts']
     if isinstance(counts, str | bytes):
-        counts = unpack_counts(counts)
+        if isinstance(counts, str):
+            if not counts.isascii():
+                raise ValueError('RLE counts hold characters outside ASCII')
+            counts = counts.encode('ascii')
+        counts, fault = decode_counts(counts)
+        if fault:
+            raise ValueError(f'RLE counts {fault}')
     elif isinstance(counts, list | tuple | np.ndarray):
         if isinstance(counts, np.ndarray):  # no loop: datasets keep their run lengths as arrays
             integers = counts.ndim == 1 and counts.dtype.kind in 'iu'
@@ -180,7 +183,7 @@ def rle_area(rle):
     return int(rle_counts(rle)[1::2].sum())
 
 
-def rle_to_bbox(rle):
+def rle_to_bbox(rle: dict) -> list[int]:
     """Tightest box around the foreground.
 
     Args:
@@ -192,13 +195,24 @@ def rle_to_bbox(rle):
     Raises:
         ValueError: if the RLE is damaged.
     """
-    counts = rle_counts(rle)
-    height = int(rle['size'][0])
+    return counts_to_box(rle_counts(rle), int(rle['size'][0])) or [0, 0, 0, 0]
+
+
+def counts_to_box(counts: np.ndarray, height: int) -> list[int] | None:
+    """Tightest box around the foreground of run lengths.
+
+    Args:
+        counts (np.ndarray): (m,) int64, non-negative.
+        height (int): rows of the mask.
+
+    Returns:
+        list[int] | None: [x, y, w, h] in pixels; None for an empty mask.
+    """
     bounds = np.cumsum(counts)
     starts, ends = bounds[:-1:2], bounds[1::2]
     starts, ends = starts[ends > starts], ends[ends > starts] - 1
-    if not len(starts):
-        return [0, 0, 0, 0]
+    if not len(starts) or not height:
+        return None
     x1, x2 = int(starts[0] // height), int(ends[-1] // height)
     if (starts // height != ends // height).any():
         y1, y2 = 0, height - 1  # a run that passes a column's end touches the bottom and the top row
@@ -247,9 +261,12 @@ def segm_to_rle(segm, height, width):
             }
         return pack_counts(counts.tolist(), height, width)
     if isinstance(segm, list | tuple):
-        polygons = _checked_polygons(segm, height, width)
-        merged = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
-        return {'size': [height, width], 'counts': merged['counts'].decode('ascii')}
+        if not segm:
+            raise ValueError('a segmentation without polygons')
+        for number, polygon in enumerate(segm):
+            if fault := polygon_fault(polygon):
+                raise ValueError(f'polygon {number} {fault}, got {_short(polygon)}')
+        return {'size': [height, width], 'counts': rasterize(segm, height, width)}
     raise ValueError(f'expected an RLE or a list of polygons, got {_short(segm)}')
 
 
@@ -259,26 +276,6 @@ def _checked_size(size):
     if not all(isinstance(side, Integral) and not isinstance(side, bool) and side > 0 for side in size):
         raise ValueError(f'RLE size must be two positive integers, got {_short(size)}')
     return int(size[0]), int(size[1])
-
-
-def _checked_polygons(polygons, height, width):
-    """Polygons as lists of floats; raises ValueError on what the rasterizer would choke on."""
-    if not polygons:
-        raise ValueError('a segmentation without polygons')
-    checked = []
-    reach = POLYGON_REACH * (height + width)
-    for number, polygon in enumerate(polygons):
-        if not isinstance(polygon, list | tuple):
-            raise ValueError(f'polygon {number} must be a list of numbers, got {_short(polygon)}')
-        if len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(f'polygon {number} needs at least 3 points (x, y), got {len(polygon)} numbers')
-        if not all(isinstance(value, Real) and not isinstance(value, bool) for value in polygon):
-            raise ValueError(f'polygon {number} must be a list of numbers, got {_short(polygon)}')
-        points = np.array(polygon, dtype=np.float64)
-        if not np.isfinite(points).all() or np.abs(points).max() > reach:
-            raise ValueError(f'polygon {number} has points that are not finite or far outside the image')
-        checked.append(points.tolist())
-    return checked
 
 
 def _short(value):

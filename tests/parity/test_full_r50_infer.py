@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmdet.structures import DetDataSample
-from mmdet.structures.mask import decode_rle
+from mmdet.structures.rle import decode_rle
 
 from .model_configs import assert_same_proposals, full_model
 from .rules import load_json, load_npz

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmdet.structures.mask import decode_rle
+from mmdet.structures.rle import decode_rle
 
 from .rules import load_json, load_npz
 

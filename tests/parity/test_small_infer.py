@@ -13,7 +13,7 @@ import torch
 
 from mmdet.datasets.transforms.geometric import Resize
 from mmdet.structures import DetDataSample
-from mmdet.structures.mask import decode_rle
+from mmdet.structures.rle import decode_rle
 
 from .model_configs import assert_same_proposals, small_model
 from .rules import GOLDEN, load_json, load_npz

@@ -7,17 +7,8 @@ import torch
 import torch.nn.functional as F
 from pycocotools import mask as coco_mask
 
-from mmdet.structures.mask import (
-    decode_rle,
-    encode_mask,
-    encode_region,
-    mask_targets,
-    paste_masks,
-    rle_area,
-    rle_counts,
-    rle_to_bbox,
-    segm_to_rle,
-)
+from mmdet.structures.mask import encode_region, mask_targets, paste_masks
+from mmdet.structures.rle import decode_rle, encode_mask, rle_area, rle_counts, rle_to_bbox, segm_to_rle
 
 
 def blobs(rng, count, height, width):

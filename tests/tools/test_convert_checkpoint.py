@@ -14,7 +14,7 @@ import torch
 from mmdet.apis import load_config
 from mmdet.engine import read_checkpoint
 from mmdet.registry import MODELS
-from mmdet.structures.mask import decode_rle
+from mmdet.structures.rle import decode_rle
 from tests.compat.checkpoints import foreign, oracle
 from tools.convert_checkpoint import main
 

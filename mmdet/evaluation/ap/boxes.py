@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from mmdet.structures.packed_masks import ABSENT, COUNTS, OTHER, TEXT, read_counts
+from mmdet.structures.rle import counts_to_box
 
 from .mask_checks import check_content, mean_mask_area
 from .overlap import pair_indices
@@ -18,22 +19,6 @@ def _is_box(box):
         and box[2] >= 0
         and box[3] >= 0
     )
-
-
-def counts_to_box(counts, height):
-    """Smallest box x, y, w, h around the ones of a mask given as counts (column by column); None if empty."""
-    ends = np.cumsum(counts)
-    starts = ends - counts
-    begin, end = starts[1::2], ends[1::2] - 1
-    begin, end = begin[end >= begin], end[end >= begin]
-    if not len(begin) or not height:
-        return None
-    x0, x1 = begin // height, end // height
-    whole = x0 != x1
-    top = 0 if whole.any() else int((begin % height).min())
-    bottom = height - 1 if whole.any() else int((end % height).max())
-    left, right = int(x0.min()), int(x1.max())
-    return [left, top, right - left + 1, bottom - top + 1]
 
 
 def mask_boxes(masks, core=None):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mmdet.structures.odd_masks import resolve_mask
 from mmdet.structures.packed_masks import ABSENT, BAD_SUM, BAD_TEXT, COUNTS, EMPTY, OTHER, ZERO_RUNS
-from mmdet.structures.polygons import resolve_mask
 
 
 def owners(span):

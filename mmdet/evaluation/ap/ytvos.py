@@ -9,8 +9,8 @@ import numpy as np
 
 from mmdet.formats.plain_values import plain
 from mmdet.formats.reading import read_tracks, take_masks
+from mmdet.structures.odd_masks import MAX_PIXELS, resolve_mask
 from mmdet.structures.packed_masks import ABSENT, OTHER
-from mmdet.structures.polygons import MAX_PIXELS, resolve_mask
 from mmdet.utils import UserError
 
 from .backend import get_core

@@ -5,7 +5,7 @@ import torch
 
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmdet.structures.mask import decode_rle
+from mmdet.structures.rle import decode_rle
 
 
 def build(converted, **test):

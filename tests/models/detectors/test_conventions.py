@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmdet.registry import MODELS
-from mmdet.structures.mask import decode_rle
+from mmdet.structures.rle import decode_rle
 
 from ..tiny import clip, tiny_cfg, training_batch
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmdet.models.mask_heads.fcn_mask_head import FCNMaskHead
-from mmdet.structures.mask import decode_rle
+from mmdet.structures.rle import decode_rle
 
 SMALL = {'num_convs': 1, 'in_channels': 4, 'conv_out_channels': 6, 'num_classes': 3}
 META = {'ori_shape': (40, 60), 'scale_factor': 0.5}
