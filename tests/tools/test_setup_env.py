@@ -1,6 +1,7 @@
 """tools/setup_env.py: what is missing is named before anything is done, and a torch that is there stays."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+
+from mmdet.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,6 +139,16 @@ def test_every_requirement_is_pinned_and_within_the_packages_ranges():
     ):
         assert any(line.startswith(f'{name}==') for line in lines)
         assert f'"{name}>=' in project
+
+
+def test_pre_commit_runs_the_pinned_ruff():
+    (pinned,) = re.findall(r'^ruff==(\S+)', (ROOT / 'requirements/develop.txt').read_text(), re.MULTILINE)
+    assert f'rev: v{pinned} ' in (ROOT / '.pre-commit-config.yaml').read_text()
+
+
+def test_version_and_date_agree():
+    (date,) = re.findall(rf'^## {__version__} \((.+)\)$', (ROOT / 'CHANGELOG.md').read_text(), re.MULTILINE)
+    assert f'\nversion: {__version__}\ndate-released: {date}\n' in (ROOT / 'CITATION.cff').read_text()
 
 
 def test_missing_python_is_one_line():
