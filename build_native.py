@@ -1,8 +1,8 @@
 """Build the compiled parts: the operators (mmdet/ops) and the core of the evaluator (mmdet/evaluation/ap).
 
-``bash compile.sh`` runs this file inside the checkout, setup.py uses it for wheels. It needs nothing but the
-standard library, a C++ compiler and, for the evaluator, Cython. torch is looked up and not imported; the
-operators use its stable interface and no Python: one build serves every Python and every torch from 2.10 on.
+``bash compile.sh`` runs this file inside the checkout, and setup.py uses it for wheels. It needs the standard
+library, a C++ compiler and, for the evaluator, Cython. torch is located but not imported. The operators use
+the stable interface of torch and no Python, so one build serves every Python and every torch from 2.10 on.
 """
 
 import argparse
@@ -43,11 +43,17 @@ NVCC_FLAGS = ['-O3', '-std=c++20', '--fmad=false', '-Xcompiler', '-fPIC,-fvisibi
 
 
 class Missing(Exception):
-    """Something a build needs is not there; the text says what, in one line."""
+    """A build requirement is missing; the message names it in one line."""
 
 
 class Optional(Missing):
-    """As Missing, but the package works without, and installing it with pip mends it."""
+    """A requirement of the evaluator core, without which plain Python gives the same numbers."""
+
+
+def parse_version(text):
+    """Return the first two numbers of a version such as ``2.13.0+cpu``, or (0, 0)."""
+    found = re.match(r'(\d+)\.(\d+)', text)
+    return tuple(int(part) for part in found.groups()) if found else (0, 0)
 
 
 def find_torch():
@@ -75,7 +81,7 @@ def find_torch():
     version = re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE)
     cuda = re.search(r"^cuda(?:: .*?)? = '([^']+)'", text, re.MULTILINE)
     version = version.group(1) if version else '0'
-    if tuple(int(part) for part in re.findall(r'\d+', version)[:2]) < MIN_TORCH:
+    if parse_version(version) < MIN_TORCH:
         raise Missing(f'torch {version} is too old, {".".join(map(str, MIN_TORCH))} or newer is needed')
     if not (folder / 'include' / 'torch' / 'csrc' / 'stable' / 'library.h').is_file():
         raise Missing(f'torch {version} came without its C++ headers')
@@ -83,10 +89,10 @@ def find_torch():
 
 
 def find_compiler():
-    """Command of the C++ compiler, from $CXX or the usual names.
+    """Return the command of the C++ compiler, from $CXX or the usual names, as a list.
 
     Raises:
-        Missing: there is none.
+        Missing: no compiler was found.
     """
     wanted = os.environ.get('CXX')
     for name in [wanted] if wanted else ['c++', 'g++', 'clang++']:
@@ -96,8 +102,20 @@ def find_compiler():
     raise Missing(f'no C++ compiler ({wanted or "c++, g++, clang++"}), install g++')
 
 
+def find_headers():
+    """Return the folders of the headers of Python.
+
+    Raises:
+        Missing: ``Python.h`` is in none of them.
+    """
+    folders = [sysconfig.get_path('include'), sysconfig.get_path('platinclude')]
+    if not any((Path(folder) / 'Python.h').is_file() for folder in folders):
+        raise Missing(f'no Python.h in {folders[0]}, install the headers of this Python (python3-dev)')
+    return folders
+
+
 def find_nvcc():
-    """Path of nvcc and the toolkit's folder, or (None, None)."""
+    """Return the path of nvcc and the folder of its toolkit, or (None, None)."""
     homes = [os.environ.get(name) for name in ('CUDA_HOME', 'CUDA_PATH')]
     candidates = [str(Path(home) / 'bin' / 'nvcc') for home in homes if home]
     candidates += [shutil.which('nvcc') or '', '/usr/local/cuda/bin/nvcc']
@@ -115,13 +133,13 @@ def find_nvcc():
 
 
 def cuda_part(cuda):
-    """Decide on the CUDA kernels.
+    """Decide whether the CUDA kernels can be compiled.
 
     Args:
         cuda (str | None): the CUDA version that torch was built with.
 
     Returns:
-        tuple: path of nvcc (str | None), folder of its toolkit (Path | None), and a phrase on what is built.
+        tuple: path of nvcc (str | None), folder of its toolkit (Path | None), and a phrase about the devices.
     """
     if not cuda:
         return None, None, 'CPU'
@@ -131,14 +149,14 @@ def cuda_part(cuda):
     done = subprocess.run([nvcc, '--version'], capture_output=True, text=True, check=False)
     release = re.search(r'release (\d+)\.(\d+)', done.stdout)
     found = '.'.join(release.groups()) if release else 'unknown'
-    # Another major version would ask for a runtime library that torch does not bring.
+    # A build by another major version would need a runtime library that torch does not ship.
     if found.split('.')[0] != cuda.split('.')[0]:
         return None, None, f'CPU, no CUDA part as nvcc is of CUDA {found} and torch of CUDA {cuda}'
     return nvcc, home, f'CPU and CUDA {cuda}'
 
 
 def cuda_architectures(cuda):
-    """``-gencode`` options from $TORCH_CUDA_ARCH_LIST, or for the GPU generations that this CUDA supports."""
+    """Return ``-gencode`` options: from $TORCH_CUDA_ARCH_LIST, or for the GPUs of this CUDA version."""
     listed = os.environ.get('TORCH_CUDA_ARCH_LIST')
     if listed:
         names = re.split(r'[ ;,]+', listed.strip())
@@ -160,7 +178,7 @@ def run(command):
     """Run a compiler.
 
     Raises:
-        Missing: it failed; the text has its last lines.
+        Missing: it failed; its last lines go to stderr.
     """
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -169,7 +187,7 @@ def run(command):
 
 
 def fingerprint(*parts):
-    """Hash of files (by content) and settings (by text): equal when a build would give the same result."""
+    """Return a hash of files (content) and settings (text); equal hashes mean equal builds."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.read_bytes() if isinstance(part, Path) else repr(part).encode())
@@ -178,12 +196,12 @@ def fingerprint(*parts):
 
 
 def stamp_file(target):
-    """Where the fingerprint of a library in this checkout is kept."""
+    """Return the file that holds the fingerprint of a library in this checkout."""
     return ROOT / 'build' / 'native' / f'{target.name}.stamp'
 
 
 def reuse(target, out_root, stamp):
-    """Whether the library in this checkout is up to date; if so, ``out_root`` has it too afterwards."""
+    """Return whether the library in this checkout is up to date; if so, copy it to ``out_root``."""
     here, note = ROOT / target, stamp_file(target)
     if not (here.is_file() and note.is_file() and note.read_text().strip() == stamp):
         return False
@@ -193,7 +211,7 @@ def reuse(target, out_root, stamp):
 
 
 def publish(built, target, out_root, stamp):
-    """Move a finished library into place at once, so that a process that imports never meets half of one."""
+    """Copy a library to its place by an atomic rename, so that no process imports half of it."""
     final = Path(out_root) / target
     final.parent.mkdir(parents=True, exist_ok=True)
     beside = final.with_name(f'.{final.name}.{os.getpid()}')
@@ -210,10 +228,10 @@ def build_ops(out_root, force=False):
     """Build the operators into ``out_root/mmdet/ops/_C.so``.
 
     Returns:
-        str: one phrase on what there is now.
+        str: a phrase that says what was built or is up to date.
 
     Raises:
-        Missing: torch, its headers or the compiler is absent, or compiling failed.
+        Missing: torch, its headers or the compiler was not found, or compiling failed.
     """
     torch_folder, torch_version, cuda = find_torch()
     compiler = find_compiler()
@@ -221,7 +239,7 @@ def build_ops(out_root, force=False):
     files = sorted(path for path in SOURCES.rglob('*') if path.suffix in ('.cpp', '.cu', '.h'))
     units = [path for path in files if path.suffix == '.cpp' or (path.suffix == '.cu' and nvcc)]
     gencode = cuda_architectures(cuda) if nvcc else []
-    # The torch version is left out: the stable interface makes the result the same for all of them.
+    # Without the torch version: with the stable interface the result is the same for all versions.
     stamp = fingerprint(*files, Path(__file__), compiler, nvcc, gencode, platform.machine())
     if not force and reuse(OPS_LIBRARY, out_root, stamp):
         return f'operators up to date ({device}, torch {torch_version})'
@@ -246,7 +264,7 @@ def build_ops(out_root, force=False):
 
 
 def link_options(torch_folder, nvcc, cuda_home):
-    """Libraries by name only: at run time they are the ones that ``import torch`` has loaded already."""
+    """Return linker options. No path is recorded: at run time ``import torch`` has loaded the libraries."""
     options = ['-L', torch_folder / 'lib', '-ltorch', '-ltorch_cpu']
     if not nvcc:
         return options
@@ -263,23 +281,21 @@ def build_evaluator(out_root, force=False):
     """Build the Cython core of the evaluator into ``out_root/mmdet/evaluation/ap``.
 
     Returns:
-        str | None: one phrase on what there is now, None if this checkout has no such source.
+        str | None: a phrase that says what was built or is up to date; None if the source is not shipped.
 
     Raises:
-        Missing: Cython, Python's headers or the compiler is absent, or compiling failed.
+        Missing: Cython, numpy, the headers of Python or the compiler was not found, or compiling failed.
     """
     if not PYX.is_file():
         return None
     suffix = sysconfig.get_config_var('EXT_SUFFIX') or '.so'
     target = Path('mmdet') / 'evaluation' / 'ap' / (PYX.stem + suffix)
     compiler = find_compiler()
-    headers = [sysconfig.get_path('include'), sysconfig.get_path('platinclude')]
     parts = sorted(PYX.parent.glob('*.pxi'))
     stamp = fingerprint(PYX, *parts, Path(__file__), compiler, sys.version)
     if not force and reuse(target, out_root, stamp):
         return 'evaluator core up to date'
-    if not any((Path(folder) / 'Python.h').is_file() for folder in headers):
-        raise Missing(f'Python.h is not in {headers[0]}, install the headers of this Python (python3-dev)')
+    headers = find_headers()
     if importlib.util.find_spec('Cython') is None:
         raise Optional(f'Cython is not installed for {sys.executable}; pip install . brings it for its build')
     import_numpy = 'import numpy; print(numpy.get_include())'
@@ -305,8 +321,8 @@ def build(out_root=ROOT, force=False):
     """Build everything that can be built.
 
     Returns:
-        tuple[list[str], list[str], list[str]]: phrases on what was built, notes on what is left out without
-        harm, and errors on what is missing.
+        tuple[list[str], list[str], list[str]]: what was built, notes (what is optional and was not built) and
+        errors (what is missing).
     """
     built, notes, missing = [], [], []
     for name, step in (('operators', build_ops), ('evaluator core', build_evaluator)):
@@ -323,7 +339,7 @@ def build(out_root=ROOT, force=False):
 
 def main():
     parser = argparse.ArgumentParser(description='Build the compiled parts in place.')
-    parser.add_argument('--force', action='store_true', help='build also what is up to date')
+    parser.add_argument('--force', action='store_true', help='also build what is up to date')
     arguments = parser.parse_args()
     built, notes, missing = build(ROOT, arguments.force)
     if built:

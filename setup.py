@@ -1,4 +1,4 @@
-"""Packaging. Name, dependencies and content stand in pyproject.toml; here is what must be computed."""
+"""Packaging. pyproject.toml has names and dependencies; this file builds the compiled parts."""
 
 import importlib.metadata
 import os
@@ -20,7 +20,7 @@ NAME = 'masktrack-rcnn'
 
 
 def refuse_other_mmdet():
-    """Stop where another distribution owns the import name: the two would overwrite each other's files."""
+    """Stop if another distribution provides the package mmdet: the two would overwrite each other's files."""
     folders = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib')}
     for distribution in importlib.metadata.distributions(path=sorted(folders)):
         name = (distribution.metadata['Name'] or '').lower().replace('_', '-')
@@ -31,12 +31,12 @@ def refuse_other_mmdet():
             raise SystemExit(
                 f'error: the distribution {name} {distribution.version} is installed in {sys.prefix} and '
                 f"provides the package 'mmdet', as {NAME} does. Remove it (pip uninstall {name}) or install "
-                f'{NAME} into an environment of its own.'
+                f'{NAME} into a separate environment.'
             )
 
 
 class BuildPython(build_py):
-    """Starts from an empty folder, so that modules removed since the last build do not end up in a wheel."""
+    """Build from an empty folder, so that a wheel has no modules that were removed since the last build."""
 
     def run(self):
         shutil.rmtree(Path(self.build_lib) / 'mmdet', ignore_errors=True)
@@ -44,7 +44,7 @@ class BuildPython(build_py):
 
 
 class BuildNative(build_ext):
-    """Builds what :mod:`build_native` builds; what cannot be built is left out (pip -v shows why)."""
+    """Build the compiled parts; those that cannot be built are left out (``pip -v`` shows why)."""
 
     def run(self):
         out_root = ROOT if self.inplace else Path(self.build_lib)
@@ -67,7 +67,7 @@ class BuildNative(build_ext):
 
 refuse_other_mmdet()
 setup(
-    # Only marks the wheel as belonging to this platform and Python; BuildNative knows what to compile.
+    # Marks the wheel as specific to this platform and Python; BuildNative decides what to compile.
     ext_modules=[Extension('mmdet.ops._C', sources=[])],
     cmdclass={'build_py': BuildPython, 'build_ext': BuildNative},
 )

@@ -1,7 +1,7 @@
-"""Make the environment `.venv` with everything in it and build the compiled parts; `make setup` runs this.
+"""Create the environment `.venv`, install the requirements and build the compiled parts (`make setup`).
 
-Standard library only. What is missing on the machine is named, one line each, before anything is done. A
-torch that is already in the environment, or in the Python it is made from, stays. A second call with nothing
+Uses the standard library only. Missing system packages are listed before anything is changed. A torch that is
+already installed in the environment, or in the Python it is created from, is kept. A second call with nothing
 changed takes about a second.
 """
 
@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -17,9 +16,12 @@ import sys
 import sysconfig
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from build_native import MIN_TORCH, ROOT, Missing, find_compiler, find_headers, parse_version
+
 REQUIREMENTS = ROOT / 'requirements'
-MIN_PYTHON, MIN_TORCH = (3, 10), (2, 10)
+MIN_PYTHON = (3, 10)
 _VERSION_OF_TORCH = (
     'import importlib.metadata as m, importlib.util as u\n'
     'print(m.version("torch") if u.find_spec("torch") else "")'
@@ -27,7 +29,7 @@ _VERSION_OF_TORCH = (
 
 
 def missing_tools():
-    """Return one line for each thing this machine lacks."""
+    """Return one line for each requirement that this machine lacks."""
     found = []
     if sys.version_info < MIN_PYTHON:
         found.append(
@@ -39,22 +41,14 @@ def missing_tools():
         except ImportError:
             found.append(f'the Python module {module} is missing (Debian, Ubuntu: apt install python3-venv)')
             break
-    if not (Path(sysconfig.get_path('include')) / 'Python.h').is_file():
-        found.append('the Python headers (Python.h) are missing (Debian, Ubuntu: apt install python3-dev)')
-    compiler = shlex.split(os.environ.get('CXX') or '')[:1] or ['c++', 'g++', 'clang++']
-    if not any(shutil.which(name) for name in compiler):
-        found.append(
-            f'a C++ compiler is missing: no {" or ".join(compiler)} (Debian, Ubuntu: apt install g++)'
-        )
+    for find in (find_headers, find_compiler):
+        try:
+            find()
+        except Missing as error:
+            found.append(str(error))
     if shutil.which('make') is None:
         found.append('make is missing (Debian, Ubuntu: apt install make)')
     return found
-
-
-def parse_version(text):
-    """Return the first two numbers of a version such as ``2.13.0+cpu``."""
-    found = re.match(r'(\d+)\.(\d+)', text)
-    return tuple(int(part) for part in found.groups()) if found else (0, 0)
 
 
 def torch_version(python):
@@ -72,7 +66,7 @@ def run(command, **kwargs):
 
 
 def fingerprint(torch_wanted):
-    """Return a hash of everything the environment depends on but the compiled parts, which have their own."""
+    """Return a hash of everything that the environment depends on, except the compiled parts."""
     digest = hashlib.sha256(f'{sys.version}\n{torch_wanted}\n'.encode())
     for path in [*sorted(REQUIREMENTS.glob('*.txt')), ROOT / 'pyproject.toml', Path(__file__)]:
         digest.update(path.read_bytes())
@@ -80,7 +74,7 @@ def fingerprint(torch_wanted):
 
 
 def make_environment(venv):
-    """Create the environment if it is not there; returns its Python."""
+    """Create the environment if it does not exist; return the path of its Python."""
     python = venv / 'bin' / 'python'
     if python.exists():
         return python
@@ -91,14 +85,14 @@ def make_environment(venv):
         command.insert(3, '--system-site-packages')
     run(command)
     if '--system-site-packages' in command and sys.prefix != sys.base_prefix:
-        # Made from within another environment, venv looks at the Python below both; show it that one too.
+        # In another environment, --system-site-packages means the base Python; add that environment.
         site = Path(sysconfig.get_path('purelib', vars={'base': str(venv), 'platbase': str(venv)}))
         (site / 'parent_environment.pth').write_text(sysconfig.get_path('purelib') + '\n')
     return python
 
 
 def install(python, torch_wanted):
-    """Install torch, unless a new enough one is there already, then the pinned requirements."""
+    """Install torch, unless a recent enough one is installed, then the pinned requirements."""
     pip = [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
     present = torch_version(python)
     if torch_wanted:
@@ -110,18 +104,18 @@ def install(python, torch_wanted):
         print('installing torch (make setup TORCH=... chooses another build, see INSTALL.md)')
         run([*pip, '-r', REQUIREMENTS / 'torch.txt', '-c', REQUIREMENTS / 'constraints.txt'])
     print('installing the other requirements')
-    # A constraint, so that nothing can replace the torch that was chosen.
+    # A constraint keeps pip from replacing the torch that was chosen.
     pin = Path(python).parents[1] / 'torch-constraint.txt'
     pin.write_text(f'torch=={torch_version(python)}\n')
     run([*pip, '-r', REQUIREMENTS / 'develop.txt', '-c', REQUIREMENTS / 'constraints.txt', '-c', pin])
 
 
 def main():
-    """Check the machine, make the environment, build; print what was done."""
+    """Check the machine, create the environment, build, and print what was done."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--venv', default=str(ROOT / '.venv'), help='folder of the environment')
-    parser.add_argument('--torch', default='', help="what to give to pip for torch, such as 'torch==2.13.0'")
-    parser.add_argument('--force', action='store_true', help='install again although nothing changed')
+    parser.add_argument('--torch', default='', help="what pip installs for torch, such as 'torch==2.13.0'")
+    parser.add_argument('--force', action='store_true', help='install even if nothing changed')
     args = parser.parse_args()
     missing = missing_tools()
     for line in missing:
@@ -132,7 +126,7 @@ def main():
     stamp = venv / 'setup-stamp.json'
     wanted = fingerprint(args.torch)
     done = json.loads(stamp.read_text()) if stamp.is_file() else {}
-    # Without TORCH= whatever torch was chosen before stays, so that `make test` does not undo the choice.
+    # Without TORCH= the earlier choice counts, so that `make test` does not undo it.
     current = done.get('fingerprint') in (wanted, args.torch == '' and fingerprint(done.get('torch', '')))
     python = make_environment(venv)
     if args.force or not current:

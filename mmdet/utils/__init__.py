@@ -1,14 +1,20 @@
-"""Helpers that know nothing of torch or of the rest of the project."""
+"""Helpers that import neither torch nor the rest of the package."""
 
+from .errors import UserError, cli_main, suggest
+from .io import atomic_open, atomic_write_text
 from .lazy import attach
+from .names import IMAGE_SUFFIXES, natural_key
+from .progress import Progress, format_seconds
 
-__getattr__, __dir__, __all__ = attach(
-    __name__,
-    {
-        'errors': ('UserError', 'cli_main', 'suggest'),
-        'io': ('atomic_open', 'atomic_write_text'),
-        'lazy': ('attach',),
-        'names': ('IMAGE_SUFFIXES', 'natural_key'),
-        'progress': ('Progress', 'format_seconds'),
-    },
-)
+__all__ = [
+    'IMAGE_SUFFIXES',
+    'Progress',
+    'UserError',
+    'atomic_open',
+    'atomic_write_text',
+    'attach',
+    'cli_main',
+    'format_seconds',
+    'natural_key',
+    'suggest',
+]

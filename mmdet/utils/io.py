@@ -1,22 +1,24 @@
-"""Writing files so that a crash never leaves half of one under its final name."""
+"""Atomic writes: a crash never leaves an incomplete file under its final name."""
 
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 @contextlib.contextmanager
-def atomic_open(path, mode='w', **kwargs):
+def atomic_open(path: str | Path, mode: str = 'w', **kwargs) -> Iterator[IO]:
     """Open a temporary file beside ``path`` and rename it to ``path`` when the block ends without an error.
 
     Args:
-        path (str | Path): final name; missing parent folders are created.
-        mode (str): ``'w'`` or ``'wb'``.
+        path: final name; missing parent folders are created.
+        mode: ``'w'`` or ``'wb'``.
         **kwargs: passed to :func:`open`, such as ``encoding``.
 
     Yields:
-        IO: the open temporary file. After an exception it is removed and ``path`` keeps its old content.
+        The open temporary file. After an exception it is removed, and ``path`` keeps its old content.
     """
     if mode not in ('w', 'wb'):
         raise ValueError(f"atomic_open: mode must be 'w' or 'wb', got {mode!r}")
@@ -24,10 +26,10 @@ def atomic_open(path, mode='w', **kwargs):
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp')
-    except OSError as error:  # of the file that was asked for, not of a name nobody knows
+    except OSError as error:  # name the file that was asked for, not the temporary one
         raise type(error)(error.errno, error.strerror, str(path)) from None
     try:
-        # mkstemp makes private files; results are meant to be read by others like any file of the user.
+        # mkstemp makes files private; give this one the permissions of any new file.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
@@ -44,7 +46,7 @@ def atomic_open(path, mode='w', **kwargs):
         raise
 
 
-def atomic_write_text(path, text):
-    """Write ``text`` (UTF-8) to ``path`` by way of :func:`atomic_open`."""
+def atomic_write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, atomically."""
     with atomic_open(path) as file:
         file.write(text)

@@ -1,4 +1,4 @@
-"""Lazy package attributes (PEP 562), so that importing a package costs nothing until a name is used."""
+"""Lazy package attributes (PEP 562), for packages that must be importable without torch."""
 
 import importlib
 
@@ -8,14 +8,13 @@ def attach(package, exports):
 
     Args:
         package (str): ``__name__`` of the package.
-        exports (dict[str, Sequence[str]]): submodule name -> names it provides. A submodule listed with
-            no names is itself importable as an attribute.
+        exports (dict[str, Sequence[str]]): submodule -> names it provides. The submodules are attributes too.
 
     Returns:
         tuple: ``(__getattr__, __dir__, __all__)`` to assign in the package's ``__init__``.
     """
     owner = {name: sub for sub, names in exports.items() for name in names}
-    submodules = set(exports)
+    submodules = {name.partition('.')[0] for name in exports}
     public = sorted(set(owner) | submodules)
 
     def __getattr__(name):

@@ -15,12 +15,13 @@ def format_seconds(seconds):
 class Progress:
     """Count finished steps and print rate and time left to stderr.
 
-    On a terminal one line is redrawn; elsewhere a line is printed every ``interval`` seconds, so that logs
-    stay short. Used in a ``with`` block, the last line says ``stopped`` if an error ends the block.
+    On a terminal one line is redrawn. In a log file a line is printed every ``interval`` seconds, which
+    ``rich.progress`` cannot do; that is why this class exists. In a ``with`` block, the last line says
+    ``stopped`` if an error ends the block.
 
     Args:
         total (int | None): number of steps, if known.
-        label (str): what is being counted, such as ``'frames'``.
+        label (str): what is counted, such as ``'frames'``.
         interval (float): seconds between two lines where the output is not a terminal.
         stream (IO | None): where to print; stderr by default.
     """
@@ -32,11 +33,11 @@ class Progress:
         self.interval = 0.2 if self.stream.isatty() else interval
         self.done = 0
         self._start = self._last = time.monotonic()
-        self._printed = None  # count of the last whole line
+        self._printed = None  # count in the last complete line
         self._closed = False
 
     def update(self, n=1):
-        """Count ``n`` more finished steps and print if it is time to."""
+        """Count ``n`` more finished steps and print if the interval has passed."""
         self.done += n
         now = time.monotonic()
         if now - self._last >= self.interval:
@@ -48,10 +49,10 @@ class Progress:
                 self._printed = self.done
 
     def close(self, finished=True):
-        """Print the final count, unless the last line has said it; a second call does nothing.
+        """Print the final count unless the last line shows it. A second call does nothing.
 
         Args:
-            finished (bool): False if the work was cut off: the line says ``stopped``.
+            finished (bool): False if the work was interrupted; the line then says ``stopped``.
         """
         if self._closed:
             return
@@ -62,7 +63,7 @@ class Progress:
             self._print(end='\n', note='')
 
     def _print(self, end, note=None):
-        """Print one line; ``note`` takes the place of the time left."""
+        """Print one line; ``note`` replaces the time left."""
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / elapsed
         parts = [f'{self.done}' + (f'/{self.total}' if self.total is not None else '') + f' {self.label}']

@@ -1,4 +1,4 @@
-"""tools/setup_env.py: what is missing is named before anything is done, and a torch that is there stays."""
+"""tools/setup_env.py: it lists what is missing before it changes anything, and keeps an installed torch."""
 
 import importlib.util
 import re
@@ -87,7 +87,7 @@ def test_fingerprint_depends_on_requirements_and_the_choice_of_torch(setup_env, 
 
 
 class Calls:
-    """Records commands in place of running them; pip 'installs' torch 2.13.0."""
+    """Records commands instead of running them; pip 'installs' torch 2.13.0."""
 
     def __init__(self, present):
         self.commands, self.present = [], present
@@ -119,7 +119,7 @@ def test_a_torch_that_is_there_stays_unless_another_is_asked_for(
     assert len(torch_commands) == (expected is not None)
     assert expected is None or expected in torch_commands[0]
     assert 'develop.txt' in last
-    # whatever torch is there now is what the other requirements may not replace
+    # the other requirements may not replace the torch that is installed now
     assert (tmp_path / 'torch-constraint.txt').read_text() == f'torch=={calls.present}\n'
 
 

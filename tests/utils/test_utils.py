@@ -187,14 +187,18 @@ def test_progress_redraws_one_line_on_a_terminal():
 
 def test_lazy_packages_import_their_parts_on_first_use():
     code = (
-        'import sys, mmdet.utils\n'
-        'print("mmdet.utils.progress" in sys.modules)\n'
-        'mmdet.utils.Progress\n'
-        'print("mmdet.utils.progress" in sys.modules)\n'
-        'try:\n    mmdet.utils.nothing\nexcept AttributeError as error:\n    print(error)\n'
+        'import sys, mmdet.evaluation as package\n'
+        'print("mmdet.evaluation.ap.ytvos" in sys.modules)\n'
+        'package.YTVOS\n'
+        'print("mmdet.evaluation.ap.ytvos" in sys.modules)\n'
+        'try:\n    package.nothing\nexcept AttributeError as error:\n    print(error)\n'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ['False', 'True', "module 'mmdet.utils' has no attribute 'nothing'"]
+    assert done.stdout.splitlines() == [
+        'False',
+        'True',
+        "module 'mmdet.evaluation' has no attribute 'nothing'",
+    ]
 
 
 def test_natural_order():
