@@ -1,5 +1,7 @@
 """Datasets, transforms and samplers."""
 
+from mmdet.utils import import_submodules
+
 from .base import DetDataset
 from .coco import Coco2017Dataset, CocoDataset, CocoPseudoPairs
 from .samplers import GroupSampler, SampleIndex, VideoBatchSampler, VideoSampler
@@ -41,3 +43,5 @@ __all__ = [
     'YouTubeVIS2019Dataset',
     'YouTubeVIS2021Dataset',
 ]
+
+import_submodules(__name__)  # registers what a new file in this folder defines

@@ -1,5 +1,7 @@
 """Running a training: checkpoints, resuming, hooks, the training loop and the upgrade of 2019 configs."""
 
+from mmdet.utils import import_submodules
+
 from . import checkpoint, hooks, loops, optim, runner
 from .checkpoint import load_weights, read_checkpoint, trusting, write_checkpoint
 from .hooks import CheckpointHook, ClassCountHook, NonFiniteLossHook, check_class_counts
@@ -26,3 +28,5 @@ __all__ = [
     'trusting',
     'write_checkpoint',
 ]
+
+import_submodules(__name__)  # registers what a new file in this folder defines

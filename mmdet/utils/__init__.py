@@ -3,6 +3,7 @@
 from .errors import UserError, cli_main, suggest
 from .io import atomic_open, atomic_write_text
 from .lazy import attach
+from .modules import import_submodules
 from .names import IMAGE_SUFFIXES, natural_key
 from .progress import Progress, format_seconds
 
@@ -15,6 +16,7 @@ __all__ = [
     'attach',
     'cli_main',
     'format_seconds',
+    'import_submodules',
     'natural_key',
     'suggest',
 ]

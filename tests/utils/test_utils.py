@@ -201,6 +201,22 @@ def test_lazy_packages_import_their_parts_on_first_use():
     ]
 
 
+def test_every_module_below_a_package_is_imported(tmp_path, monkeypatch):
+    (tmp_path / 'room/inner').mkdir(parents=True)
+    call = 'from mmdet.utils import import_submodules\nimport_submodules(__name__)\n'
+    for name, text in {
+        'room/__init__.py': call,
+        'room/inner/__init__.py': '',
+        'room/inner/new.py': '',
+    }.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module('room')
+    assert 'room.inner.new' in sys.modules
+    for name in ('room', 'room.inner', 'room.inner.new'):
+        sys.modules.pop(name)
+
+
 def test_natural_order():
     assert sorted(['f10', 'f9', 'f09', '1', 'a'], key=natural_key) == ['1', 'a', 'f09', 'f9', 'f10']
     assert sorted(['F10', 'f9', '\u00b2', 'F1'], key=natural_key) == ['F1', 'f9', 'F10', '\u00b2']
