@@ -16,7 +16,7 @@ ALLOWED = {
     'registry': set(),
     'version': set(),
     'utils': set(),
-    '__init__': {'utils', 'version'},
+    '__init__': {'version'},
     'ops': {'utils'},
     'structures': {'ops', 'utils'},
     'media': {'utils'},

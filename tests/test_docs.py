@@ -1,5 +1,7 @@
 """The documents: keys they must name, links that must lead somewhere, commands and code that must work."""
 
+import importlib.machinery
+import importlib.util
 import re
 import subprocess
 import sys
@@ -12,10 +14,13 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmdet.apis import load_config
-from mmdet.registry import DATASETS, MODELS, TASK_UTILS
+from mmdet.apis import build_runner, load_config
+from mmdet.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, TASK_UTILS, TRANSFORMS
+from tests.test_architecture import ALLOWED
+from tests.test_architecture import EVERYTHING as ALL_ROOMS
 
 ROOT = Path(__file__).resolve().parents[1]
+ARCHITECTURE = (ROOT / 'docs/architecture.md').read_text()
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
 TOP = ('Variables', 'Top level', 'Other keys')
 
@@ -185,6 +190,72 @@ def test_documented_tracker_follows_overlap(extended):
     assert tracker.track('a', 2, boxes.flip(0) + 1, *unused).tolist() == [2, 3]
     tracker.reset('a')
     assert tracker.track('a', 0, boxes, *unused).tolist() == [0, 1]
+
+
+def recipes():
+    """Dotted names and code of the Python files of docs/architecture.md, but for the one to be compiled."""
+    blocks = re.findall(r'^```python\n# (mmdet/\S+)\.py\n(.*?)^```', ARCHITECTURE, re.DOTALL | re.MULTILINE)
+    return {path.replace('/', '.'): code for path, code in blocks}
+
+
+@pytest.fixture
+def recipe_modules():
+    """The recipes, as if their files were where their first lines say."""
+    found = {}
+    for name, code in recipes().items():
+        module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, None))
+        exec(compile(code, name, 'exec'), module.__dict__)
+        found[name] = module
+    yield found
+    for registry in (MODELS, TASK_UTILS, DATASETS, TRANSFORMS, METRICS, HOOKS, LOOPS):
+        for key, part in list(registry.module_dict.items()):
+            if part.__module__ in found:
+                registry.module_dict.pop(key)
+
+
+def test_the_recipes_train_and_validate_together(recipe_modules, synthetic, tmp_path):
+    config = load_config(ROOT / 'configs/masktrack_rcnn_demo_synthetic.py')
+    config.model.backbone = dict(type='TinyNet')
+    config.model.neck.in_channels = [32] * 4
+    config.model.track_head.type = 'ConvTrackHead'
+    config.model.tracker = dict(type='AppearanceTracker')
+    for loader in (config.train_dataloader, config.val_dataloader):
+        loader.dataset.data_root = f'{synthetic}/'
+    config.train_dataloader.dataset.pipeline.insert(-1, dict(type='ChannelSwap'))
+    config.val_evaluator = [dict(type='TrackCount')]
+    config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+    config.randomness = dict(seed=0)
+    config.custom_hooks = [dict(type='MatchAccuracyHook', least=101.0)]
+    config.train_cfg = dict(type='StopAtAccuracyLoop', max_epochs=2, limit=0.0, val_interval=1)
+    config.work_dir = str(tmp_path / 'work')
+    runner = build_runner(config, validate=True)
+    runner.train()
+    assert runner.epoch == 1  # the loop stopped it
+    log = next((tmp_path / 'work').glob('*/*.log')).read_text()
+    assert 'count/tracks' in log and 'is below 101.0%' in log
+
+
+def test_the_recipe_of_a_similarity_gives_logits(recipe_modules):
+    head = MODELS.build({'type': 'ScaledTrackHead', 'in_channels': 4, 'fc_out_channels': 8})
+    logits = head.similarity(torch.eye(2), torch.eye(2))
+    torch.testing.assert_close(logits, torch.tensor([[0.0, 10.0, 0.0], [0.0, 0.0, 10.0]]))
+
+
+def test_the_recipe_of_a_dataset_gives_pairs(recipe_modules, tmp_path):
+    (tmp_path / 'boxes.txt').write_text('0.png 1 5 20 15\n1.png 2 5 20 15\n')
+    dataset = DATASETS.build({'type': 'MovingBox', 'data_root': str(tmp_path), 'ann_file': 'boxes.txt'})
+    frames = dataset[0]['frames']
+    assert [frame['frame_id'] for frame in frames] == [0, 1]
+    assert frames[1]['instances'][0]['bbox'] == [2.0, 5.0, 21.0, 19.0]
+
+
+def test_the_import_table_of_the_page_is_the_one_that_is_tested():
+    rows = re.findall(r'^\| (`.+?) \| (.+?) \|$', ARCHITECTURE.split('## Where to add')[0], re.MULTILINE)
+    table = {}
+    for rooms, allowed in rows:
+        for room in re.findall(r'`(\w+)`', rooms):
+            table[room] = ALL_ROOMS if allowed == 'everything' else set(re.findall(r'`(\w+)`', allowed))
+    assert table == {room: allowed for room, allowed in ALLOWED.items() if room != '__init__'}
 
 
 def test_tests_named_in_conventions_exist():
