@@ -19,7 +19,7 @@ def parse_args(argv=None):
         description='Make a synthetic dataset in YouTube-VIS format.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument('out', help='folder to make')
+    parser.add_argument('out', help='folder to create')
     parser.add_argument('--train-videos', type=int, default=40)
     parser.add_argument('--val-videos', type=int, default=8)
     parser.add_argument('--frames', type=int, default=12, help='frames per video')
@@ -30,7 +30,7 @@ def parse_args(argv=None):
         '--categories', type=int, default=5, help=f'number of categories, up to {len(SHAPES)}'
     )
     parser.add_argument('--quality', type=int, default=95, help='of the JPEG files')
-    parser.add_argument('--overwrite', action='store_true', help='replace a folder that holds something else')
+    parser.add_argument('--overwrite', action='store_true', help='replace a folder with other content')
     return parser.parse_args(argv)
 
 

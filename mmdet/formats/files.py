@@ -3,11 +3,8 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
+from mmdet.media import image_size
 from mmdet.utils import UserError, natural_key
-
-ORIENTATION = 0x0112  # the EXIF tag
 
 
 def existing_folder(path, what):
@@ -43,20 +40,6 @@ def files_by_stem(folder, suffixes):
                 raise UserError(f'{folder}: {found[path.stem].name} and {path.name} are the same frame')
             found[path.stem] = path
     return found
-
-
-def image_size(path):
-    """(height, width) of an image, from its head; ``UserError`` if it is none.
-
-    A camera's mark that the image is to be turned (EXIF) counts, as it does when frames are read.
-    """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f'image {path} cannot be read: {error}') from None
-    return (width, height) if turned else (height, width)
 
 
 def check_images(images, videos):

@@ -7,12 +7,13 @@ such an id; a sequence is a folder of these (Voigtlaender et al., "MOTS", arXiv 
 
 from pathlib import Path, PurePosixPath
 
+from mmdet.media import image_size
 from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError
 
 from .builder import DatasetBuilder
 from .export_masks import paint
-from .files import existing_folder, files_by_stem, image_size, video_name
+from .files import existing_folder, files_by_stem, video_name
 from .indexed_png import read_indexed_png, split_objects
 from .tracks import read_tracks
 

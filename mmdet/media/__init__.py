@@ -1,6 +1,6 @@
 """Images and videos on disk: one reader and one writer of each."""
 
-from .image import jpeg_is_complete, read_image, write_image
+from .image import image_size, jpeg_is_complete, read_image, write_image
 from .video import VideoReader, VideoWriter
 
-__all__ = ['VideoReader', 'VideoWriter', 'jpeg_is_complete', 'read_image', 'write_image']
+__all__ = ['VideoReader', 'VideoWriter', 'image_size', 'jpeg_is_complete', 'read_image', 'write_image']

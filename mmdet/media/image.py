@@ -4,18 +4,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from mmdet.utils import UserError, atomic_open
 
 _JPEG_PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}
+_EXIF_ORIENTATION = 0x0112
 
 
-def jpeg_is_complete(data):
+def jpeg_is_complete(data: bytes) -> bool:
     """Whether a JPEG file reaches its end marker.
 
-    OpenCV fills what is missing of a truncated file with gray and says nothing. Inside the coded image the
-    two bytes of the end marker cannot occur, so they are looked for behind the first start-of-scan header (a
-    preview inside the metadata has markers of its own).
+    OpenCV fills the missing part of a truncated file with gray, without an error. The two bytes of the end
+    marker cannot occur inside the coded image, so the search starts at the first start-of-scan header. It
+    skips the metadata, where a preview may have an end marker too.
     """
     position = 2
     while position + 4 <= len(data):
@@ -33,14 +35,14 @@ def jpeg_is_complete(data):
     return False
 
 
-def read_image(path):
-    """Read an image as OpenCV does (EXIF rotation applied).
+def read_image(path: str | Path) -> np.ndarray:
+    """Read an image with OpenCV; an EXIF rotation is applied.
 
     Returns:
         np.ndarray: uint8 (H, W, 3) BGR.
 
     Raises:
-        UserError: the file is missing, not an image, or cut off.
+        UserError: the file is missing, truncated, or not an image.
     """
     try:
         with open(path, 'rb') as file:
@@ -61,15 +63,35 @@ def read_image(path):
         raise UserError(f'frame {path} is truncated: its {len(data)} bytes stop before the end of the image')
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise UserError(f'frame {path} is not an image OpenCV can read, or is damaged')
+        raise UserError(f'frame {path} is not an image that OpenCV can read, or is damaged')
     return image
 
 
-def write_image(path, image, quality=92):
-    """Write an image by way of a temporary file; the suffix names the format.
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of an image as :func:`read_image` returns it; only its header is read.
 
     Raises:
-        UserError: if OpenCV cannot write the format.
+        UserError: the file is missing or not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            rotated = image.getexif().get(_EXIF_ORIENTATION) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UserError(f'image {path} cannot be read: {error}') from None
+    return (width, height) if rotated else (height, width)
+
+
+def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
+    """Write an image atomically; missing folders are created.
+
+    Args:
+        path (str | Path): file; its suffix selects the format.
+        image (np.ndarray): uint8 (H, W, 3) BGR.
+        quality (int): of JPEG, from 1 to 100.
+
+    Raises:
+        UserError: OpenCV does not support the format.
     """
     path = Path(path)
     try:
@@ -77,6 +99,6 @@ def write_image(path, image, quality=92):
     except cv2.error:
         done = False
     if not done:
-        raise UserError(f'{path}: OpenCV writes no images with the ending {path.suffix!r}')
+        raise UserError(f'{path}: OpenCV cannot write images with the ending {path.suffix!r}')
     with atomic_open(path, 'wb') as file:
         file.write(data.tobytes())

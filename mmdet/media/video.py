@@ -1,4 +1,4 @@
-"""Reading frames of a video file or folder and writing videos, frame by frame."""
+"""Reading and writing videos, frame by frame."""
 
 import contextlib
 import os
@@ -9,30 +9,32 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmdet.utils.errors import UserError
-from mmdet.utils.names import IMAGE_SUFFIXES, natural_key
+from mmdet.utils import IMAGE_SUFFIXES, UserError, natural_key
 
-# What OpenCV's wheels encode. Browsers play VP8; they would play VP9, but that takes several times as long.
+from .image import read_image
+
+# Codecs that OpenCV's wheels can write. Browsers play VP8 and VP9; VP9 takes several times as long.
 CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.avi': 'MJPG'}
 
 
 class VideoReader:
-    """Frames of a video file or of a folder of images, one at a time, turned upright as the file says.
+    """Iterates over the frames of a video file or of a folder of images; rotated videos come upright.
 
     Args:
-        path (str | Path): a video that OpenCV reads, or a folder; a folder's images come in the natural
-            order of their names.
+        path (str | Path): a video that OpenCV can read, or a folder, whose images are read in natural order
+            of their names.
+        default_fps (float): frame rate of a folder, and of a video that does not state its own.
 
     Attributes:
-        fps (float): frames a second; for a folder, ``default_fps``.
-        count (int | None): number of frames, where known before reading.
+        fps (float): frames per second.
+        count (int | None): number of frames, if the file states it.
         read (int): number of frames read so far.
 
     Raises:
-        UserError: if there is nothing to read, or it cannot be read.
+        UserError: there are no frames, or they cannot be read.
     """
 
-    def __init__(self, path, default_fps=6.0):
+    def __init__(self, path: str | Path, default_fps: float = 6.0):
         self.path = Path(path)
         self.read = 0
         self.files = None
@@ -51,7 +53,7 @@ class VideoReader:
         try:
             if not capture.isOpened():
                 raise UserError(
-                    f'{self.path}: not a video that can be read (truncated, or of an unknown format)'
+                    f'{self.path}: not a video that can be read (truncated, or in an unknown format)'
                 )
             fps = capture.get(cv2.CAP_PROP_FPS)
             count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -63,18 +65,11 @@ class VideoReader:
     def __iter__(self):
         """Yield uint8 (H, W, 3) BGR frames."""
         self.read = 0
-        for frame in self._from_files() if self.files is not None else self._from_video():
+        for frame in map(read_image, self.files) if self.files is not None else self._from_video():
             self.read += 1
             yield frame
         if self.read == 0:
             raise UserError(f'{self.path}: no frame could be read')
-
-    def _from_files(self):
-        for file in self.files:
-            frame = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            if frame is None:
-                raise UserError(f'{file}: not an image that can be read')
-            yield frame
 
     def _from_video(self):
         capture = cv2.VideoCapture(str(self.path))
@@ -89,9 +84,9 @@ class VideoReader:
             capture.release()
 
     def missing(self):
-        """Number of frames that the file announces and that could not be read; call it after the last frame.
+        """Number of frames that the file announces but that could not be read; call it after the last frame.
 
-        Some formats only estimate their number of frames, so that a difference of a twentieth counts as none.
+        Some formats only estimate their number of frames, so a difference of up to 5% counts as 0.
         """
         if self.count is None:
             return 0
@@ -101,16 +96,15 @@ class VideoReader:
 
 @contextlib.contextmanager
 def _without_tag_warnings():
-    """Keep OpenCV's remark that webm has no codec tags off the screen; whatever else is printed passes.
+    """Hide OpenCV's message that webm has no codec tags; everything else that is printed passes.
 
-    OpenCV prints it for every webm file, whatever the log level, by C code that only the file descriptor
-    reaches.
+    C code prints it for every webm file at any log level, so only the file descriptor can be redirected.
     """
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
         screen = os.dup(2)
-    except OSError:  # there is no stderr
+    except OSError:  # the process has no stderr
         yield
         return
     with tempfile.TemporaryFile() as caught:
@@ -126,24 +120,24 @@ def _without_tag_warnings():
 
 
 class VideoWriter:
-    """Writes frames to a video as they come; the file appears under its name when it is whole.
+    """Writes frames to a video as they come; the file appears under its name when it is complete.
 
-    Where OpenCV has no encoder for what the name asks for, the next of webm, mp4 and avi takes its place.
+    If OpenCV has no encoder for the requested format, the next of webm, mp4 and avi is written instead.
 
     Args:
         path (str | Path): the video. ``.webm`` (VP8) plays in browsers; ``.mp4`` (MPEG-4 part 2) does not,
-            but is quicker to write and plays in most programs; ``.avi`` is JPEG images.
-        fps (float): frames a second.
-        codec (str | None): four characters, in place of the one that goes with the suffix.
+            but is faster to write and plays in most programs; ``.avi`` holds JPEG images.
+        fps (float): frames per second.
+        codec (str | None): four characters that replace the codec of the suffix.
 
     Attributes:
-        path (Path): where the video is, with the suffix it got.
+        path (Path): the video, with the suffix that was written.
         frames (int): number of frames written.
     """
 
-    def __init__(self, path, fps=6.0, codec=None):
+    def __init__(self, path: str | Path, fps: float = 6.0, codec: str | None = None):
         if not fps > 0:
-            raise UserError(f'{path}: expected more than 0 frames a second, got {fps}')
+            raise UserError(f'{path}: expected more than 0 frames per second, got {fps}')
         self.path = Path(path)
         self.fps = float(fps)
         self.codec = codec
@@ -153,7 +147,7 @@ class VideoWriter:
         self._temporary = None
 
     def _tries(self):
-        """Suffix and codec of what is asked for, then those that may take its place."""
+        """Suffix and codec that were requested, then the alternatives."""
         wanted = self.path.suffix.lower() or '.mp4'
         yield wanted, self.codec or CODECS.get(wanted, CODECS['.mp4'])
         later = list(CODECS)[list(CODECS).index(wanted) + 1 :] if wanted in CODECS else ['.avi']
@@ -161,8 +155,8 @@ class VideoWriter:
 
     def _open(self, width, height):
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.path.parent, os.W_OK):  # OpenCV would blame its encoders
-            raise UserError(f'{self.path}: the folder may not be written to')
+        if not os.access(self.path.parent, os.W_OK):  # OpenCV's error would name its encoders
+            raise UserError(f'{self.path}: the folder is not writable')
         for suffix, codec in self._tries():
             temporary = self.path.with_name(f'.{self.path.stem}.{os.getpid()}.tmp{suffix}')
             fourcc = cv2.VideoWriter_fourcc(*codec)
@@ -177,10 +171,10 @@ class VideoWriter:
         raise UserError(f'{self.path}: OpenCV has no encoder for {names}')
 
     def write(self, frame):
-        """Append a frame, uint8 (H, W, 3) BGR. Odd sides are extended by one pixel, as encoders ask for.
+        """Append a frame, uint8 (H, W, 3) BGR. Odd sides are extended by one pixel, which encoders require.
 
         Raises:
-            UserError: if its size is not that of the first frame, or OpenCV cannot encode videos.
+            UserError: its size differs from that of the first frame, or OpenCV cannot write videos.
         """
         height, width = frame.shape[:2]
         if self._size is None:
@@ -196,7 +190,7 @@ class VideoWriter:
         self.frames += 1
 
     def close(self, keep=True):
-        """Finish the file; with ``keep=False`` it is thrown away. A video without frames leaves no file."""
+        """Finish the file; ``keep=False`` discards it. A video without frames leaves no file."""
         if self._writer is None:
             return
         self._writer.release()

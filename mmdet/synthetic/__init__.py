@@ -1,4 +1,4 @@
-"""Synthetic videos in YouTube-VIS format: textured shapes that move, hide each other and leave."""
+"""Synthetic videos in YouTube-VIS format: textured shapes that move and occlude each other."""
 
 from .generate import generate_dataset, make_video
 from .scene import Scene, Thing

@@ -5,10 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from mmdet.structures.rle import mask_extent
+from mmdet.media import write_image
+from mmdet.structures.rle import counts_to_box, encode_mask, rle_counts
 from mmdet.utils import Progress, UserError, atomic_write_text
 
 from .scene import Scene
@@ -18,25 +18,17 @@ SPLITS = {'train': ('train', 'instances_train_sub.json'), 'val': ('valid', 'inst
 _SPLIT_SEEDS = {'train': 0, 'val': 1}
 
 
-def mask_to_counts(mask):
-    """COCO run lengths of a bool mask (height, width): column-major, beginning with the zeros."""
-    flat = np.asarray(mask, bool).ravel(order='F')
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    counts = np.diff(np.concatenate([[0], changes, [flat.size]])).tolist()
-    return [0, *counts] if flat.size and flat[0] else counts
-
-
 def make_video(seed, split='train', index=0, frames=12, size=(160, 96), difficulty=0.4, categories=5):
-    """Render one video in memory.
+    """Render one video in memory. It depends on nothing but the arguments.
 
     Args:
-        seed (int): seed of the dataset; with ``split`` and ``index`` it decides everything.
+        seed (int): seed of the dataset.
         split (str): 'train' or 'val'; the two never share a random stream.
         index (int): number of the video in its split.
         frames (int): length.
         size (tuple[int, int]): width and height in pixels.
         difficulty (float): in [0, 1], see :class:`Scene`.
-        categories (int): how many of ``SHAPES`` are used.
+        categories (int): number of ``SHAPES`` to use.
 
     Returns:
         tuple: list of uint8 (height, width, 3) BGR images; list of annotation dicts with ``category_id``,
@@ -44,26 +36,26 @@ def make_video(seed, split='train', index=0, frames=12, size=(160, 96), difficul
     """
     rng = np.random.default_rng([seed, _SPLIT_SEEDS[split], index])
     scene = Scene(rng, list(SHAPES)[:categories], tuple(size), frames, difficulty)
-    pictures = []
+    images = []
     tracks = [
         {'category_id': thing.label + 1, 'segmentations': [], 'bboxes': [], 'areas': []}
         for thing in scene.things
     ]
     for frame in range(frames):
-        picture, masks, full = scene.render(frame)
-        pictures.append(picture)
+        image, masks, full = scene.render(frame)
+        images.append(image)
         for track, mask, whole in zip(tracks, masks, full):
             area = int(mask.sum())
-            # A sliver that peeps out from behind another object is no more visible to a person either.
+            # A sliver of an object that is hidden otherwise: a person would not annotate it either.
             if area < max(12, 0.04 * whole):
                 for key in ('segmentations', 'bboxes', 'areas'):
                     track[key].append(None)
                 continue
-            left, top, right, bottom = mask_extent(mask)
-            track['segmentations'].append({'counts': mask_to_counts(mask), 'size': list(mask.shape)})
-            track['bboxes'].append([left, top, right - left + 1, bottom - top + 1])
+            counts = rle_counts(encode_mask(mask))
+            track['segmentations'].append({'counts': counts.tolist(), 'size': list(mask.shape)})
+            track['bboxes'].append(counts_to_box(counts, len(mask)))
             track['areas'].append(area)
-    return pictures, [track for track in tracks if sum(area is not None for area in track['areas']) >= 2]
+    return images, [track for track in tracks if sum(area is not None for area in track['areas']) >= 2]
 
 
 def generate_dataset(
@@ -80,21 +72,21 @@ def generate_dataset(
 ):
     """Write ``{train,valid}/JPEGImages/<video>/<frame>.jpg`` and ``annotations/instances_*_sub.json``.
 
-    The folder appears under its name only when it is complete. A folder that already holds the very same data
-    set is left as it is.
+    The folder appears under its name when it is complete. A folder that already holds the same dataset is
+    kept.
 
     Args:
-        out (str | Path): folder to make.
+        out (str | Path): folder to create.
         train_videos, val_videos (int): number of videos.
         frames, size, seed, difficulty, categories: see :func:`make_video`.
-        overwrite (bool): replace a folder that holds something else.
-        quality (int): of the JPEG files.
+        overwrite (bool): replace a folder with other content.
+        quality (int): of the JPEG files, from 1 to 100.
 
     Returns:
         Path: ``out``.
 
     Raises:
-        UserError: a number out of its range, or ``out`` exists and holds something else.
+        UserError: a number is out of range, or ``out`` exists and has other content.
     """
     settings = {
         'train_videos': train_videos,
@@ -121,7 +113,7 @@ def generate_dataset(
 
 
 def _write(out, settings):
-    """Write everything to a folder beside ``out``, then give it the name ``out``."""
+    """Write everything to a temporary folder, then rename it to ``out``."""
     temporary = out.parent / f'.{out.name}.{os.getpid()}.tmp'
     shutil.rmtree(temporary, ignore_errors=True)
     counts = {'train': settings['train_videos'], 'val': settings['val_videos']}
@@ -169,26 +161,23 @@ def _write_split(root, split, count, settings, progress):
     videos, annotations = [], []
     keys = ('seed', 'frames', 'size', 'difficulty', 'categories')
     for index in range(count):
-        pictures, tracks = make_video(split=split, index=index, **{key: settings[key] for key in keys})
+        images, tracks = make_video(split=split, index=index, **{key: settings[key] for key in keys})
         name = f'{split}_{index:04d}'
-        place = root / folder / 'JPEGImages' / name
-        place.mkdir(parents=True)
-        file_names = []
-        for frame, picture in enumerate(pictures):
-            file_names.append(f'{name}/{frame:05d}.jpg')
-            _write_jpeg(place / f'{frame:05d}.jpg', picture, settings['quality'])
+        file_names = [f'{name}/{frame:05d}.jpg' for frame in range(len(images))]
+        for file_name, image in zip(file_names, images):
+            write_image(root / folder / 'JPEGImages' / file_name, image, settings['quality'])
             progress.update()
         videos.append(
             {
                 'id': index + 1,
                 'width': width,
                 'height': height,
-                'length': len(pictures),
+                'length': len(images),
                 'file_names': file_names,
             }
         )
         for track in tracks:
-            shape = {'height': height, 'width': width, 'length': len(pictures)}
+            shape = {'height': height, 'width': width, 'length': len(images)}
             annotations.append(dict(id=len(annotations) + 1, video_id=index + 1, iscrowd=0, **shape, **track))
     content = {
         'info': {'description': 'synthetic videos in YouTube-VIS format', 'settings': settings},
@@ -198,10 +187,3 @@ def _write_split(root, split, count, settings, progress):
     }
     (root / folder / 'JPEGImages').mkdir(parents=True, exist_ok=True)
     atomic_write_text(root / 'annotations' / ann_name, json.dumps(content))
-
-
-def _write_jpeg(path, picture, quality):
-    ok, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not ok:
-        raise RuntimeError(f'OpenCV could not encode {path}')
-    path.write_bytes(data.tobytes())

@@ -1,4 +1,4 @@
-"""One synthetic video: what is in it, how it moves, how a frame of it looks."""
+"""One synthetic video: its objects, their motion, and the rendering of its frames."""
 
 import dataclasses
 
@@ -12,8 +12,8 @@ from .textures import PATTERNS, background, hsv_to_bgr, pattern_field
 class Thing:
     """One moving object. Lengths are in pixels, times in frames, angles in radians.
 
-    ``excursion`` is ``(start, end, dx, dy)``: between these frames the object goes to its place plus
-    (dx, dy), which lies outside the image, and comes back; ``None`` for an object that stays.
+    ``excursion`` is ``(start, end, dx, dy)``: between these frames the object moves by (dx, dy), out of the
+    image, and comes back. None for an object that stays.
     """
 
     label: int
@@ -27,7 +27,7 @@ class Thing:
     excursion: tuple | None
     colors: tuple  # two BGR colors
     pattern: tuple  # (name, frequency, phase)
-    extent: tuple = (0.0, 0.0)  # (width, height) of the image, whose edges the drift bounces off
+    extent: tuple = (0.0, 0.0)  # (width, height) of the image; the drift is reflected at its edges
 
     def pose(self, frame):
         """Center x, y, radius and angle at a frame."""
@@ -47,14 +47,14 @@ class Thing:
 
 
 def _bounce(position, length, margin=0.12):
-    """Fold a coordinate into the image as if it were reflected at its edges (less a margin)."""
+    """Reflect a coordinate at the edges of the image, moved inwards by a margin."""
     low, high = margin * length, (1 - margin) * length
     offset = (position - low) % (2 * (high - low))
     return low + min(offset, 2 * (high - low) - offset)
 
 
 def _draw_start(rng, size, others, difficulty):
-    """A place to start from: of some candidates the farthest from ``others``."""
+    """Start position: of several random candidates the one farthest from ``others``."""
     candidates = rng.random((1 + int(round(7 * (1 - difficulty))), 2)) * 0.7 + 0.15
     candidates = candidates * np.asarray(size, np.float64)
     if not others:
@@ -65,7 +65,7 @@ def _draw_start(rng, size, others, difficulty):
 
 
 def draw_thing(rng, label, shape, size, frames, difficulty, others=(), twin=None):
-    """Draw the properties of one object; ``twin`` is one of ``others`` whose looks and size it takes over."""
+    """Draw the properties of one object, with the appearance and size of ``twin`` (one of ``others``) if given."""
     short = min(size)
     uniform = lambda low, high: low + (high - low) * rng.random()  # noqa: E731
     radius = short * uniform(0.13 + 0.03 * (1 - difficulty), 0.26 - 0.06 * difficulty)
@@ -78,7 +78,7 @@ def draw_thing(rng, label, shape, size, frames, difficulty, others=(), twin=None
     if rng.random() < 1 - difficulty:
         spin = (uniform(-0.35, 0.35), 0.4 * spin[1])  # mostly upright
     breath = (uniform(0.02, 0.08 + 0.35 * difficulty), uniform(0.08, 0.25), 2 * np.pi * rng.random())
-    # The category decides the hue in easy videos and says nothing about it in hard ones.
+    # The category determines the hue in easy videos; in hard ones it is independent of the hue.
     names = list(SHAPES)
     hue = (names.index(shape) * 0.382 + uniform(-0.5, 0.5) * (0.08 + 0.92 * difficulty)) % 1.0
     saturation, value = uniform(0.65, 0.95) - 0.25 * difficulty * rng.random(), uniform(0.75, 1.0)
@@ -94,7 +94,7 @@ def draw_thing(rng, label, shape, size, frames, difficulty, others=(), twin=None
 
 
 def _draw_excursion(rng, start, radius, size, frames, difficulty):
-    """When and where an object leaves the image and comes back, or None."""
+    """The ``excursion`` of an object, see :class:`Thing`; None for an object that stays in the image."""
     leaves, begin, length, side = rng.random(4)
     if leaves >= 0.1 + 0.4 * difficulty or frames < 6:
         return None
@@ -112,12 +112,13 @@ class Scene:
     """A video that can be rendered frame by frame.
 
     Args:
-        rng (np.random.Generator): every choice comes from it.
+        rng (np.random.Generator): source of all random choices.
         categories (Sequence[str]): names from ``SHAPES``; an object's label is an index into it.
         size (tuple[int, int]): width and height in pixels.
         frames (int): length of the video.
-        difficulty (float): from 0 (few large upright objects, a color for each category) to 1 (many small,
-            fast, turning ones that look alike, hide each other, leave, and stand out less).
+        difficulty (float): from 0 (few large upright objects, one color per category) to 1 (many small,
+            fast, rotating objects that look alike, occlude each other, leave the image, and have less
+            contrast).
     """
 
     def __init__(self, rng, categories, size, frames, difficulty):
@@ -127,7 +128,7 @@ class Scene:
         for _ in range(count):  # later things are in front of earlier ones
             label = int(rng.random() * len(categories))
             twin = None
-            if self.things and rng.random() < 0.15 + 0.45 * difficulty:  # a look-alike of one category
+            if self.things and rng.random() < 0.15 + 0.45 * difficulty:  # another object of a category
                 other = self.things[int(rng.random() * len(self.things))]
                 label, twin = other.label, other if rng.random() < 0.3 + 0.5 * difficulty else None
             thing = draw_thing(rng, label, categories[label], size, frames, difficulty, self.things, twin)
@@ -145,27 +146,27 @@ class Scene:
         """Draw one frame.
 
         Returns:
-            tuple: image uint8 (height, width, 3) BGR; visible masks, a bool (height, width) array for each
-            of ``self.things``; pixels each would show if no other one hid it.
+            tuple: image uint8 (height, width, 3) BGR; visible masks, one bool (height, width) array for each
+            of ``self.things``; number of pixels each would have without occlusion.
         """
         width, height = self.size
-        picture = self._shifted_backdrop(frame)
+        image = self._shifted_backdrop(frame)
         masks, full = [], []
         for thing in self.things:
             mask = np.zeros((height, width), bool)
-            self._paint(picture, mask, thing, frame)
+            self._paint(image, mask, thing, frame)
             for below in masks:
                 below &= ~mask
             masks.append(mask)
             full.append(int(mask.sum()))
         depth, speed, phase = self.flicker
-        picture *= 1 + depth * np.sin(speed * frame + phase)
+        image *= 1 + depth * np.sin(speed * frame + phase)
         noise_rng = np.random.default_rng([self._noise_seed, frame])
-        picture += self.noise * (noise_rng.random(picture.shape) + noise_rng.random(picture.shape) - 1)
-        return np.clip(np.floor(picture + 0.5), 0, 255).astype(np.uint8), masks, full
+        image += self.noise * (noise_rng.random(image.shape) + noise_rng.random(image.shape) - 1)
+        return np.clip(np.floor(image + 0.5), 0, 255).astype(np.uint8), masks, full
 
     def _shifted_backdrop(self, frame):
-        """The part of the backdrop the camera sees; it pans by fractions of a pixel."""
+        """The visible part of the backdrop; the camera pans by fractions of a pixel."""
         width, height = self.size
         x, y = self._margin + self.pan * (frame - self.frames / 2)
         x0, y0 = int(np.floor(x)), int(np.floor(y))
@@ -174,11 +175,11 @@ class Scene:
         rows = part[:-1] * (1 - fy) + part[1:] * fy
         return rows[:, :-1] * (1 - fx) + rows[:, 1:] * fx
 
-    def _paint(self, picture, mask, thing, frame):
-        """Paint one object with its shadow over ``image`` and set the pixels it covers in ``mask``."""
+    def _paint(self, image, mask, thing, frame):
+        """Paint one object with its shadow on ``image`` and set its pixels in ``mask``."""
         width, height = self.size
         cx, cy, radius, angle = thing.pose(frame)
-        # Rounding the pose keeps outlines the same on machines whose sine differs in the last bit.
+        # Rounding the pose keeps outlines equal on machines whose sine differs in the last bit.
         cx, cy, radius, angle = (round(float(value) * 4096) / 4096 for value in (cx, cy, radius, angle))
         offset = 0.16 * radius
         reach = 1.2 * radius + 2 * offset + 2
@@ -190,7 +191,7 @@ class Scene:
         dx, dy = (dx - cx) / radius, (dy - cy) / radius
         cos, sin = np.cos(angle), np.sin(angle)
         distance = SHAPES[thing.shape]
-        patch = picture[y0:y1, x0:x1]
+        patch = image[y0:y1, x0:x1]
 
         sx, sy = dx - 0.16 * np.cos(self.light), dy - 0.16 * np.sin(self.light)
         shadow = np.clip(0.5 - distance(cos * sx + sin * sy, -sin * sx + cos * sy) / 0.3, 0, 1)

@@ -1,6 +1,6 @@
-"""Shapes as signed distance functions, so that outlines are smooth at every size without any drawing library.
+"""Shapes as signed distance functions, which give smooth outlines at every size.
 
-Every function takes the coordinates ``u, v`` (float arrays of one shape, in units of the object's radius, v
+Each function takes coordinates ``u, v`` (float arrays of equal shape, in units of the object's radius, v
 pointing down) and returns the distance to the outline in the same unit: negative inside, positive outside.
 """
 

@@ -1,4 +1,4 @@
-"""Colors and textures computed from numbers alone (no files, no drawing library)."""
+"""Procedural colors and textures."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def value_noise(rng, height, width, cells, octaves=4):
         rng (np.random.Generator): source of the grid values.
         height, width (int): size in pixels.
         cells (float): number of grid cells along the longer edge in the first octave.
-        octaves (int): number of layers.
+        octaves (int): number of octaves.
     """
     total = np.zeros((height, width))
     weight_sum = 0.0
@@ -40,7 +40,7 @@ def _smooth(t):
 
 
 def background(rng, height, width, difficulty):
-    """A textured backdrop (height, width, 3) float64 BGR: two muted colors mixed by noise, with fine grain.
+    """A textured backdrop, float64 (height, width, 3) BGR: two muted colors mixed by noise, with fine grain.
 
     A higher difficulty gives more saturated colors, more contrast and finer structure.
     """
@@ -67,7 +67,7 @@ PATTERNS = ('plain', 'stripes', 'checks', 'dots', 'rings')
 
 
 def pattern_field(name, u, v, frequency, phase):
-    """How much of the second color (0 to 1) a pattern has at object coordinates ``u, v``.
+    """Share of the second color, from 0 to 1, at object coordinates ``u, v``.
 
     Args:
         name (str): one of ``PATTERNS``.

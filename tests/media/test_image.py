@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet.media import jpeg_is_complete, read_image
+from mmdet.media import image_size, jpeg_is_complete, read_image
 from mmdet.utils import UserError
 
 
@@ -76,5 +76,5 @@ def test_a_turned_camera_turns_the_image(tmp_path):
     path = tmp_path / 'a.jpg'
     path.write_bytes(data[:2] + b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif + data[2:])
     turned = read_image(str(path))
-    assert turned.shape == (40, 24, 3)
+    assert turned.shape == (40, 24, 3) and image_size(path) == (40, 24)
     assert turned[32:].min() > 200 and turned[:28].max() < 60  # bright at the bottom
