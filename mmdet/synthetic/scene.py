@@ -65,7 +65,7 @@ def _draw_start(rng, size, others, difficulty):
 
 
 def draw_thing(rng, label, shape, size, frames, difficulty, others=(), twin=None):
-    """Draw the properties of one object, with the appearance and size of ``twin`` (one of ``others``) if given."""
+    """Draw the properties of one object; it looks like ``twin``, one of ``others``, if given."""
     short = min(size)
     uniform = lambda low, high: low + (high - low) * rng.random()  # noqa: E731
     radius = short * uniform(0.13 + 0.03 * (1 - difficulty), 0.26 - 0.06 * difficulty)
