@@ -10,10 +10,10 @@ from mmdet.registry import MODELS
 
 @MODELS.register_module()
 class DataPreprocessor(BaseDataPreprocessor):
-    """Normalize images, pad them to one size with zeros, and pad their masks alike (semantics A28).
+    """Normalize images, pad them to one size with zeros, and pad their masks alike.
 
-    Zeros are added after normalization: the padding has the mean color. Images of a batch may differ in
-    size; each is padded at the bottom and on the right.
+    Zeros are added after normalization: the padding has the mean color (docs/conventions.md, "Images").
+    Images of a batch may differ in size; each is padded at the bottom and on the right.
 
     Args:
         mean, std (Sequence[float]): one number a channel, in the order the network sees them.

@@ -2,7 +2,7 @@
 
 Boxes are xyxy float tensors. ``offset=1``, the default, is the convention of 2019: corners are inclusive
 pixels and a box is ``x2 - x1 + 1`` wide. ``offset=0`` is the continuous convention of mmdetection 2 and
-later and of torchvision, where a box is ``x2 - x1`` wide. See semantics A1, A2 in ``docs/conventions.md``.
+later and of torchvision, where a box is ``x2 - x1`` wide. See docs/conventions.md, "Inclusive pixels".
 """
 
 import math
@@ -97,7 +97,7 @@ def delta2bbox(
     offset=1,
     clip_shrinking=True,
 ):
-    """Decode deltas to boxes (semantics A2).
+    """Decode deltas to boxes (docs/conventions.md, "Box decoding").
 
     Args:
         rois (Tensor): (n, 4) reference boxes, xyxy.
@@ -215,6 +215,6 @@ def unscale_bboxes(bboxes, scale_factor):
     """Divide boxes (n, 4 * k) by a scale: a number, or (width scale, height scale).
 
     A division and not a product with the inverse, as float32 results must equal those of 2019 to the bit:
-    mask pasting truncates them to integers (semantics A20, B24).
+    mask pasting truncates them to integers (docs/conventions.md, "Mask pasting").
     """
     return bboxes / _scale_vector(bboxes, scale_factor)

@@ -36,8 +36,8 @@ def mask_targets(masks, boxes, gt_inds, size=28, convention='legacy'):
         boxes (Tensor): (n, 4) xyxy in the same pixels.
         gt_inds (Tensor): (n,) int64, the mask of each box.
         size (int): side of the target.
-        convention (str): see the module. ``'legacy'`` is bit-equal to the 2019 code (semantics A17); a crop
-            without a pixel, on which that code died, is a target of zeros (B20).
+        convention (str): see the module. ``'legacy'`` is bit-equal to the 2019 code; an empty crop, on which
+            that code crashed, gives a target of zeros (docs/conventions.md, "Mask targets").
 
     Returns:
         Tensor: (n, size, size) float32; 0 or 1, or between them for ``'torchvision'``.
@@ -199,7 +199,7 @@ def encode_region(region, x1, y1, height, width):
 
 
 def _legacy_region(prob, box, height, width, threshold):
-    x1, y1, x2, y2 = (int(side) for side in box)  # truncates toward zero (A26)
+    x1, y1, x2, y2 = (int(side) for side in box)  # truncates toward zero
     w, h = max(x2 - x1 + 1, 1), max(y2 - y1 + 1, 1)
     return _resized_region(prob, x1, y1, w, h, height, width, threshold)
 

@@ -1,4 +1,4 @@
-"""Starting from the COCO Mask R-CNN of 2018, as the 2019 code did with its heads cut out by hand (B16)."""
+"""Starting from the COCO Mask R-CNN of 2018, as the 2019 code did with its heads cut out by hand."""
 
 from pathlib import Path
 

@@ -106,7 +106,7 @@ def test_training_sample(number):
     assert [ref_ids.index(i) + 1 if i in ref_ids else 0 for i in ids] == golden['gt_pids'].tolist()
     ignored = ARRAYS[f'tr{number}.gt_bboxes_ignore']
     np.testing.assert_array_equal(sample.ignored_instances.bboxes.numpy(), ignored.reshape(-1, 4))
-    # B3: the original lists the mask of the crowd object too, before those of the boxes; here it is left out.
+    # The original lists the mask of the crowd object too, before those of the boxes; here it is left out.
     shape = expected['gt_masks_shape']
     masks = np.unpackbits(ARRAYS[f'tr{number}.gt_masks'], axis=-1)[..., : shape[2]][len(ignored) :]
     height, width = sample.img_shape
@@ -116,7 +116,7 @@ def test_training_sample(number):
 
 
 def test_video_with_one_usable_frame_is_its_own_reference():
-    """The original dies on it (B4)."""
+    """The original crashes on it."""
     (failed,) = (sample for sample in SAMPLES if 'error' in sample)
     packed = make_dataset(failed)[failed['idx']]
     assert (packed['inputs'][0] == packed['inputs'][1]).all()

@@ -1,4 +1,4 @@
-"""Tracks to json as the 2019 release aggregated them (semantics A27)."""
+"""Tracks to json as the 2019 release aggregated them."""
 
 import json
 

@@ -1,6 +1,6 @@
 """The small trained tracker on three videos, from the PNG files on: boxes, scores, identities, masks.
 
-Only the objects the original kept are compared (semantics D/B9). Masks are equal but for at most one in a
+Only the objects the original kept are compared. Masks are equal but for at most one in a
 hundred, and those overlap by more than 0.97.
 """
 

@@ -1,7 +1,7 @@
 """Identities and memory of the scripted detections, frame by frame, against the 2019 loop.
 
 The original leaves stale duplicates of an identity in its list; only the detection it keeps in the end is
-compared (semantics D/B9).
+compared.
 """
 
 import pytest

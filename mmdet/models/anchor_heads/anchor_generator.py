@@ -138,7 +138,7 @@ class AnchorGenerator:
         return (shifts[:, :, None] + base.to(device)).reshape(-1, 4)
 
     def valid_flags(self, featmap_sizes, pad_shape, device='cpu'):
-        """Which anchors stand on the padded image, and not on what a batch adds to it (semantics A8).
+        """Which anchors stand on the padded image, and not on the padding that a batch adds to it.
 
         Args:
             featmap_sizes (Sequence[tuple[int, int]]): (h, w) of every level.
@@ -158,7 +158,9 @@ class AnchorGenerator:
 
 @TASK_UTILS.register_module()
 class LegacyAnchorGenerator(AnchorGenerator):
-    """Anchors of 2019: inclusive pixels, center ``0.5 * (stride - 1)``, rounded to integers (semantics A3).
+    """Anchors of 2019: inclusive pixels, center ``0.5 * (stride - 1)``, rounded to integers.
+
+    See docs/conventions.md, "Anchors".
 
     Args:
         strides, ratios, scales, base_sizes, scale_major: see :class:`AnchorGenerator`.

@@ -14,7 +14,7 @@ from ..task_modules.samplers import image_generator
 
 @MODELS.register_module()
 class RPNHead(BaseModule):
-    """Proposals from a feature pyramid (Faster R-CNN, section 3.1; FPN, section 4.1; semantics A6, A8, A9).
+    """Proposals from a feature pyramid (Faster R-CNN, section 3.1; FPN, section 4.1).
 
     Args:
         in_channels (int): channels of every input level.
@@ -164,7 +164,7 @@ class RPNHead(BaseModule):
 
     @torch.no_grad()
     def get_proposals(self, cls_scores, bbox_preds, metas, proposal_cfg):
-        """Proposals of every image of a batch (semantics A6).
+        """Proposals of every image of a batch (docs/conventions.md, "Proposals").
 
         Args:
             cls_scores, bbox_preds (list[Tensor]): of :meth:`forward`.

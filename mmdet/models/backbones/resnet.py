@@ -12,7 +12,7 @@ from .blocks import BasicBlock, Bottleneck
 
 @MODELS.register_module()
 class ResNet(BaseModule):
-    """ResNet 18, 34, 50, 101 or 152 (semantics A18).
+    """ResNet 18, 34, 50, 101 or 152 (docs/conventions.md, "Batch normalization").
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.

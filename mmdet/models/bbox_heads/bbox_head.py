@@ -15,10 +15,10 @@ from ..losses import accuracy
 
 @MODELS.register_module()
 class BBoxHead(BaseModule):
-    """Two linear layers on roi features (Fast R-CNN, section 2; semantics A4, A11, A19, A20).
+    """Two linear layers on roi features (Fast R-CNN, section 2).
 
-    The background is column 0 of the classifier and block 0 of the regressor (which is never trained), as in
-    the published weights; class c, 0-based, has column and block c + 1.
+    The background is column 0 of the classifier and block 0 of the regressor (which is never trained); class
+    c, 0-based, has column and block c + 1 (docs/conventions.md, "Background is column 0").
 
     Args:
         num_classes (int): object classes, without background.
@@ -175,9 +175,9 @@ class BBoxHead(BaseModule):
             rescale (bool): divide the boxes by the scale factor, before NMS as in 2019.
 
         Returns:
-            InstanceData: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) 0-based, in class-major order
-            unless ``max_per_img`` was exceeded (A19). Without ``cfg``: ``bboxes`` (K, 4 * (C + 1)) and
-            ``scores`` (K, C + 1).
+            InstanceData: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) 0-based, class by class unless
+            ``max_per_img`` was exceeded (docs/conventions.md, "Order of detections"). Without ``cfg``:
+            ``bboxes`` (K, 4 * (C + 1)) and ``scores`` (K, C + 1).
         """
         boxes = rois[:, -4:]
         scores = F.softmax(cls_score.float(), dim=1)

@@ -12,7 +12,7 @@ from .bbox_head import BBoxHead
 
 @MODELS.register_module()
 class ConvFCBBoxHead(BBoxHead):
-    """Shared convolutions and layers, then a branch of its own for each output (semantics A14).
+    """Shared convolutions and layers, then a branch for each output.
 
     ::
 

@@ -18,7 +18,7 @@ class BaseDetector(BaseModel):
         neck (dict | None): config of the feature pyramid.
         rpn_head (dict): config of the proposal head.
         train_cfg (dict | None): ``rpn`` (how its anchors are assigned and sampled) and ``rpn_proposal`` (how
-            proposals are made in training; None: as in testing, which is what 2019 did, semantics A6).
+            proposals are made in training; None: as in testing, see docs/conventions.md, "Proposals").
         test_cfg (dict | None): ``rpn`` (how proposals are made).
         data_preprocessor (dict | None): config of the preprocessor.
         init_cfg (dict | list | None): initialization.

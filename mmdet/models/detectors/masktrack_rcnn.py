@@ -21,7 +21,7 @@ class MaskTrackRCNN(MaskRCNN):
         track_head (dict): config of the track head.
         tracker (dict): config of the tracker, of ``TASK_UTILS``.
         track_roi_extractor (dict | None): config of the track head's roi extractor; None: that of the boxes,
-            and in training the very features of the box head (semantics A14).
+            and in training the pooled features of the box head.
         kwargs: see :class:`MaskRCNN`.
     """
 
@@ -105,7 +105,7 @@ class MaskTrackRCNN(MaskRCNN):
         return tuple(zip(*(level.chunk(2) for level in feats)))
 
     def track_losses(self, feats, roi_feats, ref_feats, sampled, data_samples):
-        """Learn which object of the reference frame each positive box is (semantics A15).
+        """Learn which object of the reference frame each positive box is.
 
         Negatives have no identity, so only positives are embedded.
 

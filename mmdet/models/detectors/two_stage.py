@@ -44,7 +44,7 @@ class TwoStageDetector(BaseDetector):
 
     @torch.no_grad()
     def sample_rois(self, proposals, data_samples):
-        """Choose the boxes to learn from (semantics A10).
+        """Choose the boxes to learn from.
 
         Args:
             proposals (list[InstanceData]): of each image.
@@ -106,8 +106,8 @@ class TwoStageDetector(BaseDetector):
     def network_boxes(detections, metas, rescale):
         """Detected boxes at the scale of the network input: list of (k, 4).
 
-        2019 multiplies the float32 boxes it had divided before; rois and masks depend on that (semantics
-        A20, A24).
+        The float32 boxes that were divided before are multiplied again, as in 2019: RoIs and masks depend on
+        this round trip (docs/conventions.md, "Mask pasting").
         """
         if not rescale:
             return [found.bboxes for found in detections]

@@ -21,7 +21,7 @@ def reduce_loss(loss, weight=None, reduction='mean', avg_factor=None):
 
     Returns:
         Tensor: a scalar, or the weighted loss for ``'none'``. The mean of no elements is 0, attached to the
-        graph, so that training goes on where there is nothing to learn (semantics D/B1).
+        graph, so that training goes on where there is nothing to learn.
 
     Raises:
         ValueError: for ``avg_factor`` with ``'sum'``.

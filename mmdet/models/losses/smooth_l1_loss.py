@@ -47,7 +47,7 @@ class _RegressionLoss(nn.Module):
 
 @MODELS.register_module()
 class SmoothL1Loss(_RegressionLoss):
-    """``0.5 d^2 / beta`` below ``beta``, ``d - 0.5 beta`` above (Fast R-CNN, section 2.3; semantics A9, A11).
+    """``0.5 d^2 / beta`` below ``beta``, ``d - 0.5 beta`` above (Fast R-CNN, section 2.3).
 
     Args:
         beta (float): where the parabola meets the line, > 0.

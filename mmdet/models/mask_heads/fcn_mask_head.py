@@ -17,8 +17,8 @@ UPSAMPLE_METHODS = ('deconv', 'nearest', 'bilinear', None)
 class FCNMaskHead(BaseModule):
     """Convolutions, one upsampling, one mask a class (Mask R-CNN, section 3, figure 4 right).
 
-    The channels of the last layer begin with a dead one for the background, as in the weights of 2019
-    (semantics A4): the mask of label ``l`` is channel ``l + 1``.
+    Channel 0 of the last layer belongs to the background and is unused, as in the weights of 2019: the mask
+    of label ``l`` is channel ``l + 1`` (docs/conventions.md, "Background is column 0").
 
     Args:
         num_convs (int): 3x3 convolutions before the upsampling.
@@ -137,7 +137,7 @@ class FCNMaskHead(BaseModule):
         )
 
     def loss(self, mask_pred, targets, labels):
-        """Mean binary cross entropy over all pixels of all positives (semantics A11).
+        """Mean binary cross entropy over all pixels of all positives (docs/conventions.md, "Losses").
 
         Args:
             mask_pred (Tensor): logits of :meth:`forward`, (n, C, h, w).
@@ -157,9 +157,9 @@ class FCNMaskHead(BaseModule):
 
         Args:
             mask_pred (Tensor): (n, C, h, w) logits.
-            bboxes (Tensor): (n, 4) at the scale of the network input: the very boxes the features were cut
-                with. 2019 divides them by the scale factor again, and whole pixels depend on that round trip
-                (A24).
+            bboxes (Tensor): (n, 4) at the scale of the network input, the boxes that the features were pooled
+                from. They are divided by the scale factor once more here, as in 2019: the float32 round trip
+                can move a mask by one pixel (docs/conventions.md, "Mask pasting").
             labels (Tensor): (n,) int64, 0-based.
             meta (dict): ``ori_shape`` (h, w) and ``scale_factor`` of the image.
             cfg (dict): ``mask_thr_binary``, probability above which a pixel belongs to the object.

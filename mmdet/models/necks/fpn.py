@@ -14,7 +14,7 @@ _EXTRA_SOURCES = ('on_input', 'on_lateral', 'on_output')
 
 @MODELS.register_module()
 class FPN(BaseModule):
-    """Feature pyramid; the defaults are those of 2019 (semantics A18).
+    """Feature pyramid; the defaults are those of 2019.
 
     Args:
         in_channels (Sequence[int]): channels of every backbone level.

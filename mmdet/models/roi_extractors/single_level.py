@@ -9,10 +9,11 @@ from mmdet.registry import MODELS
 
 @MODELS.register_module()
 class SingleRoIExtractor(nn.Module):
-    """RoIAlign on the level ``clamp(floor(log2(sqrt(w * h) / finest_scale + 1e-6)), 0, levels - 1)`` (A13).
+    """RoIAlign on the level ``clamp(floor(log2(sqrt(w * h) / finest_scale + 1e-6)), 0, levels - 1)``.
 
-    The defaults are those of 2019. ``finest_scale=56, offset=0`` is that of mmdetection 2 and later and, as
-    56 is 224 halved twice, that of torchvision (canonical scale 224 on level 4 of a pyramid from level 2 on).
+    The defaults are those of 2019 (docs/conventions.md, "RoI levels"). ``finest_scale=56, offset=0`` is the
+    rule of mmdetection 2 and later. It is also that of torchvision (canonical scale 224 on level 4 of a
+    pyramid that starts at level 2), as 56 is 224 / 4.
 
     Args:
         roi_layer (dict): ``type='RoIAlign'``, ``output_size``, ``sampling_ratio``, ``mode``: see

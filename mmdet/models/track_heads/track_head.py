@@ -18,8 +18,8 @@ class TrackHead(BaseModule):
     """Fully connected layers, compared by dot products (Video Instance Segmentation, section 4.1).
 
     A box either is one of the reference objects or a new one: the scores are softmax logits over the
-    reference boxes, with a column of zeros in front for "new" (semantics A14). No normalization, no
-    temperature, and no activation after the last layer unless ``relu_last``.
+    reference boxes, with a column of zeros in front for "new". No normalization, no temperature, and no
+    activation after the last layer unless ``relu_last``.
 
     Args:
         num_fcs (int): layers.
@@ -108,10 +108,10 @@ class TrackHead(BaseModule):
         return [in_float32(self.similarity, key, ref) for key, ref in zip(keys, refs)]
 
     def loss(self, scores, ids):
-        """Cross entropy of the true identity: mean over an image's boxes, then over images (A11).
+        """Cross entropy of the true identity: mean over an image's boxes, then over images.
 
-        Every box with an identity counts, also a lone one (D/B1). An image without any adds nothing, and both
-        values exist in every iteration.
+        Every box with an identity counts, also a single one (docs/conventions.md, "Match loss"). An image
+        without any adds zero, and both values exist in every iteration.
 
         Args:
             scores (list[Tensor]): (n_i, m_i + 1) of :meth:`forward`.

@@ -19,9 +19,10 @@ class MaskTrackTracker:
 
     The score of detection i and object j is ``log softmax(similarity)_ij + a * log(det score_i) + b * IoU_ij
     + c * [label_i = label_j]``; the alternative "new object" has similarity 0, IoU ``dummy_iou`` and counts
-    as of the same class (semantics A22). Each detection takes its best alternative. Of several that claim
-    one object the one with the highest score gets it, the earlier if they tie; the others are dropped
-    (D/B9). Memory belongs to a video, so videos may be interleaved (D/B10).
+    as of the same class (docs/conventions.md, "Match scores"). Each detection takes its best alternative. Of
+    several that claim one object the one with the highest score gets it, the earlier if they tie; the others
+    are dropped ("Contested objects"). Each video has its own memory, so videos may be interleaved ("Track
+    memory").
 
     Args:
         match_coeff (dict | Sequence[float] | None): a, b, c as ``det_score``, ``iou``, ``label``, or in this

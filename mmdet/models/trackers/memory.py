@@ -78,7 +78,8 @@ class TrackMemory:
             frame_id (int): the current frame.
             bboxes (Tensor): (k, 4).
             embeddings (Tensor): (k, E).
-            labels (Tensor | None): (k,) int64; None keeps the first label (semantics B9).
+            labels (Tensor | None): (k,) int64; None keeps the first label (docs/conventions.md,
+                "Track memory").
         """
         if not len(rows):
             return

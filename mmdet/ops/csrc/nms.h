@@ -8,7 +8,7 @@
 
 namespace masktrack {
 
-// Values are part of the operator schema, see mmdet/ops/nms.py.
+// Values are part of the operator schema, see mmdet/ops/constants.py.
 enum SoftMethod : int64_t { kLinear = 0, kGaussian = 1 };
 
 // A comparison instead of std::max: false for NaN, so that a box with NaN overlaps nothing; and it vectorizes.

@@ -13,7 +13,7 @@
 
 namespace masktrack {
 
-// Values are part of the operator schema, see mmdet/ops/roi_align.py.
+// Values are part of the operator schema, see mmdet/ops/constants.py.
 enum RoIMode : int64_t {
   kLegacy = 0,     // 2019: far edge + 1 pixel, extent clamped at 0, no half-pixel shift
   kAligned = 1,    // half-pixel shift, extent not clamped

@@ -40,7 +40,7 @@ struct Regions {
   int64_t count, pooled_h, pooled_w, sampling_ratio, mode;
 };
 
-// Memory runs over channels first. Python decides by the same rule (mmdet/ops/roi_align.py).
+// Memory runs over channels first. Python decides by the same rule (mmdet/ops/_plain.py).
 inline bool is_channels_last(const Tensor& map) {
   return map.size(1) > 1 && map.stride(1) == 1 && !map.is_contiguous();
 }

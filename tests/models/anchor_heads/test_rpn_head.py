@@ -148,7 +148,7 @@ def test_ignored_regions_yield_no_negatives():
 
 
 def slow_proposals(head, cls_scores, bbox_preds, image, shape, cfg):
-    """The rule A6, one image and one level at a time."""
+    """The rule of docs/conventions.md, "Proposals", one image and one level at a time."""
     offset = head.offset
     boxes, scores = [], []
     sizes = [tuple(level.shape[-2:]) for level in cls_scores]

@@ -94,7 +94,7 @@ def test_targets():
 
 
 def test_divisors():
-    """A11: classification by rois of positive weight, regression by all rois."""
+    """Classification is divided by RoIs of positive weight, regression by all RoIs."""
     head = SharedFCBBoxHead(**COMMON, fc_out_channels=16)
     labels = torch.tensor([2, 0, 0, 0])
     weights = torch.tensor([1.0, 1.0, 0.0, 0.0])
@@ -130,7 +130,6 @@ def scores_for(*rows):
 
 
 def test_detections_are_class_major_until_there_are_too_many():
-    """A19."""
     head = BBoxHead(**COMMON)
     rois = torch.tensor([[0.0, 10, 10, 50, 50], [0, 100, 10, 150, 60], [0, 10, 60, 50, 90]])
     scores = scores_for([0.3, 0.1, 0.0, 0.6], [0.2, 0.7, 0.1, 0.0], [0.1, 0.5, 0.4, 0.0])
@@ -148,7 +147,7 @@ def test_detections_are_class_major_until_there_are_too_many():
 
 
 def test_nms_runs_in_original_pixels():
-    """A20: with the +1 of 2019 the overlap depends on the scale, and it is taken after the division."""
+    """With the +1 of 2019 the overlap depends on the scale, and it is taken after the division."""
     head = BBoxHead(**COMMON)
     rois = torch.tensor([[0.0, 0, 0, 18, 18], [0, 0, 0, 18, 36]])
     scores = scores_for([0.1, 0.9, 0, 0], [0.2, 0.8, 0, 0])

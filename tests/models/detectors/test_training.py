@@ -68,7 +68,7 @@ def test_one_image_without_objects_in_a_batch():
 
 
 def test_a_single_positive_counts_in_the_match_loss():
-    """One object that no proposal overlaps: the ground truth itself is the only positive (semantics B1)."""
+    """One object that no proposal overlaps: the ground truth itself is the only positive."""
     model = tiny_model().train()
     model.test_cfg['rpn']['max_per_img'] = 1
     counts = []
@@ -131,7 +131,7 @@ def test_a_track_roi_extractor_of_its_own():
 
 
 def test_crowd_boxes_are_ignored_where_the_config_asks():
-    """A proposal in a crowd region is no negative (semantics B2)."""
+    """A proposal in a crowd region is no negative."""
     model = tiny_model('MaskRCNN').train()
     model.assigner.ignore_iof_thr = 0.5
     batch = training_batch(PAIR)

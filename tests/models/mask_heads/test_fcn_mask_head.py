@@ -91,7 +91,7 @@ def test_masks_at_both_scales_and_with_two_scale_factors():
 
 
 def test_the_float_round_trip_of_2019_is_kept():
-    """A box that went to network scale and back may end a pixel lower (semantics B24); its mask must, too."""
+    """A box that went to network scale and back may end a pixel lower, and so must its mask."""
     head = FCNMaskHead(**SMALL)
     logits, label = torch.full((1, 4, 28, 28), 5.0), torch.tensor([1])
     found = 0

@@ -26,7 +26,7 @@ def square(side, offset=1):
 )
 @pytest.mark.parametrize('offset', [0, 1])
 def test_level_boundaries(side, level, offset):
-    """A13: 112 pixels exactly go to level 1."""
+    """Exactly 112 pixels go to level 1."""
     assert build(offset=offset).map_roi_levels(square(side, offset)).tolist() == [level]
 
 

@@ -50,7 +50,7 @@ def test_equals_a_loop(seed, boxes, gts, thresholds, assign_all):
 
 
 def test_the_later_ground_truth_overrides_a_better_match():
-    """Order effect A9: box 0 equals one ground truth, but is also the best that the other one has."""
+    """Box 0 equals one ground truth, but is also the best that the other one has."""
     boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [50.0, 50.0, 59.0, 59.0]])
     gts = torch.tensor([[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 9.0, 19.0]])
     assigner = MaxIoUAssigner(pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3)
@@ -61,7 +61,7 @@ def test_the_later_ground_truth_overrides_a_better_match():
 
 @pytest.mark.parametrize('by_candidate', [True, False])
 def test_ignored_regions_are_left_out_on_the_axis_of_boxes(by_candidate):
-    """2019 crashed here, and would have indexed ground truths (B2)."""
+    """2019 crashed here, and would have indexed ground truths."""
     boxes = torch.tensor([[0.0, 0, 9, 9], [20, 20, 29, 29], [21, 21, 28, 28], [60, 60, 69, 69]])
     gts = torch.tensor([[0.0, 0, 9, 9], [20, 20, 29, 29]])
     crowd = torch.tensor([[18.0, 18, 31, 31]])

@@ -13,7 +13,7 @@ def scores_of(logits):
 
 
 def test_a_lone_positive_counts():
-    """2019 left out every image with exactly one positive box (semantics B1)."""
+    """2019 left out every image with exactly one positive box."""
     head = TrackHead(in_channels=2, roi_feat_size=1, fc_out_channels=4)
     many, one = scores_of([[[0.0, 3.0], [0.0, -1.0]], [[0.0, 2.0, 1.0]]])
     losses = head.loss([many, one], [torch.tensor([1, 0]), torch.tensor([2])])

@@ -135,7 +135,7 @@ def test_losers_may_start_identities():
 
 @pytest.mark.parametrize(('update_label', 'want'), [(False, 0), (True, 1)])
 def test_the_label_in_memory(update_label, want):
-    """The first label stays (semantics B9) unless asked otherwise; similarity carries the match here."""
+    """The first label stays unless asked otherwise; similarity carries the match here."""
     tracker = MaskTrackTracker(update_label=update_label)
     same = torch.full((1, 4), 4.0)
     track(tracker, 0, boxes(0), [0.9], [0], same)
@@ -251,7 +251,7 @@ def test_built_from_a_config_and_no_module():
 
 
 def test_memory_does_not_alias_what_it_is_given():
-    """2019 kept the first frame's own tensors and later wrote into them (semantics B9)."""
+    """2019 kept the first frame's own tensors and later wrote into them."""
     memory, first = TrackMemory(), boxes(0, 40)
     memory.add(0, first, torch.tensor([0, 0]), torch.zeros(2, 4))
     memory.update(torch.tensor([1]), 1, boxes(90), torch.ones(1, 4))

@@ -22,7 +22,7 @@ class AssignResult:
     labels: torch.Tensor | None = None
 
     def with_gts(self, gt_labels=None):
-        """Return the result for ``[ground truths, boxes]``: each ground truth is assigned to itself (A10).
+        """Return the result for ``[ground truths, boxes]``: each ground truth is assigned to itself.
 
         Args:
             gt_labels (Tensor | None): (g,) labels of the ground truths.

@@ -10,13 +10,14 @@ from .assign_result import AssignResult
 
 @TASK_UTILS.register_module()
 class MaxIoUAssigner:
-    """Assign every box to a ground truth, to the background or to nothing (semantics A9, A10, D/B2).
+    """Assign every box to a ground truth, to the background or to nothing.
 
     1. Boxes in an ignored region are left out.
     2. Boxes whose best overlap is below ``neg_iou_thr`` are negative.
     3. Boxes whose best overlap is at least ``pos_iou_thr`` go to that ground truth.
     4. Every ground truth whose best overlap reaches ``min_pos_iou`` gets the boxes that have that overlap,
-       even those which step 3 gave to a better match; of several that claim a box the last one wins.
+       even those which step 3 gave to a better match; of several that claim a box the last one wins
+       (docs/conventions.md, "Low-quality matches").
 
     Args:
         pos_iou_thr (float): step 3.

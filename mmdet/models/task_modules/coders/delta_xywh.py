@@ -64,6 +64,6 @@ class DeltaXYWHBBoxCoder:
 
 @TASK_UTILS.register_module()
 class LegacyDeltaXYWHBBoxCoder(DeltaXYWHBBoxCoder):
-    """Deltas of boxes in inclusive pixels (``x2 - x1 + 1`` wide): the code of 2019 (semantics A2, A5)."""
+    """Deltas of boxes in inclusive pixels, ``x2 - x1 + 1`` wide (docs/conventions.md, "Box decoding")."""
 
     offset = 1

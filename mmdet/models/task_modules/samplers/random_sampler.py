@@ -10,7 +10,7 @@ from .sampling_result import SamplingResult
 
 @TASK_UTILS.register_module()
 class RandomSampler:
-    """Choose at most ``num`` boxes, at most ``pos_fraction`` of them positive (semantics A9, A10).
+    """Choose at most ``num`` boxes, at most ``pos_fraction`` of them positive.
 
     Args:
         num (int): boxes an image.
