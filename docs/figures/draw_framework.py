@@ -1,4 +1,4 @@
-"""Draw docs/images/framework.png: how a frame walks through MaskTrack R-CNN.
+"""Draw docs/images/framework.png: how a frame passes through MaskTrack R-CNN.
 
 Run: python docs/figures/draw_framework.py
 """
