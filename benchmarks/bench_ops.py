@@ -10,19 +10,15 @@ import importlib
 import json
 import platform
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import torch
+from _checkout import ROOT
+from record import commit, processor
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
-
-from record import commit, processor  # noqa: E402
-
-from mmdet.ops import batched_nms, multilevel_roi_align, nms, ops_available, soft_nms  # noqa: E402
-from mmdet.utils import Progress, UserError, atomic_write_text, cli_main  # noqa: E402
+from mmdet.ops import batched_nms, multilevel_roi_align, nms, ops_available, soft_nms
+from mmdet.utils import Progress, UserError, atomic_write_text, cli_main
 
 MODULES = [importlib.import_module(f'mmdet.ops.{name}') for name in ('roi_align', 'nms')]
 SCALES = [1 / 4, 1 / 8, 1 / 16, 1 / 32]

@@ -14,14 +14,11 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
+import _checkout  # noqa: F401 - before mmdet
+from record import commit, processor, spread
 
-from record import commit, processor, spread  # noqa: E402
-
-from mmdet.utils import Progress, UserError, atomic_write_text, cli_main  # noqa: E402
+from mmdet.utils import Progress, UserError, atomic_write_text, cli_main
 
 KEYS = ('load', 'evaluate', 'total', 'process', 'peak_mb')
 

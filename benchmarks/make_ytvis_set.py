@@ -9,16 +9,13 @@ most others repeat objects or follow nothing. The same arguments give the same f
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
+import _checkout  # noqa: F401 - before mmdet
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from mmdet.structures.rle import pack_counts, rle_area, rle_to_bbox  # noqa: E402
-from mmdet.utils import Progress, atomic_open, cli_main  # noqa: E402
+from mmdet.structures.rle import pack_counts, rle_area, rle_to_bbox
+from mmdet.utils import Progress, atomic_open, cli_main
 
 HEIGHT, WIDTH, CATEGORIES, PREDICTIONS = 720, 1280, 40, 10
 

@@ -2,12 +2,11 @@
 """Many frames of rendered videos on one image: python demo/make_contact_sheet.py DIR --out sheet.jpg."""
 
 import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import cli_main  # noqa: E402
+from mmdet.utils import cli_main
 
 
 @cli_main

@@ -11,10 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from _checkout import ROOT
 
-from mmdet.utils import cli_main, format_seconds  # noqa: E402
+from mmdet.utils import cli_main, format_seconds
 
 CONFIG = ROOT / 'configs' / 'masktrack_rcnn_demo_synthetic.py'
 

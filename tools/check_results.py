@@ -3,13 +3,12 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.evaluation.checks import check_predictions  # noqa: E402
-from mmdet.evaluation.report import findings_report  # noqa: E402
-from mmdet.utils import cli_main  # noqa: E402
+from mmdet.evaluation.checks import check_predictions
+from mmdet.evaluation.report import findings_report
+from mmdet.utils import cli_main
 
 
 def parse_args(argv=None):

@@ -8,10 +8,9 @@ says what is converted, what is refused and why.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import UserError, atomic_write_text, cli_main
 

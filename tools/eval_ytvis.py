@@ -6,11 +6,11 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.evaluation import evaluate_tables, summarize  # noqa: E402
-from mmdet.evaluation.report import stats_report  # noqa: E402
-from mmdet.utils import UserError, atomic_write_text, cli_main  # noqa: E402
+from mmdet.evaluation import evaluate_tables, summarize
+from mmdet.evaluation.report import stats_report
+from mmdet.utils import UserError, atomic_write_text, cli_main
 
 
 def parse_args(argv=None):

@@ -9,10 +9,9 @@ not counted; they are little beside the convolutions.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import UserError, cli_main
 

@@ -6,10 +6,8 @@ python tools/inspect_checkpoint.py CHECKPOINT [--config CONFIG] [--json]
 import argparse
 import dataclasses
 import json
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import cli_main
 

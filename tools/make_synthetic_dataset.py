@@ -4,13 +4,11 @@ python tools/make_synthetic_dataset.py data/synthetic --train-videos 40 --val-vi
 """
 
 import argparse
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.synthetic import SHAPES, generate_dataset  # noqa: E402
-from mmdet.utils import cli_main  # noqa: E402
+from mmdet.synthetic import SHAPES, generate_dataset
+from mmdet.utils import cli_main
 
 
 def parse_args(argv=None):

@@ -1,10 +1,8 @@
 """Print a config as the tools see it: bases merged, a 2019 schema upgraded, options applied."""
 
 import argparse
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import atomic_write_text, cli_main
 

@@ -10,10 +10,9 @@ import hashlib
 import io
 import json
 import struct
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import UserError, atomic_open, cli_main
 

@@ -16,7 +16,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from build_native import MIN_TORCH, ROOT, Missing, find_compiler, find_headers, parse_version
 

@@ -13,12 +13,12 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.formats.files import read_name_list  # noqa: E402
-from mmdet.formats.split import match_video_ids, split_videos, subset  # noqa: E402
-from mmdet.formats.ytvis import parse_ytvis, read_json  # noqa: E402
-from mmdet.utils import UserError, atomic_open, cli_main  # noqa: E402
+from mmdet.formats.files import read_name_list
+from mmdet.formats.split import match_video_ids, split_videos, subset
+from mmdet.formats.ytvis import parse_ytvis, read_json
+from mmdet.utils import UserError, atomic_open, cli_main
 
 
 def parse_args(argv=None):

@@ -2,10 +2,8 @@
 
 import argparse
 import os
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import UserError, cli_main
 

@@ -1,10 +1,9 @@
 """Write a config of 2019 in the native schema: python tools/upgrade_config.py OLD NEW."""
 
 import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import UserError, atomic_write_text, cli_main
 

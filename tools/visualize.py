@@ -5,9 +5,9 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import Progress, UserError, cli_main  # noqa: E402
+from mmdet.utils import Progress, UserError, cli_main
 
 
 def parse_args(argv=None):

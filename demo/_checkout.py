@@ -1,0 +1,7 @@
+"""Import this first in a script of this folder; tools/_checkout.py gives the reason."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
