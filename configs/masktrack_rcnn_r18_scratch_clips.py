@@ -1,4 +1,4 @@
-# A small MaskTrack R-CNN trained from scratch on a handful of clips of one's own, on a CPU.
+# A small MaskTrack R-CNN trained from scratch on a few custom clips, on a CPU.
 #
 #   ln -s /path/to/clips data/clips     # JPEGImages/ and annotations/instances.json in YouTube-VIS format
 #   python tools/train.py configs/masktrack_rcnn_r18_scratch_clips.py --validate --seed 0

@@ -115,10 +115,10 @@ def track(args, model, reader, frames):
         ):
             pred = sample.pred_instances
             style = {'score_thr': args.score_thr, 'draw_boxes': args.boxes or None}
-            picture = draw_instances(frame, pred, classes, **style)
-            writer.write(picture)
+            image = draw_instances(frame, pred, classes, **style)
+            writer.write(image)
             if args.frames:
-                write_image(Path(args.frames) / f'{index:05d}.jpg', picture)
+                write_image(Path(args.frames) / f'{index:05d}.jpg', image)
             if collector is not None:
                 collector.add(index, pred)
             progress.update()

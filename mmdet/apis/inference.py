@@ -1,4 +1,4 @@
-"""Running a trained detector on images and videos of one's own."""
+"""Running a trained detector on custom images and videos."""
 
 import itertools
 import os

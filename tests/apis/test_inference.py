@@ -1,4 +1,4 @@
-"""Detectors and trackers on images and videos of one's own."""
+"""Detectors and trackers on custom images and videos."""
 
 import json
 

@@ -170,8 +170,8 @@ def test_images(tmp_path):
     names = {'pr_curves', 'categories', 'iou_histogram', 'score_histogram', 'losses', 'worst_videos'}
     assert {p.stem for p in paths} == names
     for path in paths:
-        picture = cv2.imread(str(path))
-        assert picture.shape[0] > 300 and picture.std() > 5
+        image = cv2.imread(str(path))
+        assert image.shape[0] > 300 and image.std() > 5
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserError, match='--plot'):
         plot_evaluation(evaluation, summary, tmp_path / 'file')

@@ -24,10 +24,10 @@ def images(*sizes, frames=1):
 
 def normalized(image):
     """The 2019 way: OpenCV's float32 image, RGB, then mean and std."""
-    picture = np.ascontiguousarray(image.numpy().transpose(1, 2, 0)).astype(np.float32)
-    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    picture = (picture - np.float32(MEAN)) / np.float32(STD)
-    return torch.from_numpy(picture.transpose(2, 0, 1))
+    image = np.ascontiguousarray(image.numpy().transpose(1, 2, 0)).astype(np.float32)
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = (image - np.float32(MEAN)) / np.float32(STD)
+    return torch.from_numpy(image.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize('channels_last', [False, True])

@@ -46,7 +46,7 @@ def ground_truth(boxes, ids, size=SIZE):
     return InstanceData(bboxes=boxes, labels=ids % 3, masks=masks, instance_ids=ids)
 
 
-def picture(instances, seed, size=SIZE):
+def draw_image(instances, seed, size=SIZE):
     """A noisy image in which each object is a patch of its own color: uint8 (3, H, W)."""
     rng = np.random.default_rng(seed)
     image = rng.integers(100, 150, (3, *size)).astype(np.uint8)
@@ -66,7 +66,7 @@ def training_batch(*pairs, size=SIZE):
     inputs, samples = [], []
     for index, (key, ref) in enumerate(pairs):
         key, ref = ground_truth(*key, size), ground_truth(*ref, size)
-        inputs.append(torch.stack([picture(key, 2 * index, size), picture(ref, 2 * index + 1, size)]))
+        inputs.append(torch.stack([draw_image(key, 2 * index, size), draw_image(ref, 2 * index + 1, size)]))
         sample = DetDataSample(
             metainfo={'img_shape': size, 'ori_shape': size, 'scale_factor': 1.0, 'sample_seed': index}
         )
@@ -82,7 +82,7 @@ def clip(video_id, length, seed=0, size=SIZE, scale_factor=1.0):
     inputs, samples = [], []
     for frame in range(length):
         objects = ground_truth([[5 + 2 * frame, 5, 35 + 2 * frame, 40], [50, 20, 85, 55]], [1, 2], size)
-        inputs.append(picture(objects, seed + frame, size)[None])
+        inputs.append(draw_image(objects, seed + frame, size)[None])
         meta = {'video_id': video_id, 'frame_id': frame, 'video_length': length}
         meta.update(img_shape=size, ori_shape=ori_shape, scale_factor=scale_factor)
         samples.append(DetDataSample(metainfo=meta))

@@ -166,15 +166,15 @@ def test_converted_detector_gives_the_boxes_of_its_own_project(files, tmp_path, 
     from tools.test import main as test_images
 
     main([str(files / 'mmdet2.pth'), str(tmp_path / 'w.pth'), '--config-out', str(tmp_path / 'w.py')])
-    pictures = sorted((VIDEOS / 'images' / 'v000').glob('*.png'))[:2]
-    images = [dict(id=i + 7, file_name=path.name, width=256, height=160) for i, path in enumerate(pictures)]
+    paths = sorted((VIDEOS / 'images' / 'v000').glob('*.png'))[:2]
+    images = [dict(id=i + 7, file_name=path.name, width=256, height=160) for i, path in enumerate(paths)]
     categories = [dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)]
     (tmp_path / 'ann.json').write_text(json.dumps(dict(images=images, annotations=[], categories=categories)))
     options = {
         'test_dataloader.num_workers': 0,
         'test_dataloader.dataset.data_root': '',
         'test_dataloader.dataset.ann_file': tmp_path / 'ann.json',
-        'test_dataloader.dataset.data_prefix.img': pictures[0].parent,
+        'test_dataloader.dataset.data_prefix.img': paths[0].parent,
         'test_dataloader.dataset.pipeline.1.scale': '(190,126)',
         'model.test_cfg.rpn.nms_pre': 60,
         'model.test_cfg.rpn.max_per_img': 30,
@@ -189,7 +189,7 @@ def test_converted_detector_gives_the_boxes_of_its_own_project(files, tmp_path, 
         foreign.fill(foreign.mmdet_shapes(2)), nms_pre=60, proposals=30, score_thr=0.3, max_per_img=6
     )
     expected = []
-    for image, path in zip(images, pictures):
+    for image, path in zip(images, paths):
         small = cv2.resize(cv2.imread(str(path)), (190, 119), interpolation=cv2.INTER_LINEAR)
         found = detector.detect(small, (190 / 256, 119 / 160), (160, 256))
         for box, score, label in zip(

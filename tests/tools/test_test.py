@@ -27,7 +27,7 @@ def fails(capsys, *args):
 
 
 @pytest.fixture(scope='module')
-def pictures(tmp_path_factory):
+def coco_images(tmp_path_factory):
     """Every frame of the tiny videos as an image of its own, in COCO format; a Mask R-CNN for them."""
     root = tmp_path_factory.mktemp('coco')
     data = parts.make_videos(root / 'data')
@@ -49,8 +49,8 @@ def pictures(tmp_path_factory):
     return root, config, parts.write_checkpoint(root / 'c.pth', config)
 
 
-def test_results_and_scores_of_boxes_and_masks(pictures, tmp_path, capsys):
-    root, config, checkpoint = pictures
+def test_results_and_scores_of_boxes_and_masks(coco_images, tmp_path, capsys):
+    root, config, checkpoint = coco_images
     run(config, checkpoint, '--out', tmp_path / 'out_0.1.pkl', '--eval')
     out = capsys.readouterr().out
     for name in ('coco/bbox_mAP: ', 'coco/segm_mAP_50: '):
@@ -63,15 +63,15 @@ def test_results_and_scores_of_boxes_and_masks(pictures, tmp_path, capsys):
     assert all(entry['segmentation']['size'] == [48, 72] for entry in masks)
 
 
-def test_without_eval_the_results_are_written_all_the_same(pictures, capsys):
-    root, config, checkpoint = pictures
+def test_without_eval_the_results_are_written_all_the_same(coco_images, capsys):
+    root, config, checkpoint = coco_images
     run(config, checkpoint)
     assert (root / 'data/work/c_results.segm.json').exists()
     assert 'mAP' not in capsys.readouterr().out
 
 
-def test_two_processes_give_the_same_results(pictures, tmp_path):
-    root, config, checkpoint = pictures
+def test_two_processes_give_the_same_results(coco_images, tmp_path):
+    root, config, checkpoint = coco_images
     run(config, checkpoint, '--out', tmp_path / 'one')
     command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2', str(TOOL)]
     command += [config, checkpoint, '--launcher', 'pytorch', '--out', str(tmp_path / 'two'), '--eval', 'bbox']
@@ -87,8 +87,8 @@ def test_two_processes_give_the_same_results(pictures, tmp_path):
 
 
 @pytest.mark.parametrize('kind, files', [('FasterRCNN', ['bbox']), ('RPN', ['proposal'])])
-def test_other_detectors(pictures, tmp_path, capsys, kind, files):
-    root, _, _ = pictures
+def test_other_detectors(coco_images, tmp_path, capsys, kind, files):
+    root, _, _ = coco_images
     config = parts.write_config(
         tmp_path / 'c.py', root / 'data', kind=kind, ann='coco.json', type='CocoDataset'
     )
@@ -101,8 +101,8 @@ def test_other_detectors(pictures, tmp_path, capsys, kind, files):
     assert f'--eval segm: {kind} gives' in err
 
 
-def test_videos_and_images_each_have_their_tool(tiny, pictures, tmp_path, capsys):
-    root, config, checkpoint = pictures
+def test_videos_and_images_each_have_their_tool(tiny, coco_images, tmp_path, capsys):
+    root, config, checkpoint = coco_images
     assert 'use tools/test_video.py' in fails(capsys, tiny.config, tiny.checkpoint)
     from tools.test_video import main as test_video
 

@@ -170,7 +170,7 @@ def fill(shapes, scale=1.0):
     return state
 
 
-def picture(name, height=96, width=128):
+def random_image(name, height=96, width=128):
     """A smooth random image, uint8 (height, width, 3) BGR, that depends on ``name`` alone."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     small = torch.from_numpy(rng.random((1, 3, 6, 8), dtype=np.float32))

@@ -65,7 +65,7 @@ def main(path):
             for module in model.modules():
                 if isinstance(module, torch.nn.BatchNorm2d):
                     module.eps = 0.0
-        rgb = np.ascontiguousarray(foreign.picture(name, *size)[..., ::-1])
+        rgb = np.ascontiguousarray(foreign.random_image(name, *size)[..., ::-1])
         with torch.no_grad():
             out = model.eval()([torch.from_numpy(rgb).permute(2, 0, 1).float() / 255])[0]
         result['cases'][name] = dict(

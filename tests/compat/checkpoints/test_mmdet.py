@@ -26,15 +26,15 @@ img_norm_cfg = dict({norm})
 """
 
 
-def run(checkpoint, detector, picture='a', scale=SCALE, options=None, **oracle_args):
+def run(checkpoint, detector, image='a', scale=SCALE, options=None, **oracle_args):
     """Convert, run both sides, compare; returns the conversion."""
     converted = convert_checkpoint(checkpoint, options=options)
     model = native_run.build(converted, **SMALL)
-    picture = foreign.picture(picture)
-    found, masks = native_run.predict(model, picture, scale, ORI)
+    image = foreign.random_image(image)
+    found, masks = native_run.predict(model, image, scale, ORI)
     pair = scale if isinstance(scale, tuple) else (scale, scale)
     sd = checkpoint.get('state_dict', checkpoint)
-    native_run.assert_same(found, masks, detector(sd, **SMALL, **oracle_args).detect(picture, pair, ORI))
+    native_run.assert_same(found, masks, detector(sd, **SMALL, **oracle_args).detect(image, pair, ORI))
     return converted
 
 
@@ -68,7 +68,7 @@ def test_resnext_equals_oracle():
     assert converted.model['backbone']['type'] == 'ResNeXt'
     model = native_run.build(converted)
     detector = oracle.MMDet2(state)
-    x = detector.image(foreign.picture('a'))
+    x = detector.image(foreign.random_image('a'))
     with torch.no_grad():
         mine = model.backbone(x)
         other = oracle.resnet(x, state, 'backbone.', groups=32)

@@ -32,7 +32,7 @@ model = dict(
 @cache
 def clip():
     """Ten frames: an image that drifts, one gray frame on which nothing is found, then another image."""
-    base, other = foreign.picture('b', 120, 170), foreign.picture('c', 96, 128)
+    base, other = foreign.random_image('b', 120, 170), foreign.random_image('c', 96, 128)
     frames = [base[2 * t : 2 * t + 96, 3 * t : 3 * t + 128] for t in range(5)]
     mixed = [(0.5 * frames[t] + 0.5 * other).astype(np.uint8) for t in (3, 4)]
     return [*frames, other, *mixed, frames[0], other]

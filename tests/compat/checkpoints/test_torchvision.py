@@ -43,16 +43,16 @@ def test_converted_r50_gives_what_torchvision_gave(name):
     converted = convert_checkpoint(r50(), 'auto', Options(bn_eps=eps))
     assert converted.source_format == 'torchvision'
     model = native_run.build(converted, **NUMBERS)
-    found, masks = native_run.predict(model, foreign.picture(name, *size), (1.0, 1.0), size)
+    found, masks = native_run.predict(model, foreign.random_image(name, *size), (1.0, 1.0), size)
     native_run.assert_same(found, masks, expected(name, size))
 
 
 def test_rescaling_is_that_of_torchvision():
     size, _ = make_torchvision_golden.CASES['resized']
-    picture = torch.from_numpy(foreign.picture('resized', *size)).permute(2, 0, 1).float()
+    image = torch.from_numpy(foreign.random_image('resized', *size)).permute(2, 0, 1).float()
     # Its transform: scale to the shorter edge, sizes rounded down, plain bilinear interpolation of floats.
     resized = torch.nn.functional.interpolate(
-        picture[None],
+        image[None],
         scale_factor=120 / 90,
         mode='bilinear',
         recompute_scale_factor=True,
@@ -67,7 +67,7 @@ def test_rescaling_is_that_of_torchvision():
 def test_plain_oracle_gives_what_torchvision_gave():
     size, eps = make_torchvision_golden.CASES['padded']
     found = oracle.Torchvision(r50(), **NUMBERS, eps=eps).detect(
-        foreign.picture('padded', *size), (1.0, 1.0), size
+        foreign.random_image('padded', *size), (1.0, 1.0), size
     )
     want = expected('padded', size)
     torch.testing.assert_close(found['boxes'], want['boxes'], atol=1e-2, rtol=0)
@@ -84,10 +84,10 @@ def test_the_golden_depends_on_epsilon():
 def test_rescaled_image_equals_oracle(old_names, frozen):
     state = foreign.fill(foreign.torchvision_shapes(old_names=old_names, frozen=frozen))
     converted = convert_checkpoint(state)
-    picture, scale, ori_shape = foreign.picture('a'), (1.25, 1.2), (80, 102)
-    found, masks = native_run.predict(native_run.build(converted, **SMALL), picture, scale, ori_shape)
+    image, scale, ori_shape = foreign.random_image('a'), (1.25, 1.2), (80, 102)
+    found, masks = native_run.predict(native_run.build(converted, **SMALL), image, scale, ori_shape)
     names = OldTorchvision if old_names else oracle.Torchvision
-    native_run.assert_same(found, masks, names(state, **SMALL).detect(picture, scale, ori_shape))
+    native_run.assert_same(found, masks, names(state, **SMALL).detect(image, scale, ori_shape))
     counters = [key for key in converted.state_dict if key.endswith('num_batches_tracked')]
     assert len(counters) == 20
 
