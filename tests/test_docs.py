@@ -1,5 +1,6 @@
 """The documents: keys they must name, links that must lead somewhere, commands and code that must work."""
 
+import ast
 import importlib.machinery
 import importlib.util
 import re
@@ -21,6 +22,7 @@ from tests.test_architecture import EVERYTHING as ALL_ROOMS
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHITECTURE = (ROOT / 'docs/architecture.md').read_text()
+CONVENTIONS = (ROOT / 'docs/conventions.md').read_text()
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
 TOP = ('Variables', 'Top level', 'Other keys')
 
@@ -52,6 +54,18 @@ def config_keys(value, path=''):
             yield from config_keys(rest, f'{path}.{item["type"]}')
     else:
         yield path
+
+
+def config_values(value, path=''):
+    """Full paths of the values of a config with the values; steps of a pipeline go by their ``type``."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from config_values(inner, f'{path}.{key}'.lstrip('.'))
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for item in value:
+            yield from config_values(item, f'{path}.{item["type"]}')
+    else:
+        yield path, value
 
 
 def documented_keys():
@@ -259,7 +273,7 @@ def test_the_import_table_of_the_page_is_the_one_that_is_tested():
 
 
 def test_tests_named_in_conventions_exist():
-    named = re.findall(r'`([\w/]+\.py)::(test_\w+)`', (ROOT / 'docs/conventions.md').read_text())
+    named = re.findall(r'`([\w/]+\.py)::(test_\w+)`', CONVENTIONS)
     assert len(named) > 50
     missing = []
     for path, name in named:
@@ -267,3 +281,43 @@ def test_tests_named_in_conventions_exist():
         if not file.is_file() or f'\ndef {name}(' not in file.read_text():
             missing.append(f'{path}::{name}')
     assert missing == []
+
+
+def test_sections_that_the_code_refers_to_exist():
+    titles = set(re.findall(r'^##+ (.+)$', CONVENTIONS, re.MULTILINE))
+    referred = set()
+    for folder, pattern in (('mmdet', '*.py'), ('mmdet', '*.h'), ('tests', '*.py'), ('configs', '*.py')):
+        for file in sorted((ROOT / folder).rglob(pattern)):
+            text = re.sub(r'\n\s*(?:#|//)?\s*', ' ', file.read_text())  # a title may be wrapped
+            for quoted in re.findall(r'conventions\.md`{0,2},((?: ?"[^"]+",?)+)', text):
+                referred |= set(re.findall(r'"([^"]+)"', quoted))
+    assert len(referred) > 15
+    assert sorted(referred - titles) == []
+
+
+def test_table_of_2019_and_modern_settings_is_what_the_configs_say():
+    older, newer = (
+        dict(
+            config_values(Config.fromfile(str(ROOT / f'configs/masktrack_rcnn_r50_fpn_{name}.py')).to_dict())
+        )
+        for name in ('1x_youtubevos', '12e_youtubevis2019')
+    )
+    differ = {
+        path: (older.get(path), newer.get(path))
+        for path in {**older, **newer}
+        if re.match(r'(model|train_dataloader)\.', path) and older.get(path) != newer.get(path)
+    }
+    # Hyperparameters and places of files, which the text below the table names.
+    other = r'\.(loss_bbox\..*|score_thr|max_per_img|nms_post|nms_across_levels|data_root|dataset\.type)$'
+    differ = {path: values for path, values in differ.items() if not re.search(other, path)}
+    rows = re.findall(
+        r'^\| `([\w.]+)` \| [^|]+ \| (default )?`(.+?)` \| `(.+?)` \|', CONVENTIONS, re.MULTILINE
+    )
+    assert len(rows) == 17
+    for name, default, old, new in rows:
+        old = None if default else ast.literal_eval(old)
+        found = [path for path in differ if path.endswith(name)]
+        assert found, name
+        for path in found:
+            assert differ.pop(path) == (old, ast.literal_eval(new)), path
+    assert differ == {}

@@ -7,8 +7,10 @@ from torch.nn import functional as F
 from mmdet.models.track_heads import TrackHead
 from mmdet.models.trackers import MaskTrackTracker
 from mmdet.registry import MODELS
-from tests.models.tiny import tiny_cfg
+from tests.models.tiny import tiny_cfg, training_batch
 
+BOXES = [[5, 5, 40, 40], [50, 20, 85, 55]]
+PAIR = ((BOXES, [1, 2]), (BOXES[::-1], [2, 3]))
 SAME, LONG = [1.0, 0.0], [30.0, 40.0]  # LONG has the larger dot product with SAME, SAME the larger cosine
 
 
@@ -35,17 +37,42 @@ def cosine_model():
     MODELS.module_dict.pop('CosineTrackHead')
 
 
-def test_an_overridden_similarity_changes_the_match_logits_of_training():
+def identity_head(kind, length):
+    """A track head whose embeddings are its input."""
+    head = kind(num_fcs=1, in_channels=length, roi_feat_size=1, fc_out_channels=length)
+    with torch.no_grad():
+        head.fcs[0].weight.copy_(torch.eye(length))
+        head.fcs[0].bias.zero_()
+    return head
+
+
+def test_an_overridden_similarity_changes_the_loss():
     features = torch.tensor([SAME])[..., None, None], torch.tensor([SAME, LONG])[..., None, None]
-    logits = {}
-    for kind in (TrackHead, CosineTrackHead):
-        head = kind(num_fcs=1, in_channels=2, roi_feat_size=1, fc_out_channels=2)
-        with torch.no_grad():
-            head.fcs[0].weight.copy_(torch.eye(2))
-            head.fcs[0].bias.zero_()
-        logits[kind] = head(*features, [1], [2])[0].tolist()
-    assert logits[TrackHead] == [[0.0, 1.0, 30.0]]
-    assert logits[CosineTrackHead] == [[0.0, 20.0, 12.0]]
+    for kind, want in ((TrackHead, [0.0, 1.0, 30.0]), (CosineTrackHead, [0.0, 20.0, 12.0])):
+        head = identity_head(kind, 2)
+        logits = head(*features, [1], [2])
+        assert logits[0].tolist() == [want]
+        loss = head.loss(logits, [torch.tensor([1])])['loss_match']
+        torch.testing.assert_close(loss, -torch.tensor(want).log_softmax(0)[1])
+
+
+def test_an_overridden_similarity_changes_the_loss_of_the_detector(cosine_model):
+    plain = MODELS.build(tiny_cfg())
+    plain.init_weights()
+    cosine_model.load_state_dict(plain.state_dict())
+    losses = []
+    for model in (plain, cosine_model):
+        batch = model.data_preprocessor(training_batch(PAIR), True)
+        losses.append(model(**batch, mode='loss')['loss_match'].item())
+    assert losses[0] != losses[1]
+
+
+def test_a_nan_embedding_reaches_the_loss():
+    """Testing goes on with a NaN; training must not, so that the guard of the runner sees it."""
+    head = identity_head(TrackHead, 2)
+    features = torch.tensor([[float('nan'), 0.0]])[..., None, None]
+    logits = head(features, features, [1], [1])
+    assert head.loss(logits, [torch.tensor([1])])['loss_match'].isnan()
 
 
 def test_an_overridden_similarity_changes_identities_in_testing(cosine_model):
@@ -69,10 +96,7 @@ def test_a_tracker_keeps_a_similarity_of_its_own():
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_long_embeddings_give_finite_logits_under_autocast(dtype):
     """1024 numbers of rms 9 have dot products above 65,504, the largest number of float16."""
-    head = TrackHead(num_fcs=1, in_channels=1024, roi_feat_size=1, fc_out_channels=1024)
-    with torch.no_grad():
-        head.fcs[0].weight.copy_(torch.eye(1024))
-        head.fcs[0].bias.zero_()
+    head = identity_head(TrackHead, 1024)
     features = torch.full((2, 1024, 1, 1), 9.0)
     with torch.autocast('cpu', dtype=dtype):
         logits = head(features, features, [2], [2])

@@ -133,6 +133,14 @@ def test_losers_may_start_identities():
     assert len(tracker.memories['v']) == 2
 
 
+def test_offset_decides_a_match():
+    """IoU 100 / 200 in inclusive pixels, 81 / 171 in continuous coordinates; a new object counts as 0.49."""
+    for offset, want in ((1, [0]), (0, [1])):
+        tracker = MaskTrackTracker(match_coeff=(0, 1, 0), dummy_iou=0.49, offset=offset)
+        track(tracker, 0, torch.tensor([[0.0, 0, 9, 9]]), [0.9])
+        assert track(tracker, 1, torch.tensor([[0.0, 0, 9, 19]]), [0.9]) == want
+
+
 @pytest.mark.parametrize(('update_label', 'want'), [(False, 0), (True, 1)])
 def test_the_label_in_memory(update_label, want):
     """The first label stays unless asked otherwise; similarity carries the match here."""
