@@ -1,4 +1,4 @@
-"""A model small enough for tests, with random weights, and videos for it. Not a test itself."""
+"""Config, checkpoint with random weights and videos for tests of whole programs."""
 
 import json
 import shutil
@@ -8,99 +8,11 @@ import numpy as np
 import torch
 
 from mmdet.structures.rle import encode_mask
+from tests.model_configs import program_cfg
 
 CLASSES = ('disc', 'box', 'bar')
 CAT_IDS = (2, 5, 9)  # neither contiguous nor from 1
 VIDEO_IDS = (31, 7, 12)
-
-
-def model_config(kind='MaskTrackRCNN', num_classes=3):
-    """``model`` of a native config, about 0.2 million parameters."""
-    channels = 16
-    coder = {'type': 'LegacyDeltaXYWHBBoxCoder', 'target_means': [0.0] * 4}
-    extractor = {'type': 'SingleRoIExtractor', 'out_channels': channels, 'featmap_strides': [4, 8, 16, 32]}
-    align = {'type': 'RoIAlign', 'sampling_ratio': 2, 'mode': 'legacy'}
-    config = {
-        'type': kind,
-        'data_preprocessor': {
-            'type': 'DataPreprocessor',
-            'mean': [123.675, 116.28, 103.53],
-            'std': [58.395, 57.12, 57.375],
-            'bgr_to_rgb': True,
-            'pad_size_divisor': 32,
-        },
-        'backbone': {
-            'type': 'ResNet',
-            'depth': 18,
-            'base_channels': 8,
-            'frozen_stages': -1,
-            'norm_cfg': {'type': 'GN', 'num_groups': 4},
-            'norm_eval': False,
-        },
-        'neck': {'type': 'FPN', 'in_channels': [8, 16, 32, 64], 'out_channels': channels, 'num_outs': 5},
-        'rpn_head': {
-            'type': 'RPNHead',
-            'in_channels': channels,
-            'feat_channels': channels,
-            'anchor_generator': {
-                'type': 'LegacyAnchorGenerator',
-                'scales': [4],
-                'ratios': [0.5, 1.0, 2.0],
-                'strides': [4, 8, 16, 32, 64],
-            },
-            'bbox_coder': {**coder, 'target_stds': [1.0] * 4},
-            'loss_cls': {'type': 'CrossEntropyLoss', 'use_sigmoid': True},
-            'loss_bbox': {'type': 'SmoothL1Loss', 'beta': 1 / 9},
-        },
-        'test_cfg': {
-            'rpn': {
-                'nms_pre': 20,
-                'nms_post': 20,
-                'max_per_img': 20,
-                'nms': {'type': 'nms', 'iou_threshold': 0.7},
-                'min_bbox_size': 0,
-                'nms_across_levels': False,
-            },
-            'rcnn': {
-                'score_thr': 0.05,
-                'nms': {'type': 'nms', 'iou_threshold': 0.5},
-                'max_per_img': 5,
-                'mask_thr_binary': 0.5,
-            },
-        },
-    }
-    if kind != 'RPN':
-        config['bbox_roi_extractor'] = {**extractor, 'roi_layer': {**align, 'output_size': 7}}
-        config['bbox_head'] = {
-            'type': 'SharedFCBBoxHead',
-            'num_shared_fcs': 2,
-            'in_channels': channels,
-            'fc_out_channels': 32,
-            'roi_feat_size': 7,
-            'num_classes': num_classes,
-            'bbox_coder': {**coder, 'target_stds': [0.1, 0.1, 0.2, 0.2]},
-            'loss_cls': {'type': 'CrossEntropyLoss'},
-            'loss_bbox': {'type': 'SmoothL1Loss', 'beta': 1.0},
-        }
-    if kind in ('MaskRCNN', 'MaskTrackRCNN'):
-        config['mask_roi_extractor'] = {**extractor, 'roi_layer': {**align, 'output_size': 14}}
-        config['mask_head'] = {
-            'type': 'FCNMaskHead',
-            'num_convs': 1,
-            'in_channels': channels,
-            'conv_out_channels': channels,
-            'num_classes': num_classes,
-        }
-    if kind == 'MaskTrackRCNN':
-        config['track_head'] = {
-            'type': 'TrackHead',
-            'num_fcs': 2,
-            'in_channels': channels,
-            'fc_out_channels': 32,
-            'roi_feat_size': 7,
-        }
-        config['tracker'] = {'type': 'MaskTrackTracker'}
-    return config
 
 
 def write_config(path, root, kind='MaskTrackRCNN', num_classes=3, ann='ann.json', **dataset):
@@ -121,7 +33,7 @@ def write_config(path, root, kind='MaskTrackRCNN', num_classes=3, ann='ann.json'
             **dataset,
         },
     }
-    text = f'model = {model_config(kind, num_classes)!r}\ntest_dataloader = {loader!r}\n'
+    text = f'model = {program_cfg(kind, num_classes)!r}\ntest_dataloader = {loader!r}\n'
     path.write_text(text + f'work_dir = {str(root / "work")!r}\n')
     return str(path)
 

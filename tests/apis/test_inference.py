@@ -12,6 +12,7 @@ from mmdet.formats.results import VideoTracks
 from mmdet.media import VideoReader
 from mmdet.structures.rle import decode_rle
 from mmdet.utils import UserError
+from tests.model_configs import program_cfg
 
 from .. import tiny as parts
 
@@ -182,7 +183,7 @@ def test_options_and_devices(tiny):
 
 
 def test_config_without_test_data_is_named(tiny, tmp_path):
-    (tmp_path / 'c.py').write_text(f'model = {parts.model_config()!r}\n')
+    (tmp_path / 'c.py').write_text(f'model = {program_cfg()!r}\n')
     model = init_detector(tmp_path / 'c.py')
     with pytest.raises(UserError, match='has no test_dataloader'):
         next(inference_video(model, clip(tiny)))

@@ -6,8 +6,7 @@ from torch import nn
 
 from mmdet.models.fit import check_channels
 from mmdet.registry import MODELS
-
-from .tiny import tiny_cfg
+from tests.model_configs import tiny_cfg
 
 
 def build(kind='MaskTrackRCNN', **changes):

@@ -6,26 +6,9 @@ from mmengine.structures import InstanceData
 
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from tests.parity.model_configs import masktrack_cfg, without_tracking
+from tests.model_configs import tiny_cfg
 
 SIZE = (64, 96)
-
-
-def tiny_cfg(kind='MaskTrackRCNN', **model_options):
-    """ResNet-18, 32 channels, 3 classes; ``kind`` is any of the four detectors."""
-    cfg = masktrack_cfg(channels=32, fc=32, mask_channels=16, num_classes=3, rois=32, frozen_stages=-1)
-    cfg['backbone'].update(depth=18)
-    cfg['neck']['in_channels'] = [64, 128, 256, 512]
-    cfg['data_preprocessor'].update(mean=[128.0] * 3, std=[64.0] * 3)
-    if kind != 'MaskTrackRCNN':
-        cfg = without_tracking(cfg)
-    if kind in ('FasterRCNN', 'RPN'):
-        del cfg['mask_head'], cfg['mask_roi_extractor']
-    if kind == 'RPN':
-        del cfg['bbox_head'], cfg['bbox_roi_extractor']
-    cfg['type'] = kind
-    cfg.update(model_options)
-    return cfg
 
 
 def tiny_model(kind='MaskTrackRCNN', seed=0, **model_options):

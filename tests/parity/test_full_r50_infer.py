@@ -7,7 +7,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.rle import decode_rle
 
-from .model_configs import assert_same_proposals, full_model
+from .models import assert_same_proposals, full_model
 from .rules import load_json, load_npz
 
 RECORD = load_json('full_r50_infer.json')

@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from mmdet.models.task_modules.samplers import RandomSampler
 from mmdet.structures import DetDataSample
 
-from .model_configs import assert_same_proposals, full_model
+from .models import assert_same_proposals, full_model
 from .rules import first_k, load_json, load_npz
 
 RECORD = load_json('full_r50_train.json')

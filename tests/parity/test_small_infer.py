@@ -15,7 +15,7 @@ from mmdet.datasets.transforms.geometric import Resize
 from mmdet.structures import DetDataSample
 from mmdet.structures.rle import decode_rle
 
-from .model_configs import assert_same_proposals, small_model
+from .models import assert_same_proposals, small_model
 from .rules import GOLDEN, load_json, load_npz
 
 RECORD = load_json('small_infer.json')

@@ -3,8 +3,8 @@
 import pytest
 
 from mmdet.registry import MODELS
+from tests.model_configs import model_cfg
 
-from .model_configs import masktrack_cfg, without_tracking
 from .rules import load_json
 
 GOLDEN = load_json('state_dict.json')
@@ -19,7 +19,7 @@ def entries(model):
 
 @pytest.fixture(scope='module')
 def tracker_model():
-    return MODELS.build(masktrack_cfg())
+    return MODELS.build(model_cfg())
 
 
 def test_all_364_entries(tracker_model):
@@ -42,7 +42,7 @@ def test_parameter_counts_and_frozen_ones(tracker_model):
     ('name', 'num_classes'), [('mask_rcnn_r50_fpn_1x.py', 80), ('mask_rcnn_r50_fpn_1x_youtubevos.py', 40)]
 )
 def test_plain_mask_rcnn(name, num_classes):
-    model = MODELS.build(without_tracking(masktrack_cfg(num_classes=num_classes)))
+    model = MODELS.build(model_cfg('MaskRCNN', num_classes=num_classes))
     assert sorted(entries(model)) == sorted(GOLDEN[name]['state'])
     assert sum(value.numel() for value in model.parameters()) == GOLDEN[name]['total_params']
 

@@ -5,8 +5,9 @@ import torch
 
 from mmdet.registry import MODELS
 from mmdet.structures.rle import decode_rle
+from tests.model_configs import tiny_cfg
 
-from ..tiny import clip, tiny_cfg, training_batch
+from ..tiny import clip, training_batch
 
 BOXES = [[5, 5, 40, 40], [50, 20, 85, 55]]
 PAIR = ((BOXES, [1, 2]), (BOXES[::-1], [2, 3]))

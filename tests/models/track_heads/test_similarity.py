@@ -7,7 +7,8 @@ from torch.nn import functional as F
 from mmdet.models.track_heads import TrackHead
 from mmdet.models.trackers import MaskTrackTracker
 from mmdet.registry import MODELS
-from tests.models.tiny import tiny_cfg, training_batch
+from tests.model_configs import tiny_cfg
+from tests.models.tiny import training_batch
 
 BOXES = [[5, 5, 40, 40], [50, 20, 85, 55]]
 PAIR = ((BOXES, [1, 2]), (BOXES[::-1], [2, 3]))
