@@ -263,6 +263,14 @@ def test_the_recipe_of_a_dataset_gives_pairs(recipe_modules, tmp_path):
     assert frames[1]['instances'][0]['bbox'] == [2.0, 5.0, 21.0, 19.0]
 
 
+def test_the_recipe_of_a_format_reads_boxes(recipe_modules, tmp_path):
+    write_boxes(tmp_path)
+    made = recipe_modules['mmdet.formats.boxes_csv'].read(tmp_path / 'boxes.csv')
+    assert [video['file_names'] for video in made.videos] == [['0.png', '1.png', '2.png']]
+    assert made.class_names == ('cat', 'dog')
+    assert [track['bboxes'][1] for track in made.tracks] == [[7, 8, 16, 12], [37, 18, 16, 12]]
+
+
 def test_the_import_table_of_the_page_is_the_one_that_is_tested():
     rows = re.findall(r'^\| (`.+?) \| (.+?) \|$', ARCHITECTURE.split('## Where to add')[0], re.MULTILINE)
     table = {}

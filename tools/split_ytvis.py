@@ -3,9 +3,9 @@
     python tools/split_ytvis.py data/annotations/train.json --out data/annotations --val-fraction 0.2 --seed 0
     python tools/split_ytvis.py data/annotations/train.json --out few.json --videos 3,17,0043f083b5
 
-A split writes instances_train_sub.json and instances_val_sub.json into the folder DIR; a subset writes
-instances_subset.json, or the file that --out names. Images stay where they are: both parts refer to the
-same folder.
+A split writes instances_train_sub.json and instances_val_sub.json to the folder DIR; a subset writes
+instances_subset.json, or the file that --out names. Images are not moved; both parts refer to the same
+folder.
 """
 
 import argparse
@@ -24,15 +24,15 @@ from mmdet.utils import UserError, atomic_open, cli_main
 def parse_args(argv=None):
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Split an annotation file by video, evenly over categories, or take some of its videos.'
+        description='Split an annotation file by video, balanced over categories, or take some of its videos.'
     )
     parser.add_argument('ann', metavar='ANN', help='annotation file in YouTube-VIS format')
     parser.add_argument('--out', required=True, metavar='DIR', help='folder to write to; subset: or a file')
-    parser.add_argument('--val-fraction', metavar='F', help='share of videos held back (0.2)')
+    parser.add_argument('--val-fraction', metavar='F', help='share of the validation videos (0.2)')
     parser.add_argument('--seed', type=int, default=0, help='another seed gives another split (0)')
     which = parser.add_mutually_exclusive_group()
     which.add_argument('--videos', metavar='ID,ID,...', help='take these videos: ids or names of folders')
-    which.add_argument('--videos-file', metavar='FILE', help='the same, one to a line')
+    which.add_argument('--videos-file', metavar='FILE', help='the same, one per line')
     return parser.parse_args(argv)
 
 
@@ -44,7 +44,7 @@ def wanted_videos(args):
 
 
 def write(path, content):
-    """Write one part and say what is in it."""
+    """Write one part and print a summary."""
     with atomic_open(path) as file:
         json.dump(content, file, separators=(',', ':'))
     tracks = content.get('annotations')
@@ -67,13 +67,13 @@ def table(index, parts):
 
 @cli_main
 def main(argv=None):
-    """Split or take a subset, write, and tell."""
+    """Split or take a subset, write, and report."""
     args = parse_args(argv)
     content = read_json(args.ann)
     index = parse_ytvis(content, args.ann)
     out, wanted = Path(args.out), wanted_videos(args)
     if wanted is not None and args.val_fraction is not None:
-        raise UserError('--val-fraction is for a split; --videos takes those videos and no others')
+        raise UserError('--val-fraction does not apply with --videos')
     if wanted is not None:
         path = out if out.suffix == '.json' else out / 'instances_subset.json'
         refuse_overwrite(args.ann, [path])
@@ -103,7 +103,7 @@ def _seen(index, category, video):
 
 
 def refuse_overwrite(source, targets):
-    """A part must not replace the file it was made from."""
+    """Refuse to replace the annotation file by a part of it."""
     for path in targets:
         if path.exists() and path.samefile(source):
             raise UserError(f'{path} is the annotation file itself; choose another --out')

@@ -1,46 +1,48 @@
-"""A YouTube-VIS annotation file, put together video by video."""
+"""Builds annotations video by video."""
 
-import json
+from collections.abc import Sequence
 
 from mmdet.structures.rle import rle_area, rle_to_bbox
-from mmdet.utils import UserError, atomic_open
+from mmdet.utils import UserError
 
-from .ytvis import parse_ytvis
+from .annotations import VideoAnnotations
 
 
-class DatasetBuilder:
-    """Collects videos and tracks; boxes and areas are those of the masks.
+class AnnotationsBuilder:
+    """Collects videos and tracks; boxes and areas are computed from the masks.
 
     Args:
-        categories (Sequence[dict | str]): dicts with ``id`` and ``name``, or names, which get the ids 1, 2,
-            ... in their order.
-        info (dict | None): goes into the file as ``info``.
+        categories (Sequence[dict | str]): dicts with ``id`` and ``name``, or names; names get the ids
+            1, 2, ...
+
+    Attributes:
+        videos (list[dict]), tracks (list[dict]): what was added so far, in YouTube-VIS layout.
+        category_ids (dict[str, int]): name of a category -> its id.
     """
 
-    def __init__(self, categories, info=None):
+    def __init__(self, categories: Sequence[dict | str]):
         self.categories = [
             {'id': number, 'name': category} if isinstance(category, str) else category
             for number, category in enumerate(categories, 1)
         ]
         self.category_ids = {category['name']: category['id'] for category in self.categories}
-        self.info = info
-        self.videos, self.annotations = [], []
+        self.videos, self.tracks = [], []
         self._by_id = {}
 
-    def add_video(self, file_names, height, width, video_id=None, **extra):
-        """Add a video; its id is the next number unless ``video_id`` gives one.
+    def add_video(self, file_names: Sequence[str], height: int, width: int, video_id=None, **extra):
+        """Add a video.
 
         Args:
-            file_names (Sequence[str]): its frames in order, relative to the folder of images.
+            file_names (Sequence[str]): its frames in order, relative to the image folder.
             height, width (int): pixels.
-            video_id (int | str | None): its id in the file.
+            video_id (int | str | None): its id; None gives it the next number.
             **extra: further keys of the entry.
 
         Returns:
             int | str: its id.
 
         Raises:
-            UserError: the id is taken.
+            UserError: another video has this id.
         """
         video = {
             'id': len(self.videos) + 1 if video_id is None else video_id,
@@ -56,22 +58,19 @@ class DatasetBuilder:
         self.videos.append(video)
         return video['id']
 
-    def add_track(self, video_id, category_id, masks, iscrowd=0, **extra):
-        """Add one object of a video that :meth:`add_video` has numbered.
+    def add_track(self, video_id, category_id: int, masks: dict[int, dict], iscrowd: int = 0, **extra):
+        """Add an object of a video; an object without a pixel in any frame is skipped.
 
         Args:
-            video_id (int | str): its video.
+            video_id (int | str): its video, as returned by :meth:`add_video`.
             category_id (int): its category.
-            masks (dict[int, dict]): index of a frame -> RLE; frames without pixels count as absent.
-            iscrowd (int): 1 for a region to be ignored.
+            masks (dict[int, dict]): index of a frame -> RLE.
+            iscrowd (int): 1 for a crowd region.
             **extra: further keys of the entry.
-
-        Returns:
-            int | None: its id; None, and nothing is added, if no frame has a pixel.
         """
         video = self._by_id[video_id]
-        entry = {
-            'id': len(self.annotations) + 1,
+        track = {
+            'id': len(self.tracks) + 1,
             'video_id': video_id,
             'category_id': category_id,
             'iscrowd': int(iscrowd),
@@ -81,25 +80,21 @@ class DatasetBuilder:
             **extra,
             **track_lists(masks, video['length']),
         }
-        if not any(entry['segmentations']):
-            return None
-        self.annotations.append(entry)
-        return entry['id']
+        if any(track['segmentations']):
+            self.tracks.append(track)
 
-    def content(self):
-        """The file as a dict."""
+    def build(self, path) -> VideoAnnotations:
+        """The annotations; ``path`` is where they come from.
+
+        Raises:
+            UserError: no video was added.
+        """
         if not self.videos:
-            raise UserError('there is not one video to convert')
-        head = {} if self.info is None else {'info': self.info}
-        return {
-            **head,
-            'categories': self.categories,
-            'videos': self.videos,
-            'annotations': self.annotations,
-        }
+            raise UserError(f'{path}: found no video')
+        return VideoAnnotations(path, self.categories, self.videos, self.tracks)
 
 
-def track_lists(masks, length):
+def track_lists(masks: dict[int, dict], length: int) -> dict[str, list]:
     """``segmentations``, ``bboxes`` and ``areas`` of a track.
 
     Args:
@@ -107,7 +102,7 @@ def track_lists(masks, length):
         length (int): number of frames.
 
     Returns:
-        dict: the three lists, None in frames without a pixel of the object.
+        dict[str, list]: the three lists, with None in frames where the object has no pixel.
     """
     lists = {key: [None] * length for key in ('segmentations', 'bboxes', 'areas')}
     for frame, rle in masks.items():
@@ -117,22 +112,3 @@ def track_lists(masks, length):
             lists['bboxes'][frame] = rle_to_bbox(rle)
             lists['areas'][frame] = area
     return lists
-
-
-def write_dataset(path, content):
-    """Check and write an annotation file (under a temporary name, then renamed).
-
-    Returns:
-        str: a line that sums it up.
-
-    Raises:
-        UserError: the content is no YouTube-VIS file; nothing is written.
-    """
-    parse_ytvis(content, path)
-    with atomic_open(path) as file:
-        json.dump(content, file, separators=(',', ':'))
-    frames = sum(len(video['file_names']) for video in content['videos'])
-    return (
-        f'wrote {path}: {len(content["videos"])} videos, {frames} frames, '
-        f'{len(content["annotations"])} objects of {len(content["categories"])} categories'
-    )

@@ -1,37 +1,41 @@
-"""COCO annotations of video frames with a track id (CocoVID among them), to YouTube-VIS."""
+"""COCO annotations of video frames whose objects have a track id, CocoVID for example."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import Progress, UserError, natural_key
 
-from .builder import DatasetBuilder
-from .ytvis import parse_ytvis
+from .annotations import VideoAnnotations
+from .builder import AnnotationsBuilder
+from .ytvis import parse_ytvis, read_json
 
 
-def coco_to_ytvis(content, path='annotations', video_from_path=False, stream=None):
-    """Group images to videos and annotations to tracks.
+def read(source: str | Path, video_from_path: bool = False, stream=None) -> VideoAnnotations:
+    """Read a COCO json and group its images to videos and its annotations to tracks.
+
+    Annotations need ``track_id`` or ``instance_id``, unique within a video, and images ``video_id`` and
+    ``frame_id``. A crowd region without a track id becomes a separate track. Frames and videos without
+    objects are kept. Boxes and areas are computed from the masks.
 
     Args:
-        content (dict): COCO json; annotations have ``track_id`` or ``instance_id`` (unique within a video),
-            images ``video_id`` and ``frame_id``. Frames without an object stay; so do videos.
-        path (str): what messages call it.
-        video_from_path (bool): the folder of ``file_name`` is the video, its names in natural order (``9``
-            before ``10``) the frames.
+        source (str | Path): json file.
+        video_from_path (bool): the folder in ``file_name`` is the video; its frames are in natural order of
+            their names (``9`` before ``10``).
         stream (IO | None): where progress is printed; stderr by default.
 
-    Returns:
-        dict: YouTube-VIS annotations; crowd without a track id becomes a track of its own. Boxes and areas
-        are those of the masks.
-
     Raises:
-        UserError: naming the entry that lacks something or contradicts another.
+        UserError: an entry lacks something or contradicts another; the message names it.
     """
+    return parse_coco_video(read_json(source), source, video_from_path, stream)
+
+
+def parse_coco_video(content, path='annotations', video_from_path=False, stream=None) -> VideoAnnotations:
+    """Convert parsed json as :func:`read` does; ``path`` is what messages call it."""
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise UserError(f'{path} is not a COCO annotation file: expected a list under {key!r}')
     categories = set(parse_ytvis({'videos': [], 'categories': content['categories']}, path).category_ids)
-    builder = DatasetBuilder(content['categories'])
+    builder = AnnotationsBuilder(content['categories'])
     places = _add_videos(builder, content, path, video_from_path)
     tracks = {}
     with Progress(len(content['annotations']), 'annotations', stream=stream) as progress:
@@ -39,8 +43,8 @@ def coco_to_ytvis(content, path='annotations', video_from_path=False, stream=Non
             _collect(tracks, annotation, places, categories, f'{path}: annotations[{number}]')
             progress.update()
     for (video_id, _), track in tracks.items():
-        builder.add_track(video_id, track['category'], track['masks'], track['crowd'], **track['extra'])
-    return builder.content()
+        builder.add_track(video_id, **track)
+    return builder.build(path)
 
 
 def _add_videos(builder, content, path, video_from_path):
@@ -78,7 +82,7 @@ def _group_images(images, path, video_from_path):
         place = f'{path}: images[{number}]'
         missing = [key for key in needed if not isinstance(image, dict) or key not in image]
         if missing:
-            hint = '' if video_from_path else ' (where a folder is a video: --video-from-path)'
+            hint = '' if video_from_path else ' (if each folder is a video: --video-from-path)'
             raise UserError(f'{place}: {", ".join(missing)} missing{hint}')
         for key in needed:
             if not isinstance(image[key], kinds.get(key, int)) or isinstance(image[key], bool):
@@ -95,7 +99,7 @@ def _group_images(images, path, video_from_path):
 
 
 def _collect(tracks, annotation, places, categories, place):
-    """Put the mask of one annotation into its track: (video id, track id) -> what the track is."""
+    """Put the mask of one annotation into its track: (video id, track id) -> arguments of ``add_track``."""
     image = annotation.get('image_id') if isinstance(annotation, dict) else None
     if not isinstance(image, (int, str)) or image not in places:
         raise UserError(f'{place}: image_id is missing or not among the images')
@@ -107,15 +111,15 @@ def _collect(tracks, annotation, places, categories, place):
     if identity is None and not crowd:
         raise UserError(f'{place}: track_id (or instance_id) is missing')
     if isinstance(identity, (list, dict)):
-        raise UserError(f'{place}: track_id (or instance_id) is no id: {identity!r:.60}')
+        raise UserError(f'{place}: track_id (or instance_id) is not an id: {identity!r:.60}')
     try:
         rle = segm_to_rle(annotation.get('segmentation'), height, width)
     except ValueError as error:
         raise UserError(f'{place}.segmentation: {error}') from None
     key = (video_id, ('crowd', len(tracks)) if identity is None else identity)
     extra = {} if identity is None else {'track_id': identity}
-    track = tracks.setdefault(key, {'category': category, 'crowd': crowd, 'masks': {}, 'extra': extra})
-    if (track['category'], track['crowd']) != (category, crowd):
+    track = tracks.setdefault(key, {'category_id': category, 'iscrowd': crowd, 'masks': {}, **extra})
+    if (track['category_id'], track['iscrowd']) != (category, crowd):
         raise UserError(f'{place}: track {identity!r} changes its category or iscrowd')
     if frame in track['masks']:
         raise UserError(f'{place}: track {identity!r} is in its image twice')

@@ -1,4 +1,4 @@
-"""Names of videos and frames on disk."""
+"""Folders of videos and files of frames."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -8,7 +8,7 @@ from mmdet.utils import UserError, natural_key
 
 
 def existing_folder(path, what):
-    """``path`` as Path; ``UserError`` if it is no folder."""
+    """``path`` as Path; ``UserError`` if it is not a folder."""
     path = Path(path)
     if not path.is_dir():
         raise UserError(
@@ -18,10 +18,10 @@ def existing_folder(path, what):
 
 
 def folders_with(root, suffixes):
-    """Names, relative to ``root``, of the folders below it that hold files with one of the endings.
+    """Folders below ``root`` that hold files with one of the suffixes.
 
     Returns:
-        list[str]: with forward slashes, in natural order.
+        list[str]: paths relative to ``root``, with forward slashes, in natural order.
     """
     found = {
         path.parent.relative_to(root).as_posix()
@@ -32,7 +32,7 @@ def folders_with(root, suffixes):
 
 
 def files_by_stem(folder, suffixes):
-    """Name without ending -> path, in natural order; two files with one such name are an error."""
+    """Name without suffix -> path, in natural order; two files with the same such name are an error."""
     found = {}
     for path in sorted(Path(folder).iterdir(), key=lambda entry: natural_key(entry.name)):
         if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith('.'):
@@ -43,14 +43,14 @@ def files_by_stem(folder, suffixes):
 
 
 def check_images(images, videos):
-    """Check that every frame is there and of the size the file says.
+    """Check that every frame exists and has the size of its video.
 
     Args:
         images (str | Path): folder that the file names are relative to.
         videos (list[dict]): as in an annotation file.
 
     Raises:
-        UserError: naming the first that is not.
+        UserError: an image is missing or has another size; the message names the first one.
     """
     root = existing_folder(images, 'folder of images')
     for video in videos:
@@ -64,14 +64,14 @@ def check_images(images, videos):
 
 
 def video_name(video):
-    """Folder of a video's frames where all lie in one, else its id as text."""
+    """Folder of a video's frames if it is one folder, else its id as text."""
     folders = {str(PurePosixPath(name).parent) for name in video['file_names']}
     folder = folders.pop() if len(folders) == 1 else '.'
     return str(video['id']) if folder == '.' else folder
 
 
 def checked_relative(name, place):
-    """``name`` as PurePosixPath; ``UserError`` if it would lead out of the folder it is put under."""
+    """``name`` as PurePosixPath; ``UserError`` if it leads out of the folder that it is relative to."""
     path = PurePosixPath(name.replace('\\', '/'))
     if path.is_absolute() or '..' in path.parts or not path.name or re.match(r'[A-Za-z]:', name):
         raise UserError(f'{place}: the file name {name!r} leads out of its folder')
@@ -79,7 +79,7 @@ def checked_relative(name, place):
 
 
 def read_name_list(path):
-    """Names of videos in a text file, one to a line; ``#`` starts a comment."""
+    """Names of videos in a text file, one per line; ``#`` starts a comment."""
     try:
         lines = Path(path).read_text(encoding='utf-8').splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -88,7 +88,7 @@ def read_name_list(path):
 
 
 def choose_videos(names, wanted, root):
-    """Those of ``names`` that are wanted (None: all); ``UserError`` names what is missing."""
+    """Those of ``names`` that are wanted (None: all); ``UserError`` if one is missing."""
     if wanted is None:
         return list(names)
     missing = [name for name in wanted if name not in names]

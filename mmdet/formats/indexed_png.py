@@ -1,9 +1,10 @@
-"""PNG images whose pixels are numbers of objects: with a palette (DAVIS), gray, or gray of 16 bits (MOTS).
+"""PNG images whose pixels are object numbers: with a palette (DAVIS), gray, or 16-bit gray (MOTS).
 
-OpenCV gives the colors of a palette, not the numbers, and writes no palettes: Pillow does both.
+OpenCV reads the colors of a palette, not the numbers, and cannot write palettes, so this uses Pillow.
 """
 
 import struct
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,9 +13,9 @@ from mmdet.structures.rle import encode_mask
 from mmdet.utils import UserError, atomic_open
 
 
-def palette(count=256):
-    """Colors of the numbers 0, 1, 2, ...: bit 3k + c of a number is bit 7 - k of channel c, so that close
-    numbers get colors far apart (the scheme of PASCAL VOC and DAVIS).
+def palette(count: int = 256) -> np.ndarray:
+    """Colors of the numbers 0, 1, 2, ... as in PASCAL VOC and DAVIS: bit 3k + c of a number is bit 7 - k of
+    channel c, so that close numbers get distinct colors.
 
     Returns:
         np.ndarray: uint8 (count, 3) RGB.
@@ -24,14 +25,14 @@ def palette(count=256):
     return np.stack(channels, axis=1).astype(np.uint8)
 
 
-def read_indexed_png(path):
+def read_indexed_png(path: str | Path) -> np.ndarray:
     """Read an image of object numbers.
 
     Args:
-        path (str | Path): PNG with a palette, or gray of 1 to 16 bits, or RGB whose channels are all alike.
+        path (str | Path): PNG with a palette, or gray with 1 to 16 bits, or RGB with three equal channels.
 
     Returns:
-        np.ndarray: (H, W), uint8, or uint16 for an image of 16 bits.
+        np.ndarray: (H, W), uint8, or uint16 for a 16-bit image.
 
     Raises:
         UserError: the file is missing, damaged, or a color image.
@@ -47,28 +48,28 @@ def read_indexed_png(path):
         raise UserError(f'mask {path} does not exist') from None
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
         raise UserError(f'mask {path} is not a readable PNG: {error}') from None
-    if mode == 'RGB' and (array == array[..., :1]).all():  # gray to the programs that made it
+    if mode == 'RGB' and (array == array[..., :1]).all():  # saved as color by mistake
         return array[..., 0].copy()
     if mode not in ('1', 'P', 'L', 'I', 'I;16', 'I;16B') or array.ndim != 2:
         raise UserError(
-            f'mask {path} is an image of mode {mode}: expected object numbers, that is a palette or gray; '
-            'colors do not say which object a pixel belongs to'
+            f'mask {path} is an image of mode {mode}: expected a palette or gray, whose values are '
+            'object numbers'
         )
     depth, color_type = head[24], head[25]
     if mode == 'L' and color_type == 0 and depth in (2, 4):
-        array = array // (255 // (2**depth - 1))  # Pillow stretches gray of few bits to 0..255
+        array = array // (255 // (2**depth - 1))  # Pillow scales few bits to 0..255
     return array.astype(np.uint8 if array.dtype == bool or depth <= 8 else np.uint16)
 
 
-def write_indexed_png(path, numbers):
-    """Write an image of object numbers: with a palette up to 255, else gray of 16 bits.
+def write_indexed_png(path: str | Path, numbers: np.ndarray) -> None:
+    """Write an image of object numbers: with a palette up to 255, else 16-bit gray.
 
     Args:
-        path (str | Path): file to write; missing folders are made.
+        path (str | Path): file to write; missing folders are created.
         numbers (np.ndarray): (H, W) integers from 0 to 65535.
 
     Raises:
-        ValueError: another shape or range.
+        ValueError: the shape, type or range is different.
     """
     numbers = np.asarray(numbers)
     if numbers.ndim != 2 or not numbers.size or numbers.dtype.kind not in 'iub':
@@ -84,15 +85,46 @@ def write_indexed_png(path, numbers):
         image.save(file, format='PNG')
 
 
-def split_objects(numbers, skip=()):
+def split_objects(numbers: np.ndarray, skip=()) -> dict[int, dict]:
     """RLEs of the objects of an image.
 
     Args:
         numbers (np.ndarray): (H, W) object numbers, 0 is background.
-        skip (Container[int]): numbers that are no objects either.
+        skip (Container[int]): further numbers that are not objects.
 
     Returns:
         dict[int, dict]: object number -> RLE, ascending.
     """
     found = [int(number) for number in np.unique(numbers) if number and number not in skip]
     return {number: encode_mask(numbers == number) for number in found}
+
+
+def read_video_masks(paths, void=None, progress=None):
+    """Read the masks of a video.
+
+    Args:
+        paths (Iterable[Path]): the mask of each frame, in order.
+        void (int | None): void label in 8-bit images.
+        progress (Progress | None): counts the frames.
+
+    Returns:
+        tuple: object number -> {index of the frame: RLE}, ascending; (height, width).
+
+    Raises:
+        UserError: a file is missing or damaged, or the sizes differ.
+    """
+    tracks, shape = {}, None
+    for index, path in enumerate(paths):
+        numbers = read_indexed_png(path)
+        if shape is not None and numbers.shape != shape:
+            raise UserError(
+                f'mask {path} is {numbers.shape[0]}x{numbers.shape[1]}, '
+                f'the frames before it are {shape[0]}x{shape[1]} (height x width)'
+            )
+        shape = numbers.shape
+        skip = () if void is None or numbers.dtype != np.uint8 else (void,)
+        for number, rle in split_objects(numbers, skip).items():
+            tracks.setdefault(number, {})[index] = rle
+        if progress is not None:
+            progress.update()
+    return dict(sorted(tracks.items())), shape

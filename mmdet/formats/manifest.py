@@ -1,10 +1,17 @@
-"""``objects.json`` beside exported masks, and the folders of what overlaps: ``_layer1``, ``_layer2``, ..."""
+"""``objects.json``: what masks that ``mask_folders.write`` wrote show, so that they can be read back as they
+were. Objects that overlap others lie in the folders ``_layer1``, ``_layer2``, ... beside the first layer.
+"""
 
+import json
 import re
 from pathlib import Path
 
-from mmdet.utils import UserError
+from mmdet.utils import Progress, UserError, atomic_open
 
+from .annotations import VideoAnnotations
+from .builder import track_lists
+from .files import checked_relative, folders_with, video_name
+from .indexed_png import read_video_masks
 from .ytvis import parse_ytvis, read_json
 
 FORMAT = 'masktrack masks 1'
@@ -17,20 +24,30 @@ def layer_folder(root, layer):
 
 
 def is_layer(name):
-    """Whether a folder, named from the root, lies in a layer."""
+    """Whether a folder, relative to the root, is in a layer."""
     return re.fullmatch(r'_layer[1-9][0-9]*', str(name).split('/')[0]) is not None
 
 
 def has_manifest(folder):
-    """Whether masks were written by :func:`~mmdet.formats.export_masks.export_masks`."""
+    """Whether a folder of masks has an ``objects.json``."""
     return (Path(folder) / MANIFEST).is_file()
 
 
-def read_manifest(folder):
-    """Read ``objects.json`` of a folder of masks.
+def write_manifest(folder, categories, listed):
+    """Write ``objects.json``.
 
     Args:
-        folder (str | Path): where it lies.
+        folder (Path): root of the masks.
+        categories (list[dict]): of the annotations.
+        listed (list[dict]): for each video ``video`` (its entry) and ``objects`` (number as text -> dict with
+            ``layer``, ``category`` and ``entry``, the track without its masks).
+    """
+    with atomic_open(folder / MANIFEST) as file:
+        json.dump({'format': FORMAT, 'categories': categories, 'videos': listed}, file, indent=1)
+
+
+def read_manifest(folder):
+    """Read the ``objects.json`` of a folder of masks.
 
     Returns:
         tuple: videos (list[dict]), categories (list[dict]), and for each video a dict
@@ -46,7 +63,6 @@ def read_manifest(folder):
     try:
         videos, categories = [item['video'] for item in manifest['videos']], manifest['categories']
         parse_ytvis({'videos': videos, 'categories': categories}, path)
-        known = {category['id'] for category in categories}
         listed = []
         for item in manifest['videos']:
             listed.append({})
@@ -54,11 +70,76 @@ def read_manifest(folder):
                 layer, entry = found['layer'], found['entry']
                 if type(layer) is not int or not 0 <= layer < 65535 or not isinstance(entry, dict):
                     raise ValueError(f'object {number}: {found!r:.80}')
-                if entry.get('category_id') not in known or type(entry.get('id', 0)) is not int:
-                    raise ValueError(f'object {number} has no usable id or category_id: {entry!r:.80}')
                 listed[-1][layer, int(number)] = entry
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f'object list {path} is damaged: {error!r}') from None
     return videos, categories, listed
+
+
+def read_listed_masks(folder: str | Path, stream=None) -> VideoAnnotations:
+    """Read masks with ``objects.json``: videos, categories, ids and pixels are those that were written.
+
+    Segmentations become compressed RLE; boxes and areas are computed from them.
+
+    Raises:
+        UserError: a file is missing or damaged, or a mask has a number that ``objects.json`` lacks.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    videos, categories, listed = read_manifest(folder)
+    _refuse_new_videos(folder, videos, path)
+    tracks = []
+    with Progress(sum(len(v['file_names']) for v in videos), 'frames', stream=stream) as progress:
+        for video, objects in zip(videos, listed):
+            for layer in range(max((at for at, _ in objects), default=0) + 1):
+                root = layer_folder(folder, layer)
+                names = [checked_relative(name, path).with_suffix('.png') for name in video['file_names']]
+                found, shape = read_video_masks(root / name for name in names)
+                if found and shape != (video['height'], video['width']):
+                    raise UserError(
+                        f'masks of video {video["id"]!r} are {shape[0]}x{shape[1]}, but {path} lists '
+                        f'{video["height"]}x{video["width"]} (height x width)'
+                    )
+                for number, masks in found.items():
+                    if (layer, number) not in objects:
+                        raise UserError(
+                            f'{root / names[0]}, ...: object {number} is not listed in {path}; '
+                            'if you changed the masks, give a table of objects or a category'
+                        )
+                    tracks.append({**objects[layer, number], **track_lists(masks, len(names))})
+            progress.update(len(video['file_names']))
+    annotations = parse_ytvis({'videos': videos, 'categories': categories, 'annotations': tracks}, path)
+    tracks = sorted(annotations.tracks, key=lambda track: track['id'])
+    return VideoAnnotations(path, annotations.categories, videos, tracks)
+
+
+def _refuse_new_videos(folder, videos, path):
+    known = {str(checked_relative(name, path).parent) for video in videos for name in video['file_names']}
+    new = [name for name in folders_with(folder, ('.png',)) if name not in known and not is_layer(name)]
+    if new:
+        raise UserError(
+            f'{folder}: the masks in {new[0]} are not listed in {path} ({len(new)} such folders); '
+            'if you added masks, give a table of objects or a category'
+        )
+
+
+def contradictions(folder, table):
+    """Note on objects whose category in a table differs from that in ``objects.json`` (list[str])."""
+    path = Path(folder) / MANIFEST
+    videos, categories, listed = read_manifest(folder)
+    names = {category['id']: category['name'] for category in categories}
+    found = []
+    for video, objects in zip(videos, listed):
+        for (_, number), entry in objects.items():
+            here, there = table.get(video_name(video), number), names.get(entry.get('category_id'))
+            if here is not None and here != there:
+                found.append(f'{video_name(video)} {number} ({here}, not {there})')
+    if not found:
+        return []
+    return [
+        f'{len(found)} objects have another category in {table.path} than in {path} beside the masks: '
+        + ', '.join(found[:5])
+        + (', ...' if len(found) > 5 else '')
+    ]

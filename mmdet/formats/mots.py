@@ -1,37 +1,81 @@
-"""KITTI MOTS and MOTSChallenge files, txt or png, to YouTube-VIS and back.
+"""KITTI MOTS and MOTSChallenge, txt or png (Voigtlaender et al., "MOTS", arXiv 1902.03604).
 
-A line is ``frame track_id class_id height width rle``, a file is one sequence, ids are
-``class * 1000 + instance``, and 10000 marks regions to ignore, here crowd. A pixel of png (16 bits) holds
-such an id; a sequence is a folder of these (Voigtlaender et al., "MOTS", arXiv 1902.03604).
+A line is ``frame track_id class_id height width rle``, and a file is one sequence. Track ids are
+``class * 1000 + instance``; 10000 marks a region to ignore, here a crowd region. A pixel of a 16-bit png is
+such an id, and a folder of these is one sequence.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from mmdet.media import image_size
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError
+from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, atomic_write_text
 
-from .builder import DatasetBuilder
-from .export_masks import paint
+from .annotations import VideoAnnotations
+from .builder import AnnotationsBuilder
 from .files import existing_folder, files_by_stem, video_name
 from .indexed_png import read_indexed_png, split_objects
-from .tracks import read_tracks
+from .painting import paint
+from .tracks import decode_tracks
 
 IGNORE_ID, IGNORE_CLASS = 10000, 10
 INSTANCES = 1000  # ids of one class
+CLASSES = {1: 'car', 2: 'pedestrian'}
 
 
-def read_mots_txt(path):
-    """Read one sequence.
+def read(
+    sources: Sequence[str | Path],
+    images: str | Path,
+    class_ids: Mapping[int, str] = CLASSES,
+    stream=None,
+) -> VideoAnnotations:
+    """Read sequences.
+
+    A region to ignore applies to objects of every class, so it becomes a crowd track of every class.
 
     Args:
-        path (str | Path): txt file.
+        sources (Sequence[str | Path]): txt files, or folders of png files; see :func:`sequence_name`.
+        images (str | Path): has a folder with that name for each sequence; its images, or those in a folder
+            ``img1`` in it, are named by frame number.
+        class_ids (Mapping[int, str]): names of the class ids.
+        stream (IO | None): where progress is printed; stderr by default.
+
+    Raises:
+        UserError: an unknown class, a frame without an image or with another size, or a track with two
+            classes; the message names the file.
+    """
+    existing_folder(images, 'folder of images')
+    builder = AnnotationsBuilder([{'id': key, 'name': name} for key, name in sorted(class_ids.items())])
+    jobs = []
+    for path in map(Path, sources):
+        if not path.exists():
+            raise UserError(f'{path}: no such file, or folder of png masks')
+        name = sequence_name(path)
+        prefix = f'{name}/img1' if (Path(images) / name / 'img1').is_dir() else name
+        folder = existing_folder(Path(images) / prefix, f'images of {path}:')
+        files = _numbered(folder, IMAGE_SUFFIXES)
+        if not files:
+            raise UserError(f'{folder}: expected images named by their frame number')
+        jobs.append((path, prefix, files))
+    with Progress(sum(len(files) for _, _, files in jobs), 'frames', stream=stream) as progress:
+        for path, prefix, files in jobs:
+            objects = read_mots_png(path, files) if path.is_dir() else read_mots_txt(path)
+            shape = image_size(next(iter(files.values())))
+            video = builder.add_video([f'{prefix}/{p.name}' for p in files.values()], *shape)
+            _add_tracks(builder, video, objects, list(files), path)
+            progress.update(len(files))
+    return builder.build(images)
+
+
+def read_mots_txt(path: str | Path) -> list[tuple]:
+    """Read one sequence from a txt file.
 
     Returns:
         list[tuple]: (frame, track id, class id, RLE dict) of each line.
 
     Raises:
-        UserError: naming file and line.
+        UserError: a line is invalid; the message has its number.
     """
     objects, seen = [], set()
     try:
@@ -61,18 +105,17 @@ def read_mots_txt(path):
     return objects
 
 
-def read_mots_png(folder, frames, progress):
-    """Read one sequence of png files, named by frame number; as :func:`read_mots_txt`.
+def read_mots_png(folder, frames):
+    """Read one sequence from a folder of png files, named by frame number, as :func:`read_mots_txt` does.
 
     Args:
         folder (str | Path): the files.
-        frames (Container[int]): frames that have an image.
-        progress (Progress): counts the files.
+        frames (Container[int]): numbers of the frames that have an image.
     """
     objects = []
     files = _numbered(folder, ('.png',))
     if not files:
-        raise UserError(f'{folder}: no png masks in this folder (of MOTSChallenge give NAME/gt/gt.txt)')
+        raise UserError(f'{folder}: no png masks in this folder (for MOTSChallenge give NAME/gt/gt.txt)')
     for frame, path in files.items():
         if frame not in frames:
             raise UserError(f'{path}: frame {frame} has no image')
@@ -80,59 +123,14 @@ def read_mots_png(folder, frames, progress):
             if track < INSTANCES:
                 raise UserError(f'{path}: the id {track} is below 1000: ids are class * 1000 + instance')
             objects.append((frame, track, track // INSTANCES, rle))
-        progress.update()
     return objects
 
 
 def sequence_name(path):
-    """Name of a sequence: stem of its file or folder; of ``NAME/gt/gt.txt`` (MOTSChallenge) NAME."""
+    """Name of a sequence: stem of its file or folder; NAME for ``NAME/gt/gt.txt`` (MOTSChallenge)."""
     path = Path(path)
     parts = path.resolve().parts
     return parts[-3] if path.name == 'gt.txt' and parts[-2] == 'gt' else path.stem
-
-
-def mots_to_ytvis(sequences, images, classes, stream=None):
-    """Bring sequences to YouTube-VIS.
-
-    A region to ignore holds for objects of every class, so it becomes a crowd track of every class.
-
-    Args:
-        sequences (Sequence[str | Path]): txt files, or folders of png files; see :func:`sequence_name`.
-        images (str | Path): has a folder of that name for each sequence, with images named by frame
-            number, or with a folder ``img1`` of such.
-        classes (dict[int, str]): names of the class ids.
-        stream (IO | None): where progress is printed; stderr by default.
-
-    Returns:
-        dict: YouTube-VIS annotations.
-
-    Raises:
-        UserError: an unknown class, a frame without image, another size than the image, or a track of two
-            classes.
-    """
-    existing_folder(images, 'folder of images')
-    builder = DatasetBuilder([{'id': key, 'name': name} for key, name in sorted(classes.items())])
-    jobs = []
-    for path in map(Path, sequences):
-        if not path.exists():
-            raise UserError(f'{path}: no such file, or folder of png masks')
-        name = sequence_name(path)
-        prefix = f'{name}/img1' if (Path(images) / name / 'img1').is_dir() else name
-        folder = existing_folder(Path(images) / prefix, f'images of {path}:')
-        pictures = _numbered(folder, IMAGE_SUFFIXES)
-        if not pictures:
-            raise UserError(f'{folder}: expected images named by their frame number')
-        jobs.append((path, prefix, pictures))
-    with Progress(sum(len(pictures) for _, _, pictures in jobs), 'frames', stream=stream) as progress:
-        for path, prefix, pictures in jobs:
-            start = progress.done
-            in_png = path.is_dir()
-            objects = read_mots_png(path, pictures, progress) if in_png else read_mots_txt(path)
-            shape = image_size(next(iter(pictures.values())))
-            video = builder.add_video([f'{prefix}/{p.name}' for p in pictures.values()], *shape)
-            _add_tracks(builder, video, objects, list(pictures), path)
-            progress.update(start + len(pictures) - progress.done)
-    return builder.content()
 
 
 def _numbered(folder, suffixes):
@@ -148,7 +146,7 @@ def _numbered(folder, suffixes):
 
 
 def _add_tracks(builder, video, objects, frames, path):
-    """Add the tracks of a sequence; ``frames`` are the numbers of its frames."""
+    """Add the tracks of a sequence; ``frames`` has the numbers of its frames."""
     index = {frame: place for place, frame in enumerate(frames)}
     shape = [builder.videos[-1]['height'], builder.videos[-1]['width']]
     names = {category['id'] for category in builder.categories}
@@ -158,12 +156,12 @@ def _add_tracks(builder, video, objects, frames, path):
             raise UserError(f'{path}: frame {frame} has no image')
         if rle['size'] != shape:
             raise UserError(f'{path}: frame {frame} has masks of {rle["size"]}, its images have {shape}')
-        if track == IGNORE_ID:  # several regions of one frame are tracks of their own
+        if track == IGNORE_ID:  # each region of a frame becomes a track
             regions[frame] = regions.get(frame, 0) + 1
             track = (IGNORE_ID, regions[frame])
         elif label not in names:
             raise UserError(
-                f'{path}: the class {label} of track {track} is not among {sorted(names)} (see --classes)'
+                f'{path}: the class {label} of track {track} is not among {sorted(names)} (see class_ids)'
             )
         elif labels.setdefault(track, label) != label:
             raise UserError(f'{path}: track {track} has the classes {labels[track]} and {label}')
@@ -176,58 +174,70 @@ def _add_tracks(builder, video, objects, frames, path):
             builder.add_track(video, label, masks, iscrowd=1, mots_id=IGNORE_ID)
 
 
-def ytvis_to_mots(index, results=None, score_thr=0.0):
-    """Bring annotations or results to MOTS, in which objects do not overlap.
+def write(annotations: VideoAnnotations, out: str | Path, stream=None) -> dict[str, int]:
+    """Write one txt file per video.
 
-    Shared pixels go to the higher score, of annotations to the smaller object, as in
-    :func:`~mmdet.formats.export_masks.export_masks`; crowd lies below all.
+    MOTS does not allow overlap: a shared pixel goes to the object with the higher score, in ground truth to
+    the smaller one; crowd regions lie below all others. Track ids are those that the objects had
+    (``mots_id``), else class * 1000 + 1, 2, ... Frame numbers are the digits of the image's name, else count
+    from 0.
 
     Args:
-        index (VideoAnnotations): annotation file, or for results the file that names videos and categories.
-        results (str | Path | None): results json instead of the annotations.
-        score_thr (float): results below it are left out.
+        annotations (VideoAnnotations): what to write.
+        out (str | Path): folder to write to.
+        stream (IO | None): where progress is printed; stderr by default.
 
-    Yields:
-        tuple[str, list[str], int]: name of a sequence, the lines of its file, and the pixels that overlap
-        took from an object. Frames count from the digits of the image's name, else from 0. Track ids are
-        those the objects had (``mots_id``), else class * 1000 + 1, 2, ...
+    Returns:
+        dict[str, int]: what was written.
 
     Raises:
-        UserError: a damaged mask, more objects of a class than ids, or two videos of one name.
+        UserError: a mask is damaged, a class has more objects than ids, or two videos have the same name.
     """
+    counts = {'sequences': 0, 'masks': 0, 'hidden pixels': 0}
     seen = {}
-    for video, tracks in read_tracks(index, results, score_thr):
-        name = _file_name(video)
-        if name in seen:
-            raise UserError(
-                f'{index.path}: videos {seen[name]!r} and {video["id"]!r} are both named {name!r}'
-            )
-        seen[name] = video['id']
-        tracks = _without_repeats(tracks)
-        ids = _track_ids(tracks, video)
-        lines, hidden = [], 0
-        numbered = [(track, number) for number, track in enumerate(tracks, 1)]
-        for place, file_name in enumerate(video['file_names']):
-            stem = PurePosixPath(file_name).stem
-            frame = int(stem) if stem.isascii() and stem.isdigit() else place
-            picture, lost = paint(numbered, place, video['height'], video['width'])
-            hidden += lost
-            for number, rle in split_objects(picture).items():
-                track = tracks[number - 1]
-                label = IGNORE_CLASS if track.crowd else track.category_id
-                size = f'{video["height"]} {video["width"]}'
-                lines.append(f'{frame} {ids[number - 1]} {label} {size} {rle["counts"]}')
-        yield name, lines, hidden
+    with Progress(len(annotations.videos), 'videos', stream=stream) as progress:
+        for video, tracks in decode_tracks(annotations):
+            name = _file_name(video)
+            if name in seen:
+                raise UserError(
+                    f'{annotations.path}: videos {seen[name]!r} and {video["id"]!r} are both named {name!r}'
+                )
+            seen[name] = video['id']
+            lines, hidden = _lines(video, _without_repeats(tracks))
+            atomic_write_text(Path(out) / f'{name}.txt', ''.join(line + '\n' for line in lines))
+            counts['sequences'] += 1
+            counts['masks'] += len(lines)
+            counts['hidden pixels'] += hidden
+            progress.update()
+    return counts
+
+
+def _lines(video, tracks):
+    """Lines of a sequence's file; number of hidden pixels."""
+    ids = _track_ids(tracks, video)
+    lines, hidden = [], 0
+    numbered = [(track, number) for number, track in enumerate(tracks, 1)]
+    for place, file_name in enumerate(video['file_names']):
+        stem = PurePosixPath(file_name).stem
+        frame = int(stem) if stem.isascii() and stem.isdigit() else place
+        image, lost = paint(numbered, place, video['height'], video['width'])
+        hidden += lost
+        for number, rle in split_objects(image).items():
+            track = tracks[number - 1]
+            label = IGNORE_CLASS if track.crowd else track.category_id
+            size = f'{video["height"]} {video["width"]}'
+            lines.append(f'{frame} {ids[number - 1]} {label} {size} {rle["counts"]}')
+    return lines, hidden
 
 
 def _file_name(video):
-    """Name of a sequence's file: its folder of images, without MOTSChallenge's ``img1``."""
+    """Name of a sequence: its image folder without the ``img1`` of MOTSChallenge."""
     name = video_name(video)
     return name.removesuffix('/img1').replace('/', '_')
 
 
 def _without_repeats(tracks):
-    """Tracks without crowd that only repeats a region for another class."""
+    """Tracks without crowd regions that repeat the masks of another class."""
     kept, seen = [], set()
     for track in tracks:
         key = tuple(sorted((frame, rle['counts']) for frame, rle in track.masks.items()))
@@ -251,8 +261,8 @@ def _track_ids(tracks, video):
             last[label] += 1
         if last[label] >= INSTANCES:
             raise UserError(
-                f'video {video["id"]!r} has more than {INSTANCES - 1} objects of category {label}; '
-                'MOTS has no ids for them'
+                f'video {video["id"]!r} has more than {INSTANCES - 1} objects of category {label}, '
+                'which is the number of ids that MOTS has for a class'
             )
         ids[place] = label * INSTANCES + last[label]
     return ids

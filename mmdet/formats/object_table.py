@@ -1,10 +1,10 @@
-"""Which object of which video is of which category."""
+"""Tables that give the category of each object in masks."""
 
 import csv
 import io
 from pathlib import Path
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, atomic_open
 
 from .ytvis import read_json
 
@@ -15,27 +15,29 @@ class ObjectTable:
     """(video, object number) -> category name and crowd flag.
 
     Args:
-        default (str | None): category of objects that the table lacks; None makes these an error.
+        default (str | None): category of objects that are not in the table; None makes these an error.
         path (str): what messages call the table.
     """
 
-    def __init__(self, default=None, path='object table'):
+    def __init__(self, default: str | None = None, path: str = 'object table'):
         self.default = default
         self.path = str(path)
         self._entries = {}
         self._used = set()
 
     @classmethod
-    def read(cls, path, default=None):
-        """Read a table.
+    def read(cls, path: str | Path | None, default: str | None = None) -> 'ObjectTable':
+        """Read a table; without a path every object has the category ``default``.
 
-        csv: columns ``video,object,category`` and, if wanted, ``iscrowd``; video ``*`` means every video.
+        csv: columns ``video,object,category`` and optionally ``iscrowd``; video ``*`` stands for every video.
         json: ``{video: {object: category}}``, ``{object: category}`` for all videos, or the ``meta.json`` of
         YouTube-VOS (``{"videos": {video: {"objects": {object: {"category": name}}}}}``).
 
         Raises:
-            UserError: the file is missing or none of these; the message names the place.
+            UserError: the file is missing or has another form; the message names the place.
         """
+        if path is None:
+            return cls(default)
         table = cls(default, path)
         if Path(path).suffix.lower() == '.csv':
             table._take_csv()
@@ -47,12 +49,12 @@ class ObjectTable:
 
     @property
     def categories(self):
-        """list[str]: names in alphabetical order, the default among them."""
+        """list[str]: names in alphabetical order, with the default."""
         names = {name for name, _ in self._entries.values()}
         return sorted(names | ({self.default} if self.default else set()))
 
     def look_up(self, video, number, place):
-        """Category name and crowd flag of an object; ``place`` says in messages where it was met."""
+        """Category name and crowd flag of an object; ``place`` is for messages."""
         for key in ((video, number), (ANY, number)):
             if key in self._entries:
                 self._used.add(key)
@@ -65,18 +67,18 @@ class ObjectTable:
         return self.default, 0
 
     def get(self, video, number):
-        """Category name that a row gives an object; None without such a row."""
+        """Category name of an object; None if no row lists it."""
         for key in ((video, number), (ANY, number)):
             if key in self._entries:
                 return self._entries[key][0]
         return None
 
     def unused(self):
-        """list[tuple]: (video, object number) of the rows that nobody has looked up."""
+        """list[tuple]: (video, object number) of the rows that were never looked up."""
         return [key for key in self._entries if key not in self._used]
 
     def add(self, video, number, category, iscrowd=0, place=''):
-        """Add one object; ``UserError`` if it is there already, or a value is of no use."""
+        """Add an object; ``UserError`` if it is listed already, or a value is invalid."""
         place = place or self.path
         try:
             number, iscrowd = int(number), int(iscrowd)
@@ -100,7 +102,7 @@ class ObjectTable:
         except OSError as error:
             raise UserError(f'object table {self.path} cannot be read: {error.strerror or error}') from None
         head = text.partition('\n')[0]
-        # What spreadsheets write where the comma is a decimal point.
+        # Spreadsheets write semicolons in countries where the comma is the decimal separator.
         delimiter = next((mark for mark in ',;\t' if mark in head), ',')
         rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
         missing = {'video', 'object', 'category'} - set(rows.fieldnames or ())
@@ -134,3 +136,11 @@ class ObjectTable:
                 entry = category if isinstance(category, dict) else {'category': category}
                 place = f'{self.path}: {video!r}, object {number!r}'
                 self.add(video, number, entry.get('category'), entry.get('iscrowd', 0), place)
+
+
+def write_table(path: str | Path, rows) -> None:
+    """Write a csv that :meth:`ObjectTable.read` reads; ``rows`` are (video, object, category, iscrowd)."""
+    with atomic_open(path, newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerow(('video', 'object', 'category', 'iscrowd'))
+        writer.writerows(rows)

@@ -7,23 +7,23 @@ from mmdet.utils import UserError, suggest
 
 
 def split_videos(category_ids_by_video, val_fraction='0.2', seed=0):
-    """Divide videos into training and validation so that every category is shared out evenly.
+    """Divide videos into training and validation so that every category is distributed evenly.
 
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011): the category with the fewest videos
-    left goes first, each of its videos to the side that lacks most of this category. A category of two or
-    more videos is meant to be on both sides. Everything is counted in fractions and ties are broken by
-    SHA-256 of seed and video id, so neither the machine nor the order of the file has a say.
+    left goes first, and each of its videos goes to the side that lacks most of this category. A category with
+    two or more videos should be on both sides. The result does not depend on the machine or on the order of
+    the file: counts are exact fractions, and ties are broken by SHA-256 of seed and video id.
 
     Args:
         category_ids_by_video (dict): video id -> category ids of its objects.
-        val_fraction (str | float | Fraction): share of the videos held back, between 0 and 1.
+        val_fraction (str | float | Fraction): share of the validation videos, between 0 and 1.
         seed (int): another seed gives another split.
 
     Returns:
         tuple[set, set]: ids of the training and of the validation videos; disjoint, together all.
 
     Raises:
-        UserError: fewer than two videos, or a fraction outside of 0 to 1.
+        UserError: there are fewer than two videos, or the fraction is not between 0 and 1.
     """
     try:
         fraction = Fraction(str(val_fraction))
@@ -63,7 +63,7 @@ def split_videos(category_ids_by_video, val_fraction='0.2', seed=0):
 
 
 def _side(need, room, category, categories, total):
-    """Where the next video goes: what lacks most of ``category``, then of all its categories, then train."""
+    """Side of the next video: the one that lacks most of ``category``, then of all its categories."""
     if not room['train'] or not room['val']:
         return 'train' if room['train'] else 'val'
 
@@ -75,19 +75,19 @@ def _side(need, room, category, categories, total):
 
 
 def _digest(seed, video):
-    # The kind of the id is part of the text: 1 and "1" are two ids.
+    # The text has the type of the id: 1 and "1" are different ids.
     return hashlib.sha256(f'{seed}:{type(video).__name__}:{video}'.encode()).hexdigest()
 
 
 def subset(content, video_ids):
-    """Copy of a file's content with some of the videos: order, categories and all else stay.
+    """Copy of a file's content with some of the videos; order, categories and other keys are kept.
 
     Args:
         content (dict): parsed annotation file.
         video_ids (Container): videos to keep.
 
     Returns:
-        dict: new top level; entries are shared with ``content``.
+        dict: a new dict; its entries are shared with ``content``.
     """
     result = dict(content)
     result['videos'] = [video for video in content['videos'] if video['id'] in video_ids]
@@ -97,7 +97,7 @@ def subset(content, video_ids):
 
 
 def match_video_ids(wanted, videos, path='annotations'):
-    """Find videos by id, written as text, or by the folder of their frames.
+    """Find videos by their id as text or by the folder of their frames.
 
     Args:
         wanted (Sequence[str]): ids or folder names.
@@ -108,7 +108,7 @@ def match_video_ids(wanted, videos, path='annotations'):
         set: ids as in the file.
 
     Raises:
-        UserError: a name that fits no video, or more than one.
+        UserError: a name matches no video, or several.
     """
     by_name = {}
     for video in videos:
@@ -118,12 +118,12 @@ def match_video_ids(wanted, videos, path='annotations'):
     found = set()
     for name in wanted:
         ids = by_name.get(name, [])
-        # An id goes before a folder that happens to have the same name.
+        # An id takes precedence over a folder with the same name.
         ids = [i for i in ids if str(i) == name] or ids
         if not ids:
-            raise UserError(f'{path}: has no video {name!r}{suggest(name, by_name)}')
+            raise UserError(f'{path} has no video {name!r}{suggest(name, by_name)}')
         if len(ids) > 1:
-            raise UserError(f'{path}: {name!r} fits {len(ids)} videos, with the ids {ids[:5]}')
+            raise UserError(f'{path}: {name!r} matches {len(ids)} videos, with the ids {ids[:5]}')
         found.add(ids[0])
     if not found:
         raise UserError('the list of videos is empty')

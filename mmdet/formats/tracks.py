@@ -1,11 +1,15 @@
-"""Tracks of a YouTube-VIS annotation file or of a results json, video by video."""
+"""Tracks with decoded fields, for writers of other formats; results as tracks."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import UserError
 
+from .annotations import VideoAnnotations
+from .builder import track_lists
 from .ytvis import read_json
 
 
@@ -14,12 +18,12 @@ class Track:
     """One object of a video.
 
     Attributes:
-        number (int | None): object number it had before (``object_id``), if any.
+        number (int | None): its number in the masks that it was read from (``object_id``), if any.
         category_id (int): category.
-        crowd (bool): a region to be ignored.
-        score (float | None): confidence, of results only.
+        crowd (bool): whether it is a crowd region.
+        score (float | None): confidence; None for ground truth.
         masks (dict[int, dict]): index of a frame -> compressed RLE.
-        entry (dict): the other keys of its entry in the file.
+        entry (dict): its other keys in the annotation file.
     """
 
     number: int | None
@@ -27,82 +31,93 @@ class Track:
     crowd: bool
     score: float | None
     masks: dict
-    entry: dict = field(default_factory=dict)
+    entry: dict
 
 
-def read_tracks(index, results=None, score_thr=0.0):
-    """Tracks of every video.
-
-    Args:
-        index (VideoAnnotations): annotation file; for results it names the videos and categories.
-        results (str | Path | None): results json; None takes the annotations of ``index``.
-        score_thr (float): results below it are left out.
-
-    Returns:
-        Iterator[tuple[dict, list[Track]]]: video and its tracks; results by score, best first, ties as in the
-        file.
+def decode_tracks(annotations: VideoAnnotations) -> Iterator[tuple[dict, list[Track]]]:
+    """Videos and their tracks, whatever form the segmentations have.
 
     Raises:
-        UserError: naming the entry at fault.
+        UserError: there are no annotations, or a mask is damaged; the message names the object and the frame.
     """
-    if results is None and not index.has_annotations:
-        raise UserError(f'{index.path} has no annotations; give results to take the objects from')
-    if results is None:
-        by_video, kind = index.by_video, index.path
-    else:
-        by_video, kind = _results_by_video(index, results, score_thr), str(results)
-    for video in index.videos:
-        yield video, [_track(entry, video, kind) for entry in by_video[video['id']]]
+    if not annotations.has_annotations:
+        raise UserError(f'{annotations.path} has no annotations; give results to take the objects from')
+    for video in annotations.videos:
+        yield video, [_decode(entry, video, annotations.path) for entry in annotations.by_video[video['id']]]
 
 
-def _track(entry, video, path):
-    masks = {}
-    for frame, segm in enumerate(entry['segmentations']):
-        if not segm:  # None, or an empty list of polygons
-            continue
-        try:
-            masks[frame] = segm_to_rle(segm, video['height'], video['width'])
-        except ValueError as error:
-            who = f'object {entry["id"]}' if 'id' in entry else f'a result of score {entry["score"]}'
-            raise UserError(f'{path}: video {video["id"]!r}, {who}, frame {frame}: {error}') from None
-    lists = ('segmentations', 'bboxes', 'areas')
+def _decode(entry, video, path):
+    place = f'{path}: video {video["id"]!r}, object {entry["id"]}'
     return Track(
         number=entry.get('object_id'),
         category_id=entry['category_id'],
         crowd=bool(entry.get('iscrowd', 0)),
         score=entry.get('score'),
-        masks=masks,
-        entry={key: value for key, value in entry.items() if key not in lists},
+        masks=_rles(entry['segmentations'], video, place),
+        entry={k: v for k, v in entry.items() if k not in ('segmentations', 'bboxes', 'areas')},
     )
 
 
-def _results_by_video(index, path, score_thr):
+def _rles(segmentations, video, place):
+    """Index of a frame -> compressed RLE."""
+    masks = {}
+    for frame, segm in enumerate(segmentations):
+        if not segm:  # None, or an empty list of polygons
+            continue
+        try:
+            masks[frame] = segm_to_rle(segm, video['height'], video['width'])
+        except ValueError as error:
+            raise UserError(f'{place}, frame {frame}: {error}') from None
+    return masks
+
+
+def read_results(annotations: VideoAnnotations, path: str | Path, score_thr: float = 0.0) -> VideoAnnotations:
+    """Read a results json as tracks of the videos it belongs to, for example to correct them by hand.
+
+    Args:
+        annotations (VideoAnnotations): gives the videos and categories; its own tracks are not used.
+        path (str | Path): results json.
+        score_thr (float): results with a lower score are left out.
+
+    Returns:
+        VideoAnnotations: tracks with a ``score``, in the order of their videos, highest score first, and with
+        ids 1, 2, ... in this order.
+
+    Raises:
+        UserError: a result is invalid; the message names it.
+    """
     content = read_json(path, 'results file')
     if not isinstance(content, list):
         raise UserError(f'results file {path}: expected a list of tracks, got {type(content).__name__}')
-    lengths = {video['id']: len(video['file_names']) for video in index.videos}
-    by_video = {video: [] for video in lengths}
+    by_video = {video['id']: [] for video in annotations.videos}
+    videos = {video['id']: video for video in annotations.videos}
     for row, entry in enumerate(content):
         place = f'{path}: results[{row}]'
-        missing = {'video_id', 'category_id', 'score', 'segmentations'} - set(
-            entry if _is_dict(entry) else ()
-        )
-        if missing:
-            raise UserError(f'{place}: {", ".join(sorted(missing))} missing')
-        video, segms = entry['video_id'], entry['segmentations']
-        if isinstance(video, (list, dict)) or video not in lengths:
-            raise UserError(f'{place}: video_id {video!r} is not among the videos of {index.path}')
-        if entry['category_id'] not in index.category_ids:
-            raise UserError(f'{place}: category_id {entry["category_id"]!r} is not among the categories')
-        if not isinstance(entry['score'], (int, float)) or not math.isfinite(entry['score']):
-            raise UserError(f'{place}: expected a finite score, got {entry["score"]!r}')
-        if not isinstance(segms, list) or len(segms) != lengths[video]:
-            count = len(segms) if isinstance(segms, list) else 'no list'
-            raise UserError(f'{place}: expected {lengths[video]} segmentations, one a frame, got {count}')
+        _check_result(entry, videos, annotations, place)
         if entry['score'] >= score_thr:
-            by_video[video].append(entry)
-    return {video: sorted(entries, key=lambda entry: -entry['score']) for video, entries in by_video.items()}
+            video = videos[entry['video_id']]
+            masks = _rles(entry['segmentations'], video, place)
+            lists = track_lists(masks, len(video['file_names']))
+            by_video[video['id']].append({**entry, 'iscrowd': 0, **lists})
+    tracks = [t for found in by_video.values() for t in sorted(found, key=lambda track: -track['score'])]
+    for number, track in enumerate(tracks, 1):
+        track['id'] = number
+    return VideoAnnotations(path, annotations.categories, annotations.videos, tracks)
 
 
-def _is_dict(value):
-    return isinstance(value, dict)
+def _check_result(entry, videos, annotations, place):
+    given = entry if isinstance(entry, dict) else ()
+    missing = [key for key in ('video_id', 'category_id', 'score', 'segmentations') if key not in given]
+    if missing:
+        raise UserError(f'{place}: {", ".join(missing)} missing')
+    video, segms = entry['video_id'], entry['segmentations']
+    if isinstance(video, (list, dict)) or video not in videos:
+        raise UserError(f'{place}: video_id {video!r} is not among the videos of {annotations.path}')
+    if entry['category_id'] not in annotations.category_ids:
+        raise UserError(f'{place}: category_id {entry["category_id"]!r} is not among the categories')
+    if not isinstance(entry['score'], (int, float)) or not math.isfinite(entry['score']):
+        raise UserError(f'{place}: expected a finite score, got {entry["score"]!r}')
+    length = len(videos[video]['file_names'])
+    if not isinstance(segms, list) or len(segms) != length:
+        count = len(segms) if isinstance(segms, list) else 'no list'
+        raise UserError(f'{place}: expected {length} segmentations, one per frame, got {count}')

@@ -5,7 +5,7 @@ import json
 import math
 from pathlib import Path
 
-from mmdet.utils.errors import UserError
+from mmdet.utils import UserError, atomic_write_text
 
 from .annotations import VideoAnnotations
 
@@ -202,3 +202,34 @@ def _bbox_fault(entry):
 
 def _area_fault(entry):
     return None if _number(entry) else 'null or a number'
+
+
+def write(annotations: VideoAnnotations, out: str | Path, info: dict | None = None) -> dict[str, int]:
+    """Check and write an annotation file.
+
+    Args:
+        annotations (VideoAnnotations): what to write.
+        out (str | Path): json file.
+        info (dict | None): goes into the file as ``info``.
+
+    Returns:
+        dict[str, int]: what was written.
+
+    Raises:
+        UserError: the annotations are invalid; nothing is written.
+    """
+    content = {} if info is None else {'info': info}
+    content.update(categories=annotations.categories, videos=annotations.videos)
+    if annotations.has_annotations:
+        content['annotations'] = annotations.tracks
+    parse_ytvis(content, out)
+    atomic_write_text(out, json.dumps(content))
+    return {
+        'videos': len(annotations.videos),
+        'frames': sum(len(video['file_names']) for video in annotations.videos),
+        'objects': len(annotations.tracks),
+        'categories': len(annotations.categories),
+    }
+
+
+read = load_ytvis  # the name that mmdet.formats expects

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdet.formats import ytvis
+from mmdet.formats.annotations import VideoAnnotations
 from mmdet.media import write_image
 from mmdet.structures.rle import counts_to_box, encode_mask, rle_counts
-from mmdet.utils import Progress, UserError, atomic_write_text
+from mmdet.utils import Progress, UserError
 
 from .scene import Scene
 from .shapes import SHAPES
@@ -158,32 +160,22 @@ def _write_split(root, split, count, settings, progress):
     folder, ann_name = SPLITS[split]
     width, height = settings['size']
     names = list(SHAPES)[: settings['categories']]
-    videos, annotations = [], []
+    videos, tracks = [], []
     keys = ('seed', 'frames', 'size', 'difficulty', 'categories')
     for index in range(count):
-        images, tracks = make_video(split=split, index=index, **{key: settings[key] for key in keys})
+        images, objects = make_video(split=split, index=index, **{key: settings[key] for key in keys})
         name = f'{split}_{index:04d}'
         file_names = [f'{name}/{frame:05d}.jpg' for frame in range(len(images))]
         for file_name, image in zip(file_names, images):
             write_image(root / folder / 'JPEGImages' / file_name, image, settings['quality'])
             progress.update()
-        videos.append(
-            {
-                'id': index + 1,
-                'width': width,
-                'height': height,
-                'length': len(images),
-                'file_names': file_names,
-            }
-        )
-        for track in tracks:
+        size = {'width': width, 'height': height, 'length': len(images)}
+        videos.append({'id': index + 1, **size, 'file_names': file_names})
+        for track in objects:
             shape = {'height': height, 'width': width, 'length': len(images)}
-            annotations.append(dict(id=len(annotations) + 1, video_id=index + 1, iscrowd=0, **shape, **track))
-    content = {
-        'info': {'description': 'synthetic videos in YouTube-VIS format', 'settings': settings},
-        'categories': [{'id': i + 1, 'name': name, 'supercategory': 'shape'} for i, name in enumerate(names)],
-        'videos': videos,
-        'annotations': annotations,
-    }
+            tracks.append({'id': len(tracks) + 1, 'video_id': index + 1, 'iscrowd': 0, **shape, **track})
+    categories = [{'id': i + 1, 'name': name, 'supercategory': 'shape'} for i, name in enumerate(names)]
     (root / folder / 'JPEGImages').mkdir(parents=True, exist_ok=True)
-    atomic_write_text(root / 'annotations' / ann_name, json.dumps(content))
+    info = {'description': 'synthetic videos in YouTube-VIS format', 'settings': settings}
+    path = root / 'annotations' / ann_name
+    ytvis.write(VideoAnnotations(path, categories, videos, tracks), path, info)

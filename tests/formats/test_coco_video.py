@@ -1,4 +1,4 @@
-"""COCO with track ids to YouTube-VIS."""
+"""Reading COCO annotations with track ids."""
 
 import io
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet.formats.coco_video import coco_to_ytvis
+from mmdet.formats.coco_video import parse_coco_video
 from mmdet.utils import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,15 +34,8 @@ def content():
 @pytest.mark.parametrize('flag', [[], ['--video-from-path']], ids=['ids', 'folders'])
 def test_tool_groups_frames_and_tracks(content, tmp_path, flag):
     (tmp_path / 'coco.json').write_text(json.dumps(content))
-    tool = ROOT / 'tools/convert_datasets/coco_to_ytvis.py'
-    command = [
-        sys.executable,
-        str(tool),
-        str(tmp_path / 'coco.json'),
-        '--out',
-        str(tmp_path / 'o.json'),
-        *flag,
-    ]
+    command = [sys.executable, ROOT / 'tools/convert_dataset.py', tmp_path / 'coco.json', *flag]
+    command += ['--from', 'coco_video', '--to', 'ytvis', '--out', tmp_path / 'o.json']
     subprocess.run(command, check=True, capture_output=True)
     root = json.loads((tmp_path / 'o.json').read_text())
     assert [v['file_names'] for v in root['videos']] == [['v5/0.jpg', 'v5/1.jpg'], ['v6/0.jpg']]
@@ -54,37 +47,37 @@ def test_tool_groups_frames_and_tracks(content, tmp_path, flag):
 def test_faults_are_named(content):
     content['annotations'][1]['image_id'] = 1
     with pytest.raises(UserError, match=r'annotations\[1\]: track 9 is in its image twice'):
-        coco_to_ytvis(content)
+        parse_coco_video(content)
     del content['annotations'][1]['track_id']
     with pytest.raises(UserError, match=r'annotations\[1\]: track_id'):
-        coco_to_ytvis(content)
+        parse_coco_video(content)
     del content['images'][2]['frame_id']
     with pytest.raises(UserError, match=r'images\[2\]: frame_id missing'):
-        coco_to_ytvis(content)
+        parse_coco_video(content)
 
 
 def test_folders_are_read_in_natural_order_and_frames_without_objects_stay(content):
     for image, name in zip(content['images'], ('v/10.jpg', 'v/9.jpg', 'v/100.jpg')):
         image['file_name'] = name
-    root = coco_to_ytvis({**content, 'annotations': content['annotations'][:1]}, video_from_path=True)
-    assert root['videos'][0]['file_names'] == ['v/9.jpg', 'v/10.jpg', 'v/100.jpg']
-    assert root['annotations'][0]['areas'] == [None, 9, None]
-    assert root['annotations'][0]['track_id'] == 9
+    made = parse_coco_video({**content, 'annotations': content['annotations'][:1]}, video_from_path=True)
+    assert made.videos[0]['file_names'] == ['v/9.jpg', 'v/10.jpg', 'v/100.jpg']
+    assert made.tracks[0]['areas'] == [None, 9, None]
+    assert made.tracks[0]['track_id'] == 9
 
 
 def test_names_of_videos_and_crowd_without_an_identity(content):
     content['videos'] = [{'id': 5, 'name': 'beach'}, {'id': 6, 'name': 'park'}]
     for annotation in content['annotations'][:2]:
         annotation.update(iscrowd=1, track_id=None)
-    root = coco_to_ytvis(content)
-    assert [v['name'] for v in root['videos']] == ['beach', 'park']
-    crowd = [(a['iscrowd'], a['areas'], a['video_id']) for a in root['annotations']]
+    made = parse_coco_video(content)
+    assert [v['name'] for v in made.videos] == ['beach', 'park']
+    crowd = [(a['iscrowd'], a['areas'], a['video_id']) for a in made.tracks]
     assert crowd == [(1, [None, 9], 5), (1, [9, None], 5), (0, [9], 6)]
 
 
 def test_progress_is_shown(content):
     stream = io.StringIO()
-    coco_to_ytvis(content, stream=stream)
+    parse_coco_video(content, stream=stream)
     assert '3/3 annotations' in stream.getvalue()
 
 
@@ -95,7 +88,7 @@ def test_progress_is_shown(content):
         ('annotations', 'category_id', 4, r'annotations\[0\]: category_id 4 is not among'),
         ('annotations', 'category_id', [3], r'annotations\[0\]: category_id \[3\] is not among'),
         ('annotations', 'image_id', {}, r'annotations\[0\]: image_id is missing'),
-        ('annotations', 'track_id', [1], r'annotations\[0\]: track_id .* is no id: \[1\]'),
+        ('annotations', 'track_id', [1], r'annotations\[0\]: track_id .* is not an id: \[1\]'),
         ('annotations', 'segmentation', [[1, 2]], r'annotations\[0\].segmentation: polygon 0'),
         ('images', 'frame_id', 'a', r"images\[0\].frame_id: got 'a'"),
         ('images', 'height', 9, r'video 5 differ in size \(height, width\): \[\(8, 12\), \(9, 12\)\]'),
@@ -105,4 +98,4 @@ def test_progress_is_shown(content):
 def test_wrong_values_are_named(content, where, key, value, message):
     content[where][0][key] = value
     with pytest.raises(UserError, match=message):
-        coco_to_ytvis(content)
+        parse_coco_video(content)

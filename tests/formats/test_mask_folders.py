@@ -1,32 +1,30 @@
-"""Folders of PNG masks to YouTube-VIS and back."""
+"""Reading and writing folders of PNG masks."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet.formats.export_masks import export_masks
+from mmdet.formats import mask_folders, mots
 from mmdet.formats.indexed_png import palette, read_indexed_png, write_indexed_png
-from mmdet.formats.mask_folders import mask_folders_to_ytvis
-from mmdet.formats.mots import mots_to_ytvis
 from mmdet.formats.object_table import ObjectTable
-from mmdet.formats.restore import restore_dataset
+from mmdet.formats.tracks import read_results
 from mmdet.formats.ytvis import load_ytvis, parse_ytvis
 from mmdet.structures.rle import decode_rle, encode_mask, pack_counts, rle_area, rle_to_bbox, segm_to_rle
 from mmdet.synthetic import generate_dataset
 from mmdet.utils import UserError
+from tools import convert_dataset
 
-ROOT = Path(__file__).resolve().parents[2]
+
+def from_masks(*args):
+    """Run the tool from masks to YouTube-VIS."""
+    convert_dataset.main([*map(str, args), '--from', 'masks', '--to', 'ytvis'])
 
 
-def tool(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / 'tools' / 'convert_datasets' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def to_masks(*args):
+    """Run the tool from YouTube-VIS to masks."""
+    convert_dataset.main([*map(str, args), '--from', 'ytvis', '--to', 'masks'])
 
 
 def box(x, y, w, h, height=8, width=12):
@@ -88,8 +86,8 @@ def synthetic(tmp_path_factory):
 
 def test_synthetic_data_to_masks_and_back_is_lossless(synthetic, tmp_path):
     ann = synthetic / 'annotations' / 'instances_train_sub.json'
-    tool('ytvis_to_masks').main([str(ann), '--out', str(tmp_path / 'masks')])
-    tool('masks_to_ytvis').main([str(tmp_path / 'masks'), '--out', str(tmp_path / 'back.json')])
+    to_masks(ann, '--out', tmp_path / 'masks')
+    from_masks(tmp_path / 'masks', '--out', tmp_path / 'back.json')
     back = json.loads((tmp_path / 'back.json').read_text())
     assert back == compressed(json.loads(ann.read_text()))
     assert len(back['annotations']) >= 3
@@ -97,13 +95,13 @@ def test_synthetic_data_to_masks_and_back_is_lossless(synthetic, tmp_path):
 
 def test_overlap_crowd_odd_ids_and_further_keys_survive(tmp_path):
     content = overlapping()
-    index = parse_ytvis(json.loads(json.dumps(content)))
-    count = export_masks(index, tmp_path / 'm')
-    assert (count['layers'], count['hidden'], count['objects'], count['frames']) == (3, 0, 4, 4)
-    back = restore_dataset(tmp_path / 'm')
-    assert back['annotations'] == by_id(content['annotations'])
-    assert back['videos'] == content['videos']
-    assert back['categories'] == by_id(content['categories'])
+    count = mask_folders.write(parse_ytvis(json.loads(json.dumps(content))), tmp_path / 'm')
+    keys = ('further layers', 'hidden pixels', 'objects', 'frames')
+    assert [count[key] for key in keys] == [2, 0, 4, 4]
+    back = mask_folders.read(tmp_path / 'm')
+    assert back.tracks == by_id(content['annotations'])
+    assert back.videos == content['videos']
+    assert back.categories == by_id(content['categories'])
 
 
 def test_every_form_of_segmentation_and_blank_masks(tmp_path):
@@ -115,9 +113,9 @@ def test_every_form_of_segmentation_and_blank_masks(tmp_path):
     content['annotations'][1]['segmentations'][2] = blank
     content['annotations'][1]['bboxes'][2] = [0, 0, 0, 0]
     content['annotations'].append(track(11, [None, None, None]))
-    count = export_masks(parse_ytvis(content), tmp_path)
-    assert count['empty'] == 1
-    back = {entry['id']: entry for entry in restore_dataset(tmp_path)['annotations']}
+    count = mask_folders.write(parse_ytvis(content), tmp_path)
+    assert count['empty objects'] == 1
+    back = {entry['id']: entry for entry in mask_folders.read(tmp_path).tracks}
     assert back[5]['segmentations'][0] == pack_counts(counts, 8, 12)
     assert back[5]['bboxes'][2] == [2, 2, 6, 5]
     assert back[9]['segmentations'][2] is None and back[9]['areas'][2] is None
@@ -125,12 +123,12 @@ def test_every_form_of_segmentation_and_blank_masks(tmp_path):
 
 
 def test_annotations_may_be_flattened_with_small_objects_on_top(tmp_path):
-    count = export_masks(parse_ytvis(overlapping()), tmp_path, flatten=True)
-    assert count['layers'] == 1
+    count = mask_folders.write(parse_ytvis(overlapping()), tmp_path, flatten=True)
+    assert count['further layers'] == 0
     first = read_indexed_png(tmp_path / 'x' / '00000.png')
     # tracks 5 (16 px, number 1) and 9 (30 px, number 2) share 2x2 pixels; the crowd of 4 px lies below both
     assert (first == 1).sum() == 16 and (first == 2).sum() == 26 and (first == 3).sum() == 0
-    assert count['hidden'] > 0
+    assert count['hidden pixels'] > 0
 
 
 def results():
@@ -144,17 +142,17 @@ def results():
 def test_results_the_higher_score_keeps_shared_pixels(tmp_path, capsys):
     (tmp_path / 'r.json').write_text(json.dumps(results()))
     (tmp_path / 'a.json').write_text(json.dumps({**overlapping(), 'annotations': None}))
-    command = [str(tmp_path / 'a.json'), '--out', str(tmp_path / 'm'), '--results', str(tmp_path / 'r.json')]
-    tool('ytvis_to_masks').main([*command, '--score-thr', '0.2'])
+    command = [tmp_path / 'a.json', '--out', tmp_path / 'm', '--results', tmp_path / 'r.json']
+    to_masks(*command, '--score-thr', '0.2')
     first = read_indexed_png(tmp_path / 'm' / 'x' / '00000.png')
     assert first[:4, :4].tolist() == [[2, 2, 2, 2], [2, 2, 2, 2], [2, 2, 1, 1], [2, 2, 1, 1]]
     assert (first == 1).sum() == 16 and (first == 2).sum() == 12
     assert read_indexed_png(tmp_path / 'm' / 'x' / '00001.png').max() == 0
-    assert '4 pixels of objects lie under another object' in capsys.readouterr().err
+    assert '2 objects, 4 hidden pixels' in capsys.readouterr().out
     listed = json.loads((tmp_path / 'm' / 'objects.json').read_text())['videos'][0]['objects']
     assert [listed[n]['entry']['score'] for n in ('1', '2')] == [0.9, 0.3]
     # pseudo labels: masks of results read back as ground truth
-    back = parse_ytvis(restore_dataset(tmp_path / 'm'))
+    back = mask_folders.read(tmp_path / 'm')
     assert [(a['id'], a['category_id'], a['areas'][0]) for a in back.tracks] == [(1, 8, 16), (2, 3, 12)]
 
 
@@ -164,24 +162,24 @@ def test_results_the_higher_score_keeps_shared_pixels(tmp_path, capsys):
         ({'video_id': 1}, 'video_id 1 is not among the videos'),
         ({'category_id': 1}, 'category_id 1 is not among'),
         ({'score': None}, 'finite score, got None'),
-        ({'segmentations': [None]}, 'expected 3 segmentations, one a frame, got 1'),
+        ({'segmentations': [None]}, 'expected 3 segmentations, one per frame, got 1'),
         ({'segmentations': [{'size': [8, 12], 'counts': '0'}, None, None]}, 'frame 0: RLE counts'),
     ],
 )
 def test_bad_results_are_named(tmp_path, change, message):
     (tmp_path / 'r.json').write_text(json.dumps([{**results()[0], **change}]))
     with pytest.raises(UserError, match=message):
-        export_masks(parse_ytvis(overlapping()), tmp_path / 'm', tmp_path / 'r.json')
+        read_results(parse_ytvis(overlapping()), tmp_path / 'r.json')
 
 
 def test_frames_must_stay_in_the_folder_and_have_masks_of_their_own(tmp_path):
     content = overlapping()
     content['videos'][1]['file_names'] = ['../y.jpg']
     with pytest.raises(UserError, match='leads out of its folder'):
-        export_masks(parse_ytvis(content), tmp_path)
+        mask_folders.write(parse_ytvis(content), tmp_path)
     content['videos'][1]['file_names'] = ['x/00002.png']
-    with pytest.raises(UserError, match=r"'x/00002.png' would be that of 'x/00002.jpg'"):
-        export_masks(parse_ytvis(content), tmp_path)
+    with pytest.raises(UserError, match=r"'x/00002.png' and 'x/00002.jpg' would have the same mask"):
+        mask_folders.write(parse_ytvis(content), tmp_path)
     assert not any(tmp_path.iterdir())
 
 
@@ -190,9 +188,9 @@ def test_many_objects_make_images_of_16_bits(tmp_path):
     masks = [box(i % 60, i // 60, 1, 1, 8, 60) for i in range(300)]
     content['videos'] = [{'id': 7, 'width': 60, 'height': 8, 'length': 1, 'file_names': ['x/0.jpg']}]
     content['annotations'] = [track(i + 1, [mask]) for i, mask in enumerate(masks)]
-    export_masks(parse_ytvis(content), tmp_path)
+    mask_folders.write(parse_ytvis(content), tmp_path)
     assert read_indexed_png(tmp_path / 'x' / '0.png').dtype == np.uint16
-    back = restore_dataset(tmp_path)['annotations']
+    back = mask_folders.read(tmp_path).tracks
     assert [entry['segmentations'][0] for entry in back] == masks
 
 
@@ -219,8 +217,8 @@ def davis(tmp_path):
 
 def test_palette_and_gray_masks_with_a_table(davis, capsys):
     (davis / 'o.csv').write_text('video,object,category,iscrowd\nbear,1,bear,0\nbear, 2, zoo ,1\n*,4,cow,\n')
-    command = [str(davis / 'masks'), '--images', str(davis / 'frames'), '--objects', str(davis / 'o.csv')]
-    tool('masks_to_ytvis').main([*command, '--out', str(davis / 'all.json')])
+    command = [davis / 'masks', '--images', davis / 'frames', '--objects', davis / 'o.csv']
+    from_masks(*command, '--out', davis / 'all.json')
     index = load_ytvis(davis / 'all.json')
     assert index.class_names == ('bear', 'cow', 'zoo')
     assert [v['file_names'] for v in index.videos] == [['bear/9.jpg', 'bear/10.jpg'], ['cows/00000.jpg']]
@@ -229,10 +227,8 @@ def test_palette_and_gray_masks_with_a_table(davis, capsys):
     assert second['bboxes'] == [None, [2, 1, 3, 2]] and second['iscrowd'] == 1
     assert third['bboxes'] == [[1, 2, 2, 1]] and third['category_id'] == 2
     assert decode_rle(second['segmentations'][1])[1:3, 2:5].all()
-    assert '1 images without a mask are left out' in capsys.readouterr().err
-    tool('masks_to_ytvis').main(
-        [*command[:1], *command[3:], '--out', str(davis / 'b.json'), '--classes', 'zoo,cow,bear']
-    )
+    assert '1 images without a mask are skipped' in capsys.readouterr().err
+    from_masks(*command[:1], *command[3:], '--out', davis / 'b.json', '--classes', 'zoo,cow,bear')
     assert load_ytvis(davis / 'b.json').class_names == ('zoo', 'cow', 'bear')
 
 
@@ -247,14 +243,14 @@ def test_palette_and_gray_masks_with_a_table(davis, capsys):
 )  # fmt: skip
 def test_json_tables(davis, table):
     (davis / 'o.json').write_text(json.dumps(table))
-    content, _ = mask_folders_to_ytvis(davis / 'masks', ObjectTable.read(davis / 'o.json'))
-    assert [a['category_id'] for a in content['annotations']] == [1, 1, 2]
+    made = mask_folders.read(davis / 'masks', davis / 'o.json')
+    assert [a['category_id'] for a in made.tracks] == [1, 1, 2]
 
 
 def test_one_category_a_list_of_videos_and_no_void(davis):
-    content, _ = mask_folders_to_ytvis(davis / 'masks', ObjectTable('thing'), videos=['bear'], void=None)
-    assert [a['object_id'] for a in content['annotations']] == [1, 2, 255]
-    assert [v['file_names'][0] for v in content['videos']] == ['bear/9.jpg']
+    made = mask_folders.read(davis / 'masks', category='thing', videos=['bear'], void=None)
+    assert [a['object_id'] for a in made.tracks] == [1, 2, 255]
+    assert [v['file_names'][0] for v in made.videos] == ['bear/9.jpg']
 
 
 @pytest.mark.parametrize(
@@ -268,7 +264,7 @@ def test_one_category_a_list_of_videos_and_no_void(davis):
         ('no image', 'bear/10.jpg cannot be read'),
         ('table', "object 2 of video 'bear' has no category"),
         ('empty', 'found no folder with PNG files'),
-        ('void', 'not one object in 1 videos; if 255 is an object'),
+        ('void', 'found no object in 1 videos; if 255 is an object'),
     ],
 )
 def test_what_is_wrong_is_named(davis, damage, message):
@@ -295,7 +291,7 @@ def test_what_is_wrong_is_named(davis, damage, message):
         videos = ['cows']
         write_indexed_png(davis / 'masks' / 'cows' / '00000.png', np.full((4, 6), 255, np.uint8))
     with pytest.raises(UserError, match=message):
-        mask_folders_to_ytvis(masks, table, images=davis / 'frames', videos=videos)
+        mask_folders.read(masks, table, images=davis / 'frames', videos=videos)
 
 
 @pytest.mark.parametrize(
@@ -349,9 +345,10 @@ def test_mots_png_and_txt_give_one_file(tmp_path):
     lines = [f'0 {i} {i // 1000} 8 12 {encode_mask(numbers == i)["counts"]}' for i in (1003, 2001, 10000)]
     (tmp_path / '0002.txt').write_text('\n'.join(lines))
     classes = {1: 'car', 2: 'pedestrian'}
-    from_png = mots_to_ytvis([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
-    assert from_png == mots_to_ytvis([tmp_path / '0002.txt'], tmp_path / 'images', classes)
-    assert [(a['areas'], a['iscrowd']) for a in from_png['annotations']] == [
+    from_png = mots.read([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
+    from_txt = mots.read([tmp_path / '0002.txt'], tmp_path / 'images', classes)
+    assert from_png.tracks == from_txt.tracks and from_png.videos == from_txt.videos
+    assert [(a['areas'], a['iscrowd']) for a in from_png.tracks] == [
         ([6], 0),
         ([1], 0),
         ([12], 1),
@@ -359,7 +356,7 @@ def test_mots_png_and_txt_give_one_file(tmp_path):
     ]
     write_indexed_png(tmp_path / 'png' / '0002' / '000000.png', numbers // 100)
     with pytest.raises(UserError, match='the id 10 is below 1000'):
-        mots_to_ytvis([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
+        mots.read([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
 
 
 def test_what_the_table_and_the_folders_have_in_excess_is_said(davis, capsys):
@@ -368,57 +365,57 @@ def test_what_the_table_and_the_folders_have_in_excess_is_said(davis, capsys):
     (davis / 'masks' / 'empty').mkdir()
     rows = 'bear,1,bear\nbear,2,bear\ncows,4,cow\nbaer,7,mouse\n*,255,bird\n'
     (davis / 'o.csv').write_text('video,object,category\n' + rows)
-    command = [str(davis / 'masks'), '--images', str(davis / 'frames'), '--objects', str(davis / 'o.csv')]
-    tool('masks_to_ytvis').main([*command, '--out', str(davis / 'all.json')])
+    command = [davis / 'masks', '--images', davis / 'frames', '--objects', davis / 'o.csv']
+    from_masks(*command, '--out', davis / 'all.json')
     err = capsys.readouterr().err
-    assert 'o.csv: 2 rows fit no object in the masks: baer 7, * 255' in err
-    assert 'lists object 255, which belongs to nobody; if it is one: --void none' in err
+    assert 'o.csv: 2 rows match no object in the masks: baer 7, * 255' in err
+    assert 'lists object 255, the void label; if it is an object, use --void none' in err
     assert 'categories without an object: bird, mouse' in err
-    assert 'zebra: no masks, so it is left out' in err and 'empty: no masks, so it is left out' in err
+    assert 'zebra: skipped, it has no masks' in err and 'empty: skipped, it has no masks' in err
     names = davis / 'names.txt'
     names.write_text('bear\n')
-    tool('masks_to_ytvis').main([*command, '--out', str(davis / 'b.json'), '--videos-file', str(names)])
-    assert 'left out' not in capsys.readouterr().err.replace('1 images without a mask are left out', '')
+    from_masks(*command, '--out', davis / 'b.json', '--videos-file', names)
+    assert 'skipped' not in capsys.readouterr().err.replace('1 images without a mask are skipped', '')
 
 
-def run_tool(name, *args):
-    """Exit status of a tool."""
+def refusal(capsys, *args):
+    """What the tool prints when it refuses to read masks."""
     with pytest.raises(SystemExit) as stop:
-        tool(name).main([str(arg) for arg in args])
-    return stop.value.code
+        from_masks(*args)
+    assert stop.value.code == 2
+    return capsys.readouterr().err
 
 
 def test_masks_with_their_list_of_objects(tmp_path, capsys):
-    masks, index = tmp_path / 'm', parse_ytvis(overlapping())
-    export_masks(index, masks, csv=tmp_path / 'o.csv')
+    masks = tmp_path / 'm'
+    mask_folders.write(parse_ytvis(overlapping()), masks, csv=tmp_path / 'o.csv')
     back = (masks, '--out', tmp_path / 'b.json')
-    assert run_tool('masks_to_ytvis', *back, '--objects', tmp_path / 'o.csv') == 2
-    assert 'holds objects that overlap, in layers' in capsys.readouterr().err
+    assert 'holds objects that overlap, in layers' in refusal(capsys, *back, '--objects', tmp_path / 'o.csv')
     for options, message in (
-        (('--classes', 'a,b'), '--classes needs --objects or --category'),
-        (('--videos-file', tmp_path / 'o.csv'), '--videos-file needs --objects or --category'),
+        (('--classes', 'a,b'), 'classes needs objects or a category'),
+        (('--videos-file', tmp_path / 'o.csv'), 'videos needs objects or a category'),
+        (('--image-suffix', '.png'), 'image_suffix needs objects or a category'),
+        (('--void', '3'), 'void needs objects or a category'),
         (('--images', tmp_path / 'none'), 'none does not exist'),
     ):
-        assert run_tool('masks_to_ytvis', *back, *options) == 2
-        assert message in capsys.readouterr().err
-    # Exported again flattened, the layers are gone, and so are videos that the file no longer has.
+        assert message in refusal(capsys, *back, *options)
+    # Written again flattened, the layers are gone, and so are videos that the file no longer has.
     content = overlapping()
     content['videos'] = content['videos'][:1]
     content['annotations'] = content['annotations'][:2]
     (masks / 'x' / 'mine.png').write_bytes((masks / 'x' / '00000.png').read_bytes())
-    export_masks(parse_ytvis(content), masks, flatten=True, csv=tmp_path / 'o.csv')
+    mask_folders.write(parse_ytvis(content), masks, flatten=True, csv=tmp_path / 'o.csv')
     left = sorted(path.relative_to(masks).as_posix() for path in masks.rglob('*.png'))
     assert left == ['x/00000.png', 'x/00001.png', 'x/00002.png', 'x/mine.png']
     (masks / 'x' / 'mine.png').unlink()
     table = (tmp_path / 'o.csv').read_text()
-    tool('masks_to_ytvis').main([str(v) for v in (*back, '--objects', tmp_path / 'o.csv')])
+    from_masks(*back, '--objects', tmp_path / 'o.csv')
     assert 'another category' not in capsys.readouterr().err
     (tmp_path / 'o.csv').write_text(table.replace('x,1,"cat, big"', 'x,1,dog'))
-    tool('masks_to_ytvis').main([str(v) for v in (*back, '--objects', tmp_path / 'o.csv')])
+    from_masks(*back, '--objects', tmp_path / 'o.csv')
     assert '1 objects have another category in' in capsys.readouterr().err
     write_indexed_png(masks / 'new' / '0.png', np.ones((8, 12), np.uint8))
-    assert run_tool('masks_to_ytvis', *back) == 2
-    assert 'the masks in new are not listed' in capsys.readouterr().err
+    assert 'the masks in new are not listed' in refusal(capsys, *back)
 
 
 def test_tables_of_spreadsheets(tmp_path):

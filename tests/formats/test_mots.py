@@ -1,6 +1,7 @@
-"""MOTS txt files: there and back without loss, and bad lines named."""
+"""MOTS files: lossless round trips, and invalid lines are named."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet.formats.mots import mots_to_ytvis, read_mots_txt, ytvis_to_mots
+from mmdet.formats import mots
+from mmdet.formats.tracks import read_results
 from mmdet.formats.ytvis import parse_ytvis
 from mmdet.structures.rle import encode_mask, rle_area
 from mmdet.utils import UserError
@@ -36,47 +38,55 @@ def sequence(tmp_path):
     return path, lines
 
 
-def test_round_trip_by_the_tools(sequence, tmp_path):
+def test_round_trip_by_the_tool(sequence, tmp_path):
     path, lines = sequence
-    tools = ROOT / 'tools/convert_datasets'
+    tool = [sys.executable, ROOT / 'tools/convert_dataset.py']
     images, out = tmp_path / 'images', tmp_path / 'a.json'
-    forth = [tools / 'mots_to_ytvis.py', path, '--images', images, '--out', out]
-    subprocess.run([sys.executable, *map(str, forth)], check=True, capture_output=True)
+    forth = [path, '--from', 'mots', '--images', images, '--to', 'ytvis', '--out', out]
+    subprocess.run([*tool, *forth], check=True, capture_output=True)
     index = parse_ytvis(json.loads(out.read_text()))
     # a region to ignore is ignored by every class
     assert [(a['iscrowd'], a['category_id']) for a in index.tracks] == [(0, 1), (0, 2), (1, 1), (1, 2)]
     assert [a['areas'] for a in index.tracks[2:]] == [[None, None, 6]] * 2
     assert index.tracks[0]['bboxes'] == [[0, 1, 3, 2], None, [2, 1, 3, 2]]
-    back = [tools / 'ytvis_to_mots.py', out, '--out', tmp_path / 'back']
-    subprocess.run([sys.executable, *map(str, back)], check=True, capture_output=True)
+    back = [out, '--from', 'ytvis', '--to', 'mots', '--out', tmp_path / 'back']
+    subprocess.run([*tool, *back], check=True, capture_output=True)
     assert sorted((tmp_path / 'back/0002.txt').read_text().splitlines()) == sorted(lines)
 
 
-def converted(videos, tracks, tmp_path, **kwargs):
-    """Lines of each file, split into fields; ``tracks`` are results."""
+def written(annotations, tmp_path):
+    """Lines of each file, split into fields; number of hidden pixels."""
+    out = tmp_path / 'out'
+    shutil.rmtree(out, ignore_errors=True)
+    counts = mots.write(annotations, out)
+    files = {path.stem: [line.split() for line in path.read_text().splitlines()] for path in out.iterdir()}
+    return files, counts['hidden pixels']
+
+
+def converted(videos, tracks, tmp_path, score_thr=0.0):
+    """The same for results."""
     (tmp_path / 'r.json').write_text(json.dumps(tracks))
-    index = parse_ytvis({'videos': videos, 'categories': [{'id': 1, 'name': 'car'}]})
-    made = ytvis_to_mots(index, tmp_path / 'r.json', **kwargs)
-    return {name: ([line.split() for line in lines], hidden) for name, lines, hidden in made}
+    listed = parse_ytvis({'videos': videos, 'categories': [{'id': 1, 'name': 'car'}]})
+    return written(read_results(listed, tmp_path / 'r.json', score_thr), tmp_path)
 
 
 def test_the_higher_score_keeps_shared_pixels(tmp_path):
     video = {'id': 7, 'width': 12, 'height': 8, 'file_names': ['v/a.jpg']}
     low = {'video_id': 7, 'category_id': 1, 'score': 0.2, 'segmentations': [rle(0)]}
     high = {'video_id': 7, 'category_id': 1, 'score': 0.9, 'segmentations': [rle(2)]}
-    lines, hidden = converted([video], [low, high], tmp_path)['v']
-    areas = {int(f[1]): rle_area({'size': [8, 12], 'counts': f[5]}) for f in lines}
+    files, hidden = converted([video], [low, high], tmp_path)
+    areas = {int(f[1]): rle_area({'size': [8, 12], 'counts': f[5]}) for f in files['v']}
     assert areas == {1001: 6, 1002: 4} and hidden == 2
-    lines, hidden = converted([video], [low, high], tmp_path, score_thr=0.5)['v']
-    assert [f[1] for f in lines] == ['1001'] and hidden == 0
+    files, hidden = converted([video], [low, high], tmp_path, score_thr=0.5)
+    assert [f[1] for f in files['v']] == ['1001'] and hidden == 0
 
 
 def test_names_of_files_and_frames(tmp_path):
     names = (['a/img1/000007.jpg'], ['b/c/x.jpg'], ['9.png'])
     videos = [{'id': n, 'width': 12, 'height': 8, 'file_names': name} for n, name in enumerate(names)]
     tracks = [{'video_id': n, 'category_id': 1, 'score': 1, 'segmentations': [rle(0)]} for n in range(3)]
-    files = converted(videos, tracks, tmp_path)
-    assert {name: lines[0][0] for name, (lines, _) in files.items()} == {'a': '7', 'b_c': '0', '2': '9'}
+    files, _ = converted(videos, tracks, tmp_path)
+    assert {name: lines[0][0] for name, lines in files.items()} == {'a': '7', 'b_c': '0', '2': '9'}
     videos[1]['file_names'] = ['a/x.jpg']
     with pytest.raises(UserError, match="videos 0 and 1 are both named 'a'"):
         converted(videos, tracks, tmp_path)
@@ -97,19 +107,19 @@ def test_layout_of_motschallenge_and_empty_sequences(tmp_path):
         (tmp_path / name / 'gt' / 'gt.txt').write_text('')
     first, second = (tmp_path / name / 'gt' / 'gt.txt' for name in ('MOTS20-02', 'MOTS20-05'))
     second.write_text(f'1 2001 2 8 12 {rle(0)["counts"]}')
-    content = mots_to_ytvis([first, second], tmp_path, {2: 'pedestrian'})
-    assert [v['file_names'] for v in content['videos']] == [
+    made = mots.read([first, second], tmp_path, {2: 'pedestrian'})
+    assert [v['file_names'] for v in made.videos] == [
         ['MOTS20-02/img1/000001.jpg'],
         ['MOTS20-05/img1/000001.jpg'],
     ]
-    assert [(a['video_id'], a['areas']) for a in content['annotations']] == [(2, [6])]
+    assert [(a['video_id'], a['areas']) for a in made.tracks] == [(2, [6])]
 
 
 def test_masks_of_another_size_than_the_images_are_named(sequence, tmp_path):
     path, _ = sequence
     Image.new('RGB', (8, 12)).save(tmp_path / 'images/0002/000000.png')
     with pytest.raises(UserError, match=r'masks of \[8, 12\], its images have \[12, 8\]'):
-        mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
+        mots.read([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 
 @pytest.mark.parametrize(
@@ -119,16 +129,16 @@ def test_a_bad_line_is_named(tmp_path, line):
     path = tmp_path / 'x.txt'
     path.write_text('\n' + line)
     with pytest.raises(UserError, match=r'x\.txt, line 2'):
-        read_mots_txt(path)
+        mots.read_mots_txt(path)
 
 
 def test_unknown_class_and_missing_image_are_named(sequence, tmp_path):
     path, _ = sequence
     with pytest.raises(UserError, match='class 2 of track 2001'):
-        mots_to_ytvis([path], tmp_path / 'images', {1: 'car'})
+        mots.read([path], tmp_path / 'images', {1: 'car'})
     (tmp_path / 'images/0002/000002.png').unlink()
     with pytest.raises(UserError, match='frame 2 has no image'):
-        mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
+        mots.read([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 
 def test_folders_without_masks_and_files_that_are_not_there(sequence, tmp_path):
@@ -140,11 +150,11 @@ def test_folders_without_masks_and_files_that_are_not_there(sequence, tmp_path):
         if message.startswith('no png'):
             wrong.mkdir(parents=True)
         with pytest.raises(UserError, match=message):
-            mots_to_ytvis([wrong], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
+            mots.read([wrong], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 
 def test_regions_to_ignore_hide_nothing_of_each_other(sequence, tmp_path):
     path, lines = sequence
-    content = mots_to_ytvis([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
-    ((name, back, hidden),) = ytvis_to_mots(parse_ytvis(content))
-    assert (name, sorted(back), hidden) == ('0002', sorted(lines), 0)
+    files, hidden = written(mots.read([path], tmp_path / 'images'), tmp_path)
+    assert list(files) == ['0002'] and hidden == 0
+    assert sorted(map(' '.join, files['0002'])) == sorted(lines)

@@ -127,7 +127,7 @@ def test_match_video_ids():
     with pytest.raises(UserError, match='empty'):
         match_video_ids([], videos)
     videos[1]['file_names'] = ['clip1/9.jpg']
-    with pytest.raises(UserError, match='fits 2 videos'):
+    with pytest.raises(UserError, match='matches 2 videos'):
         match_video_ids(['clip1'], videos)
 
 
@@ -203,4 +203,4 @@ def test_a_fraction_of_chosen_videos_is_refused(tmp_path, capsys):
     args = [str(tmp_path / 'a.json'), '--out', str(tmp_path), '--videos', '1', '--val-fraction', '0.5']
     with pytest.raises(SystemExit) as stop:
         split_ytvis.main(args)
-    assert stop.value.code == 2 and '--val-fraction is for a split' in capsys.readouterr().err
+    assert stop.value.code == 2 and '--val-fraction does not apply' in capsys.readouterr().err

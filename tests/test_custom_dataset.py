@@ -1,4 +1,4 @@
-"""docs/own_dataset.md, step by step: its config, its commands and what it says they print."""
+"""docs/custom_dataset.md, step by step: its config, its commands and the output it promises."""
 
 import os
 import re
@@ -12,14 +12,14 @@ import pytest
 from mmdet.apis import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = (ROOT / 'docs' / 'own_dataset.md').read_text()
-CONFIG = re.search(r'```python\n# my_own.py\n(.*?)```', PAGE, re.DOTALL).group(1)
+PAGE = (ROOT / 'docs' / 'custom_dataset.md').read_text()
+CONFIG = re.search(r'```python\n# custom.py\n(.*?)```', PAGE, re.DOTALL).group(1)
 # The training of the page in small: one epoch instead of twelve.
 SHORTER = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
 
 
 def blocks():
-    """Blocks of commands in their order: the lines, and the text that stands behind them."""
+    """Blocks of commands in their order: the lines and the output that follows."""
     found = re.findall(r'```bash\n(.*?)```\n(?:\n```text\n(.*?)```)?', PAGE, re.DOTALL)
     return [(code.replace('\\\n', ' ').strip().splitlines(), printed) for code, printed in found]
 
@@ -29,7 +29,7 @@ def checkout(tmp_path):
     """A folder that looks like the top of a checkout, with the config of the page."""
     for name in ('configs', 'demo', 'mmdet', 'tools'):
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / 'my_own.py').write_text(CONFIG)
+    (tmp_path / 'custom.py').write_text(CONFIG)
     return tmp_path
 
 
@@ -37,14 +37,14 @@ def checkout(tmp_path):
 def test_the_config_fits_the_small_model_and_the_real_one(checkout, base, monkeypatch):
     monkeypatch.chdir(checkout)
     text = CONFIG.replace('masktrack_rcnn_demo_synthetic', base)
-    (checkout / 'my_own.py').write_text(text)
-    config = load_config('my_own.py')
+    (checkout / 'custom.py').write_text(text)
+    config = load_config('custom.py')
     assert config.model.bbox_head.num_classes == config.model.mask_head.num_classes == 5
     assert config.model.backbone.depth == (18 if 'demo' in base else 50)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        assert loader.dataset.data_root == 'data/own/'
+        assert loader.dataset.data_root == 'data/custom/'
         assert loader.dataset.data_prefix.img == 'frames/'
-    assert config.test_evaluator.ann_file == 'data/own/annotations/instances_val_sub.json'
+    assert config.test_evaluator.ann_file == 'data/custom/annotations/instances_val_sub.json'
 
 
 @pytest.mark.long
@@ -66,7 +66,7 @@ def test_every_command_runs_in_this_order(checkout):
             assert done.returncode == 0, f'{line}\n{done.stdout[-1500:]}\n{done.stderr[-1500:]}'
         for expected in promised.splitlines():
             assert expected in printed, f'{lines}\nprinted {printed[-1500:]}'
-    left = checkout / 'work_dirs' / 'my_own'
+    left = checkout / 'work_dirs' / 'custom'
     for name in (
         'results.json',
         'stats.json',
@@ -77,4 +77,4 @@ def test_every_command_runs_in_this_order(checkout):
         assert (left / name).stat().st_size > 0
     assert (checkout / 'work_dirs' / 'look' / 'contact_sheet.jpg').is_file()
     table = re.search(r'```\n(video,object,category.*?)```', PAGE, re.DOTALL).group(1)
-    assert (checkout / 'data' / 'own' / 'objects.csv').read_text().startswith(table)
+    assert (checkout / 'data' / 'custom' / 'objects.csv').read_text().startswith(table)

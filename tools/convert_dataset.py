@@ -1,0 +1,137 @@
+"""Convert video annotations from one format to another.
+
+    python tools/convert_dataset.py masks --from masks --objects objects.csv --images frames \
+        --to ytvis --out all.json
+    python tools/convert_dataset.py train/*/gt/gt.txt --from mots --images train --to ytvis --out mots.json
+    python tools/convert_dataset.py coco.json --from coco_video --to ytvis --out ytvis.json
+    python tools/convert_dataset.py all.json --from ytvis --to masks --out masks
+    python tools/convert_dataset.py all.json --from ytvis --results results.json --score-thr 0.3 \
+        --to mots --out mots
+
+--results takes the tracks from a results json for the videos of SRC. docs/datasets.md describes the formats.
+"""
+
+import argparse
+import inspect
+
+import _checkout  # noqa: F401 - before mmdet
+
+from mmdet.formats import FORMATS, load_format
+from mmdet.formats.files import read_name_list
+from mmdet.formats.tracks import read_results
+from mmdet.utils import UserError, cli_main
+
+READERS = {name: load_format(name).read for name in FORMATS}
+WRITERS = {name: load_format(name).write for name in FORMATS if hasattr(load_format(name), 'write')}
+
+# Parameter of readers and writers -> option.
+OPTIONS = {
+    'images': ('--images', {'metavar': 'DIR', 'help': 'folder of the images; they are checked'}),
+    'objects': ('--objects', {'metavar': 'FILE', 'help': 'csv (video,object,category[,iscrowd]) or json'}),
+    'category': ('--category', {'metavar': 'NAME', 'help': 'category of objects that --objects lacks'}),
+    'classes': (
+        '--classes',
+        {'metavar': 'A,B,...', 'help': 'categories in the order of their ids (by name)'},
+    ),
+    'class_ids': ('--class-ids', {'metavar': 'ID=NAME,...', 'help': 'class ids (1=car,2=pedestrian)'}),
+    'videos': ('--videos-file', {'metavar': 'FILE', 'help': 'read only these videos, one name per line'}),
+    'void': ('--void', {'metavar': 'N', 'help': 'void label, or "none" (255)'}),
+    'image_suffix': ('--image-suffix', {'metavar': '.EXT', 'help': 'of images, without --images (.jpg)'}),
+    'video_from_path': ('--video-from-path', {'action': 'store_true', 'help': 'each folder is a video'}),
+    'flatten': ('--flatten', {'action': 'store_true', 'help': 'one image per frame; small objects on top'}),
+    'csv': ('--csv', {'metavar': 'FILE', 'help': 'also write the table video,object,category,iscrowd'}),
+}
+
+
+def formats_of(name):
+    """Where a parameter applies, as text."""
+    found = [f'--from {f}' for f, read in READERS.items() if name in parameters(read)]
+    return ', '.join(found + [f'--to {f}' for f, write in WRITERS.items() if name in parameters(write)])
+
+
+def parameters(function):
+    """Parameters of a reader or writer by name."""
+    return inspect.signature(function).parameters
+
+
+def parse_args(argv=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Convert video annotations from one format to another.')
+    parser.add_argument('sources', nargs='+', metavar='SRC', help='file or folder; several for mots')
+    parser.add_argument('--from', dest='source_format', required=True, choices=READERS, help='format of SRC')
+    parser.add_argument('--to', dest='target_format', required=True, choices=WRITERS, help='format to write')
+    parser.add_argument('--out', required=True, metavar='DST', help='file or folder to write')
+    parser.add_argument('--results', metavar='JSON', help='take the tracks from results for these videos')
+    parser.add_argument(
+        '--score-thr', type=float, metavar='S', help='leave out results with lower scores (0)'
+    )
+    for name, (flag, settings) in OPTIONS.items():
+        text = f'{settings["help"]} [{formats_of(name)}]'
+        parser.add_argument(flag, dest=name, default=None, **{**settings, 'help': text})
+    return parser.parse_args(argv)
+
+
+def read_options(args):
+    """Options that were given, as arguments of readers and writers."""
+    options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
+    if 'videos' in options:
+        options['videos'] = read_name_list(options['videos'])
+    if 'classes' in options:
+        options['classes'] = [name.strip() for name in options['classes'].split(',')]
+    if 'class_ids' in options:
+        options['class_ids'] = read_class_ids(options['class_ids'])
+    if 'void' in options:
+        if options['void'] != 'none' and not options['void'].isdigit():
+            raise UserError(f'--void must be a number or "none", got {options["void"]!r}')
+        options['void'] = None if options['void'] == 'none' else int(options['void'])
+    return options
+
+
+def read_class_ids(text):
+    """dict[int, str]: class id -> name, from ``ID=NAME,ID=NAME``."""
+    classes = {}
+    for item in text.split(','):
+        number, _, name = item.strip().partition('=')
+        if not (number.isascii() and number.isdigit()) or not name:
+            raise UserError(f'--class-ids: expected ID=NAME, got {item!r}')
+        if int(number) in classes or name in classes.values():
+            raise UserError(f'--class-ids: {item!r} repeats an id or a name')
+        classes[int(number)] = name
+    return classes
+
+
+def select(options, function, call):
+    """Those of the options that a reader or writer takes; an error if it needs another one."""
+    taken = parameters(function)
+    for name in list(taken)[1:]:
+        if name in OPTIONS and taken[name].default is inspect.Parameter.empty and name not in options:
+            raise UserError(f'{call} needs {OPTIONS[name][0]}')
+    return {name: value for name, value in options.items() if name in taken}
+
+
+@cli_main
+def main(argv=None):
+    """Convert and report what was written."""
+    args = parse_args(argv)
+    options = read_options(args)
+    source, target = f'--from {args.source_format}', f'--to {args.target_format}'
+    read, write = READERS[args.source_format], WRITERS[args.target_format]
+    for name in options:
+        if name not in parameters(read) and name not in parameters(write):
+            where = f'{OPTIONS[name][0]} does not apply to {source} {target}'
+            raise UserError(f'{where}; it applies to {formats_of(name)}')
+    if args.score_thr is not None and args.results is None:
+        raise UserError('--score-thr does not apply without --results')
+    several = next(iter(parameters(read))) == 'sources'
+    if len(args.sources) > 1 and not several:
+        raise UserError(f'{source} takes one SRC, got {len(args.sources)}')
+    reading, writing = select(options, read, source), select(options, write, target)
+    annotations = read(args.sources if several else args.sources[0], **reading)
+    if args.results is not None:
+        annotations = read_results(annotations, args.results, args.score_thr or 0.0)
+    counts = write(annotations, args.out, **writing)
+    print(f'wrote {args.out}: ' + ', '.join(f'{count} {what}' for what, count in counts.items() if count))
+
+
+if __name__ == '__main__':
+    main()
