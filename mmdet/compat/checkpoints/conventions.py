@@ -75,7 +75,7 @@ class Conventions:
 
 
 def legacy_conventions(**changes):
-    """Rules of the 2019 code, which are those of mmdetection 0.x and 1.x (semantics items A1 to A30)."""
+    """Conventions of the 2019 code, which are those of mmdetection 0.x and 1.x."""
     values = dict(
         anchors='legacy',
         rpn_coder='legacy',

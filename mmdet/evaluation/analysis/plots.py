@@ -29,24 +29,24 @@ def plot_evaluation(evaluation, summary, folder):
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError('images need matplotlib: pip install matplotlib') from None
+        raise UserError('plots need matplotlib: pip install matplotlib') from None
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f'--plot {folder}: {error.strerror}') from None
-    pictures = {'pr_curves': (_curves, evaluation)}
+    figures = {'pr_curves': (_curves, evaluation)}
     if summary['per_category_AP']:
         names = {str(c): name for c, name in evaluation.dataset.categories.items()}
-        pictures['categories'] = (_categories, (summary['per_category_AP'], names))
+        figures['categories'] = (_categories, (summary['per_category_AP'], names))
     analysis = summary.get('analysis')
     if analysis:
-        pictures['iou_histogram'] = (_ious, analysis['ious'])
-        pictures['score_histogram'] = (_scores, analysis['scores'])
-        pictures['losses'] = (_losses, analysis['oracles'])
-        pictures['worst_videos'] = (_worst, analysis['per_video'])
+        figures['iou_histogram'] = (_ious, analysis['ious'])
+        figures['score_histogram'] = (_scores, analysis['scores'])
+        figures['losses'] = (_losses, analysis['oracles'])
+        figures['worst_videos'] = (_worst, analysis['per_video'])
     written = []
-    for name, (draw, content) in pictures.items():
+    for name, (draw, content) in figures.items():
         figure = Figure(figsize=(7, 4.5), layout='constrained')
         draw(figure.add_subplot(), content)
         written.append(folder / f'{name}.png')
