@@ -82,10 +82,7 @@ def _pool(feats, rois, levels, output_size, scales, sampling_ratio, mode, name):
     output_size = tuple(int(size) for size in _pair(output_size))
     _check_maps(feats, scales, name)
     _check_rois(feats, rois, levels, name)
-    if mode not in ROI_MODES:
-        raise ValueError(
-            f'{name}: expected mode to be one of {", ".join(map(repr, ROI_MODES))}, got {mode!r}'
-        )
+    _check_mode(mode, name)
     if len(output_size) != 2 or min(output_size) < 1:
         raise ValueError(
             f'{name}: expected output_size to be one or two positive integers, got {output_size}'
@@ -110,6 +107,13 @@ def _pool(feats, rois, levels, output_size, scales, sampling_ratio, mode, name):
             feats, rois, levels, scales, *output_size, sampling_ratio, ROI_MODES[mode]
         )
     return _plain.roi_align(feats, rois, levels, scales, output_size, sampling_ratio, ROI_MODES[mode])
+
+
+def _check_mode(mode, name):
+    if mode not in ROI_MODES:
+        raise ValueError(
+            f'{name}: expected mode to be one of {", ".join(map(repr, ROI_MODES))}, got {mode!r}'
+        )
 
 
 def _check_maps(feats, scales, name):
@@ -200,10 +204,7 @@ class RoIAlign(nn.Module):
         output_size = _one_of(output_size, out_size, 'output_size', 'out_size')
         if output_size is None:
             raise ValueError('RoIAlign: expected output_size, got neither it nor out_size')
-        if mode not in ROI_MODES:
-            raise ValueError(
-                f'RoIAlign: expected mode to be one of {", ".join(map(repr, ROI_MODES))}, got {mode!r}'
-            )
+        _check_mode(mode, 'RoIAlign')
         self.output_size = tuple(int(size) for size in _pair(output_size))
         self.spatial_scale = float(spatial_scale)
         self.sampling_ratio = int(_one_of(sampling_ratio, sample_num, 'sampling_ratio', 'sample_num') or 0)

@@ -184,12 +184,7 @@ def bboxes_to_rois(bbox_list):
 
     Returns:
         Tensor: (sum n_i, 5) rows of ``[image index, x1, y1, x2, y2]``.
-
-    Raises:
-        ValueError: for an empty list, whose device would be unknown.
     """
-    if len(bbox_list) == 0:
-        raise ValueError('bboxes_to_rois: expected the boxes of at least one image, got an empty list')
     rois = []
     for index, boxes in enumerate(bbox_list):
         boxes = boxes[:, :4]

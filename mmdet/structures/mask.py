@@ -20,9 +20,10 @@ from .rle import pack_counts
 MASK_CONVENTIONS = ('legacy', 'continuous', 'torchvision')
 
 
-def _check_convention(convention, where):
+def check_mask_convention(convention, where):
+    """Raise a ValueError that names the caller if the convention is unknown."""
     if convention not in MASK_CONVENTIONS:
-        raise ValueError(f'{where}: expected a convention out of {MASK_CONVENTIONS}, got {convention!r}')
+        raise ValueError(f'{where}: mask_convention must be one of {MASK_CONVENTIONS}, got {convention!r}')
 
 
 # ---------------------------------------------------------------------------------------------------- targets
@@ -47,7 +48,7 @@ def mask_targets(masks, boxes, gt_inds, size=28, convention='legacy'):
     """
     import torch
 
-    _check_convention(convention, 'mask_targets')
+    check_mask_convention(convention, 'mask_targets')
     if len(boxes) != len(gt_inds):
         raise ValueError(f'mask_targets: {len(boxes)} boxes but {len(gt_inds)} object indices')
     if not len(boxes):
@@ -143,7 +144,7 @@ def paste_masks(probs, boxes, img_shape, threshold=0.5, convention='legacy'):
     Raises:
         ValueError: if the convention is unknown or the lengths disagree.
     """
-    _check_convention(convention, 'paste_masks')
+    check_mask_convention(convention, 'paste_masks')
     probs, boxes = (
         value.detach().cpu().numpy() if hasattr(value, 'detach') else np.asarray(value)
         for value in (probs, boxes)

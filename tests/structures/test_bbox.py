@@ -142,8 +142,6 @@ def test_rois_carry_the_image():
     rois = bboxes_to_rois([torch.ones(2, 5), torch.zeros(0, 4), torch.full((1, 4), 3.0)])
     assert rois.tolist() == [[0, 1, 1, 1, 1], [0, 1, 1, 1, 1], [2, 3, 3, 3, 3]]
     assert bboxes_to_rois([torch.zeros(0, 4)]).shape == (0, 5)
-    with pytest.raises(ValueError, match='at least one image'):
-        bboxes_to_rois([])
 
 
 def test_scale_takes_a_number_or_a_pair():

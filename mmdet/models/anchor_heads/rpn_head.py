@@ -57,15 +57,7 @@ class RPNHead(BaseModule):
 
         Returns:
             tuple[list[Tensor], list[Tensor]]: logits (N, A, H_l, W_l), deltas (N, 4 * A, H_l, W_l).
-
-        Raises:
-            ValueError: if the number of levels or of channels is another than the head was built for.
         """
-        if len(feats) != self.anchor_generator.num_levels or feats[0].size(1) != self.in_channels:
-            raise ValueError(
-                f'RPNHead: {self.anchor_generator.num_levels} levels of in_channels={self.in_channels} '
-                f'expected, got {len(feats)} of {feats[0].size(1)}'
-            )
         hidden = [F.relu(self.rpn_conv(feat), inplace=True) for feat in feats]
         return [self.rpn_cls(feat) for feat in hidden], [self.rpn_reg(feat) for feat in hidden]
 

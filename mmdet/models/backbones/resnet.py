@@ -143,14 +143,7 @@ class ResNet(BaseModule):
 
         Returns:
             tuple[Tensor]: (N, C_i, H / s_i, W / s_i) of each stage in ``out_indices``; s is 4, 8, 16, 32.
-
-        Raises:
-            ValueError: for an image of other channels.
         """
-        if x.dim() != 4 or x.size(1) != self.in_channels:
-            raise ValueError(
-                f'{type(self).__name__}: images (N, {self.in_channels}, H, W) expected, got {tuple(x.shape)}'
-            )
         x = self.maxpool(self.relu(getattr(self, self.norm1_name)(self.conv1(x))))
         outs = []
         for index, name in enumerate(self.stages):

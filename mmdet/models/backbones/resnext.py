@@ -21,10 +21,6 @@ class ResNeXt(ResNet):
     block = Bottleneck
 
     def __init__(self, depth, groups=32, base_width=4, **kwargs):
-        if groups < 1 or base_width < 1:
-            raise ValueError(
-                f'ResNeXt: groups and base_width of at least 1 expected, got {groups} and {base_width}'
-            )
         self.groups = groups
         self.base_width = base_width
         super().__init__(depth, **kwargs)

@@ -85,14 +85,6 @@ class BBoxHead(BaseModule):
             blocks = 1 if self.reg_class_agnostic else self.num_classes + 1
             self.fc_reg = nn.Linear(reg_features, 4 * blocks)
 
-    def _check_input(self, x):
-        expected = (self.in_channels, self.roi_feat_size, self.roi_feat_size)
-        if tuple(x.shape[1:]) != expected:
-            raise ValueError(
-                f'{type(self).__name__}: roi features (K, {", ".join(map(str, expected))}) expected, '
-                f'got {tuple(x.shape)}'
-            )
-
     def forward(self, x):
         """Classify and refine rois.
 
@@ -102,11 +94,7 @@ class BBoxHead(BaseModule):
         Returns:
             tuple: ``cls_score`` (K, C + 1) and ``bbox_pred`` (K, 4 * (C + 1)) or (K, 4); None for an absent
             output.
-
-        Raises:
-            ValueError: for features of another shape.
         """
-        self._check_input(x)
         x = (self.avg_pool(x) if self.with_avg_pool else x).flatten(1)
         return (self.fc_cls(x) if self.with_cls else None), (self.fc_reg(x) if self.with_reg else None)
 

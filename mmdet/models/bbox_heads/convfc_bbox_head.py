@@ -107,7 +107,6 @@ class ConvFCBBoxHead(BBoxHead):
 
     def forward(self, x):
         """Classify and refine rois; see :meth:`BBoxHead.forward`."""
-        self._check_input(x)
         x = self._run_branch('shared', x)
         cls_score = self.fc_cls(self._vector(self._run_branch('cls', x))) if self.with_cls else None
         bbox_pred = self.fc_reg(self._vector(self._run_branch('reg', x))) if self.with_reg else None

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import unscale_bboxes
-from mmdet.structures.mask import MASK_CONVENTIONS, mask_targets, paste_masks
+from mmdet.structures.mask import check_mask_convention, mask_targets, paste_masks
 
 UPSAMPLE_METHODS = ('deconv', 'nearest', 'bilinear', None)
 
@@ -59,10 +59,7 @@ class FCNMaskHead(BaseModule):
             raise ValueError(
                 f'FCNMaskHead: upsample_method {upsample_method!r} is none of {UPSAMPLE_METHODS}'
             )
-        if mask_convention not in MASK_CONVENTIONS:
-            raise ValueError(
-                f'FCNMaskHead: mask_convention {mask_convention!r} is none of {MASK_CONVENTIONS}'
-            )
+        check_mask_convention(mask_convention, 'FCNMaskHead')
         self.num_classes = num_classes
         self.in_channels = in_channels
         self.class_agnostic = class_agnostic

@@ -91,13 +91,7 @@ class FPN(BaseModule):
 
         Returns:
             tuple[Tensor]: ``num_outs`` maps (N, out_channels, H_i, W_i), sides halving.
-
-        Raises:
-            ValueError: for inputs of other numbers or channels than the constructor was told.
         """
-        channels = [feat.size(1) for feat in inputs]
-        if channels != self.in_channels:
-            raise ValueError(f'FPN: inputs of in_channels={self.in_channels} expected, got {channels}')
         laterals = [conv(inputs[level]) for conv, level in zip(self.lateral_convs, self.levels)]
         for i in range(len(laterals) - 1, 0, -1):
             size = laterals[i - 1].shape[-2:]

@@ -70,19 +70,9 @@ class SingleRoIExtractor(nn.Module):
 
         Returns:
             Tensor: (K, C, s, s) attached to every level used.
-
-        Raises:
-            ValueError: for features of other numbers or channels than the constructor was told.
         """
-        feats = list(feats[: self.num_inputs])
-        channels = [feat.size(1) for feat in feats]
-        if channels != [self.out_channels] * self.num_inputs:
-            raise ValueError(
-                f'SingleRoIExtractor: {self.num_inputs} levels of {self.out_channels} channels expected, '
-                f'got levels of {channels} channels'
-            )
         return multilevel_roi_align(
-            feats,
+            feats[: self.num_inputs],
             rois,
             self.map_roi_levels(rois),
             self.output_size,

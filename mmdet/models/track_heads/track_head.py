@@ -49,7 +49,6 @@ class TrackHead(BaseModule):
         self.relu_last = relu_last
         self.roi_feat_size = roi_feat_size
         width = in_channels if with_avg_pool else in_channels * roi_feat_size**2
-        self.in_features = width
         self.fcs = nn.ModuleList(
             nn.Linear(width if index == 0 else fc_out_channels, fc_out_channels) for index in range(num_fcs)
         )
@@ -62,18 +61,10 @@ class TrackHead(BaseModule):
 
         Returns:
             Tensor: (K, fc_out_channels).
-
-        Raises:
-            ValueError: if the features do not have the size the head was built for.
         """
         if self.with_avg_pool:
             x = x.mean(dim=(2, 3))
         x = x.flatten(1)
-        if x.size(1) != self.in_features:
-            raise ValueError(
-                f'TrackHead: expected {self.in_features} features a box, got {x.size(1)}; check in_channels, '
-                'roi_feat_size and the roi extractor'
-            )
         for fc in self.fcs[:-1]:
             x = F.relu(fc(x), inplace=True)
         x = self.fcs[-1](x)

@@ -244,11 +244,9 @@ def test_initialization():
 def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match='LegacyAnchorGenerator and DeltaXYWHBBoxCoder'):
         build(bbox_coder=dict(type='DeltaXYWHBBoxCoder'))
-    with pytest.raises(ValueError, match='3 levels of in_channels=8 expected, got 3 of 4'):
-        build()([feat[:, :4] for feat in features()])
-    with pytest.raises(ValueError, match='got 2 of 8'):
-        build()(features()[:2])
+    head = build()
+    with pytest.raises(ValueError, match='3 feature levels expected, got 2'):
+        head.get_proposals(*head(features(images=1)[:2]), [dict(img_shape=(64, 96))], TEST_CFG)
     with pytest.raises(ValueError, match="nms of type 'nms', got 'soft_nms'"):
-        head = build()
         cfg = dict(TEST_CFG, nms=dict(type='soft_nms', iou_threshold=0.5))
         head.get_proposals(*head(features(images=1)), [dict(img_shape=(64, 96))], cfg)

@@ -193,11 +193,7 @@ def test_errors_name_what_is_wrong(options, message):
         ResNet(**options)
 
 
-def test_other_errors():
+def test_other_depths_and_channels():
     with pytest.raises(ValueError, match=r'depth must be one of \[50, 101, 152\], got 18'):
         ResNeXt(18)
-    with pytest.raises(ValueError, match='groups and base_width'):
-        ResNeXt(50, groups=0)
-    with pytest.raises(ValueError, match=r'images \(N, 3, H, W\) expected, got \(1, 1, 64, 64\)'):
-        ResNet(18, base_channels=8)(image(channels=1))
     assert ResNet(18, base_channels=8, in_channels=1)(image(channels=1))[0].shape == (1, 8, 16, 16)

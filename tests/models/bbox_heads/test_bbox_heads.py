@@ -257,9 +257,3 @@ def test_later_names():
 def test_errors_name_what_is_wrong(kind, options, message):
     with pytest.raises(ValueError, match=message):
         kind(**{**COMMON, **options})
-
-
-@pytest.mark.parametrize('kind', [BBoxHead, SharedFCBBoxHead])
-def test_wrong_roi_features(kind):
-    with pytest.raises(ValueError, match=r'\(K, 4, 7, 7\) expected, got \(2, 4, 14, 14\)'):
-        kind(**COMMON)(torch.zeros(2, 4, 14, 14))

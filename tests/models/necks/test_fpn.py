@@ -104,8 +104,3 @@ def test_group_norm():
 def test_errors_name_what_is_wrong(options, message):
     with pytest.raises(ValueError, match=message):
         FPN(CHANNELS, 6, **options)
-
-
-def test_wrong_channels():
-    with pytest.raises(ValueError, match=r'in_channels=\[4, 8, 32\] expected, got \[4, 8, 16\]'):
-        FPN([4, 8, 32], 6, num_outs=3)(features())

@@ -25,16 +25,10 @@ class AssignResult:
         """Return the result for ``[ground truths, boxes]``: each ground truth is assigned to itself.
 
         Args:
-            gt_labels (Tensor | None): (g,) labels of the ground truths.
+            gt_labels (Tensor | None): (g,) labels of the ground truths; None if the boxes have no labels.
         """
         own = torch.arange(1, self.num_gts + 1, device=self.gt_inds.device)
-        labels = self.labels
-        if labels is not None:
-            if gt_labels is None:
-                raise ValueError(
-                    'AssignResult.with_gts: gt_labels expected as the boxes carry labels, got None'
-                )
-            labels = torch.cat([gt_labels, labels])
+        labels = None if self.labels is None else torch.cat([gt_labels, self.labels])
         return AssignResult(
             self.num_gts,
             torch.cat([own, self.gt_inds]),
