@@ -166,13 +166,13 @@ def test_results_the_higher_score_keeps_shared_pixels(tmp_path, capsys):
         ({'segmentations': [{'size': [8, 12], 'counts': '0'}, None, None]}, 'frame 0: RLE counts'),
     ],
 )
-def test_bad_results_are_named(tmp_path, change, message):
+def test_invalid_results_are_named(tmp_path, change, message):
     (tmp_path / 'r.json').write_text(json.dumps([{**results()[0], **change}]))
     with pytest.raises(UserError, match=message):
         read_results(parse_ytvis(overlapping()), tmp_path / 'r.json')
 
 
-def test_frames_must_stay_in_the_folder_and_have_masks_of_their_own(tmp_path):
+def test_masks_must_stay_in_the_folder_and_not_share_files(tmp_path):
     content = overlapping()
     content['videos'][1]['file_names'] = ['../y.jpg']
     with pytest.raises(UserError, match='leads out of its folder'):
@@ -183,7 +183,7 @@ def test_frames_must_stay_in_the_folder_and_have_masks_of_their_own(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def test_many_objects_make_images_of_16_bits(tmp_path):
+def test_many_objects_make_16_bit_images(tmp_path):
     content = overlapping()
     masks = [box(i % 60, i // 60, 1, 1, 8, 60) for i in range(300)]
     content['videos'] = [{'id': 7, 'width': 60, 'height': 8, 'length': 1, 'file_names': ['x/0.jpg']}]
@@ -267,7 +267,7 @@ def test_one_category_a_list_of_videos_and_no_void(davis):
         ('void', 'found no object in 1 videos; if 255 is an object'),
     ],
 )
-def test_what_is_wrong_is_named(davis, damage, message):
+def test_invalid_files_are_named(davis, damage, message):
     path, table = davis / 'masks' / 'bear' / '10.png', ObjectTable('thing')
     masks, videos = davis / 'masks', None
     if damage == 'cut':
@@ -304,7 +304,7 @@ def test_what_is_wrong_is_named(davis, damage, message):
         ('video,object,category\n', 'lists no object'),
     ],
 )
-def test_bad_tables_are_named(tmp_path, text, message):
+def test_invalid_tables_are_named(tmp_path, text, message):
     (tmp_path / 'o.csv').write_text(text)
     with pytest.raises(UserError, match=message):
         ObjectTable.read(tmp_path / 'o.csv')
@@ -359,7 +359,7 @@ def test_mots_png_and_txt_give_one_file(tmp_path):
         mots.read([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
 
 
-def test_what_the_table_and_the_folders_have_in_excess_is_said(davis, capsys):
+def test_unused_rows_and_skipped_folders_are_reported(davis, capsys):
     (davis / 'frames' / 'zebra').mkdir()
     Image.new('RGB', (6, 4)).save(davis / 'frames' / 'zebra' / '0.jpg')
     (davis / 'masks' / 'empty').mkdir()

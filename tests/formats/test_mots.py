@@ -125,7 +125,7 @@ def test_masks_of_another_size_than_the_images_are_named(sequence, tmp_path):
 @pytest.mark.parametrize(
     'line', ['0 1 1 8 12', '0 a 1 8 12 xx', '0 1001 1 8 12 0', '-1 1001 1 8 12 P3'], ids=str
 )
-def test_a_bad_line_is_named(tmp_path, line):
+def test_an_invalid_line_is_named(tmp_path, line):
     path = tmp_path / 'x.txt'
     path.write_text('\n' + line)
     with pytest.raises(UserError, match=r'x\.txt, line 2'):
@@ -141,7 +141,7 @@ def test_unknown_class_and_missing_image_are_named(sequence, tmp_path):
         mots.read([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 
-def test_folders_without_masks_and_files_that_are_not_there(sequence, tmp_path):
+def test_folders_without_masks_and_missing_files(sequence, tmp_path):
     path, _ = sequence
     for wrong, message in (
         (tmp_path / 'images' / '0003', 'no such file, or folder of png masks'),

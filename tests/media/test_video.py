@@ -45,7 +45,7 @@ def test_webm_is_what_browsers_play_and_nothing_is_printed(tmp_path, capfd):
     assert capfd.readouterr().err == ''
 
 
-def test_what_others_print_while_a_webm_is_opened_is_not_lost(capfd):
+def test_other_messages_are_kept_while_a_webm_is_opened(capfd):
     with _without_tag_warnings():
         os.write(2, b"OpenCV: FFMPEG: tag 0x1/'VP80' is not supported with codec id 1 and format 'webm'\n")
         os.write(2, b'disk is full\n')
@@ -58,14 +58,14 @@ def test_odd_sides_are_extended(tmp_path):
     assert next(iter(VideoReader(path))).shape == (48, 64, 3)
 
 
-def test_without_encoder_an_avi_takes_its_place(tmp_path):
+def test_without_encoder_an_avi_is_written(tmp_path):
     with VideoWriter(tmp_path / 'a.mp4', codec='????') as writer:
         writer.write(frame(0))
     assert writer.path == tmp_path / 'a.avi'
     assert VideoReader(writer.path).count == 1
 
 
-def test_without_vp8_an_mp4_takes_its_place(tmp_path):
+def test_without_vp8_an_mp4_is_written(tmp_path):
     with VideoWriter(tmp_path / 'a.webm', codec='????') as writer:
         writer.write(frame(0))
     assert writer.path == tmp_path / 'a.mp4'
@@ -108,7 +108,7 @@ def test_folder_is_read_in_natural_order(tmp_path):
     assert (reader.fps, reader.count) == (12, 3)
 
 
-def test_bad_inputs_are_named(tmp_path):
+def test_invalid_inputs_are_named(tmp_path):
     cases = {
         'missing.mp4': (None, 'no such video'),
         'empty.mp4': (b'', 'is empty'),
@@ -174,7 +174,7 @@ def test_images_need_a_known_ending(tmp_path):
     assert cv2.imread(str(tmp_path / 'x' / 'a.png'))[-1, -1, 0] == 7
 
 
-def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
+def test_a_folder_that_is_not_writable(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'access', lambda *args: False)
     with (
         pytest.raises(UserError, match='the folder is not writable'),

@@ -53,7 +53,7 @@ def content(categories_by_video):
 
 @pytest.mark.parametrize('fraction', ['0.1', 0.2, '1/3', 0.5, 0.9])
 @pytest.mark.parametrize('seed', [0, 1])
-def test_parts_are_disjoint_complete_and_of_the_asked_size(fraction, seed):
+def test_parts_are_disjoint_complete_and_have_the_requested_size(fraction, seed):
     videos = long_tail()
     train, val = split_videos(videos, fraction, seed)
     assert not train & val
@@ -63,7 +63,7 @@ def test_parts_are_disjoint_complete_and_of_the_asked_size(fraction, seed):
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_every_category_is_shared_out(seed):
+def test_every_category_is_distributed(seed):
     videos = long_tail()
     _, val = split_videos(videos, 0.2, seed)
     for category in range(1, 21):
@@ -73,7 +73,7 @@ def test_every_category_is_shared_out(seed):
         assert members & val and members - val
 
 
-def test_two_videos_of_a_category_part():
+def test_two_videos_of_a_category_go_to_different_sides():
     videos = {v: [1] for v in range(20)} | {20: [2], 21: [2], 22: [3]}
     train, val = split_videos(videos, 0.2)
     assert len({20, 21} & val) == 1
@@ -88,7 +88,7 @@ def test_split_does_not_depend_on_the_order_of_the_file():
 
 
 def test_split_is_the_same_on_every_machine():
-    # written down once: a change here changes everybody's validation set
+    # fixed numbers: a change here changes the validation set of every user
     assert sorted(split_videos(long_tail(30), 0.2, 0)[1]) == [3, 4, 6, 11, 14, 24]
     assert split_videos(long_tail(30), 0.2, 1)[1] != split_videos(long_tail(30), 0.2, 0)[1]
 

@@ -56,7 +56,7 @@ def test_renderer_writes_every_frame_and_a_video(tmp_path):
     assert np.abs(drawn - plain).max() > 50
 
 
-def test_small_images_are_enlarged_with_what_is_drawn_on_them(tmp_path):
+def test_small_images_are_enlarged_with_their_tracks(tmp_path):
     mask = np.zeros((48, 64), np.uint8)
     mask[10:30, 10:30] = 1
     fields = {'masks': [encode_mask(mask)], 'bboxes': [[10, 10, 29, 29]], 'labels': [0], 'scores': [0.9]}
