@@ -3,7 +3,7 @@
     python benchmarks/make_ytvis_set.py DIR
     python benchmarks/bench_ytvis_eval.py DIR/gt.json DIR/res.json [--repeat 5] [--out FILE.json]
 
-Each measurement runs in a process of its own, by turns; ratios are those of one turn. "floor" is what the
+Each measurement runs in a separate process, in turns; ratios are those of one turn. "floor" is what the
 compiled core needs to read every mask once and intersect the pairs, without json, matching and curves.
 """
 

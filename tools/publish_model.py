@@ -140,7 +140,7 @@ def safetensors_bytes(state, meta):
 
 
 def pth_bytes(state, meta):
-    """Serialize as ``{'meta', 'state_dict'}``, each tensor with a storage of its own."""
+    """Serialize as ``{'meta', 'state_dict'}``, each tensor with separate storage."""
     import torch
 
     buffer = io.BytesIO()

@@ -227,7 +227,7 @@ def building(what):
         what (str): what is being built, for the message.
 
     Raises:
-        UserError: in place of any ``ValueError`` or ``TypeError``; ``MASKTRACK_TRACEBACK=1`` shows where.
+        UserError: instead of any ``ValueError`` or ``TypeError``; ``MASKTRACK_TRACEBACK=1`` shows where.
     """
     with registry_errors():
         try:

@@ -36,7 +36,7 @@ def init_detector(
 
     Returns:
         nn.Module: in evaluation mode, with ``cfg`` (Config) and ``dataset_meta`` (dict with ``classes``, or
-        empty where nobody knows them).
+        empty if they are unknown).
 
     Raises:
         UserError: if config or checkpoint cannot be used, or the device is not there.

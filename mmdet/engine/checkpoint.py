@@ -97,7 +97,7 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
                 content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(_refusal(path, error)) from None
-    except Exception as error:  # whatever damaged bytes make the reader stumble over
+    except Exception as error:  # damaged bytes can cause any error in the reader
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({reason})'

@@ -33,7 +33,7 @@ def find_clashes(installed=_installed):
         installed (Callable[[str], str | None]): version of a distribution, or None.
 
     Returns:
-        list[str]: each names both distributions and the commands that mend it.
+        list[str]: each names both distributions and the commands that repair it.
     """
     found = []
     for ours, other, package in _CLASHES:

@@ -83,7 +83,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def _validate(self):
-        """Run validation; training goes on with the random state it had before."""
+        """Run validation; training then continues with its random state from before."""
         self.paused_random_state = capture_random_state()
         try:
             self.runner.val_loop.run()

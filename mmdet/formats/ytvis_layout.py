@@ -12,7 +12,7 @@ def find_ann_file(path):
 
     ``annotations/instances_train_sub.json`` (2019) may also be ``annotations/instances_train.json``,
     ``annotations/train.json``, ``annotations/annotations_train.json``, ``train.json`` or
-    ``train/instances.json``; likewise for val (valid) and test.
+    ``train/instances.json``; the same for val (valid) and test.
 
     Args:
         path (str | Path): as configured.

@@ -109,7 +109,7 @@ def explain_unknown(keys, source_format):
 
 
 def unwrap(checkpoint, name=''):
-    """Find the weights inside whatever was saved.
+    """Find the weights in the content of a checkpoint file.
 
     Args:
         checkpoint (dict): a bare state dict, or a dict with ``state_dict`` or ``model``, and perhaps

@@ -5,7 +5,7 @@ configs/vis/masktrack_rcnn. The detector is mmdetection's under ``detector.``. W
 tracker:
 
 * a ReLU follows every layer of the embedding head, also the last;
-* its features come from an extractor of its own (aligned, adaptive sampling);
+* its features come from a separate extractor (aligned, adaptive sampling);
 * a matched object's label is updated, as box and features are;
 * an object not seen for ``num_frames_retain`` frames is forgotten when the next frame with detections is
   done;

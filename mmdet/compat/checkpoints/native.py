@@ -175,7 +175,7 @@ def _tracking(arch, conv):
 
 
 def _train_cfg(conv, has_masks):
-    """Training settings in the source's style, so that fine-tuning goes on as it began."""
+    """Training settings in the style of the source, for fine-tuning."""
     offset = conv.nms_offset
     legacy = offset == 1
     numbers = (64, 128) if conv.tracker else (256, 512)

@@ -40,7 +40,7 @@ LEGACY_KEYS = {
 # Keys that only the old schema has, and that only the native one has.
 _OLD_ONLY = ('data', 'optimizer', 'lr_config', 'checkpoint_config', 'total_epochs', 'workflow', 'resume_from')
 _NEW_ONLY = ('train_dataloader', 'test_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler')
-# What the old code knew and nobody can have here, beside the keys above.
+# Further settings of the old code that are not supported.
 _REFUSED = ('hooks', 'custom_hooks', 'extra_hooks', 'dist_runner', 'auto_resume', 'runner')
 
 

@@ -206,7 +206,7 @@ def without_false(video, results):
 
 
 def with_missed(video, results):
-    """Objects that nobody has found are found, exactly and with full confidence."""
+    """Add the missed objects, exactly and with full confidence."""
     target, _ = targets(video, results, FOUND)
     missed = np.setdiff1d(np.flatnonzero(~video.crowd & (video.gt_category >= 0)), target)
     row = len(video.dts) + missed

@@ -44,8 +44,8 @@ class CrossEntropyLoss(nn.Module):
             label (Tensor): softmax: (n,) int64 column. Sigmoid: 0/1 of the shape of the logits, or (n,) int64
                 with logits (n, C). Mask: (n, h, w) 0/1 targets, with keyword ``channels`` (n,) int64.
             weight (Tensor | None): (n,), or of the logits' shape.
-            avg_factor (float | Tensor | None): divisor in place of the number of elements.
-            reduction_override (str | None): in place of ``reduction``.
+            avg_factor (float | Tensor | None): divisor instead of the number of elements.
+            reduction_override (str | None): replaces ``reduction``.
 
         Returns:
             Tensor: scalar, or element-wise for ``'none'``.

@@ -17,7 +17,7 @@ def reduce_loss(loss, weight=None, reduction='mean', avg_factor=None):
         loss (Tensor): any shape.
         weight (Tensor | None): of a shape that broadcasts to the loss.
         reduction (str): ``'none'``, ``'mean'`` or ``'sum'``.
-        avg_factor (float | Tensor | None): with ``'mean'``, the divisor in place of the number of elements.
+        avg_factor (float | Tensor | None): with ``'mean'``, the divisor instead of the number of elements.
 
     Returns:
         Tensor: a scalar, or the weighted loss for ``'none'``. The mean of no elements is 0, attached to the

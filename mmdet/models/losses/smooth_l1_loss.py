@@ -26,8 +26,8 @@ class _RegressionLoss(nn.Module):
         Args:
             pred, target (Tensor): of one shape.
             weight (Tensor | None): broadcasts to that shape.
-            avg_factor (float | Tensor | None): divisor in place of the number of elements.
-            reduction_override (str | None): in place of ``reduction``.
+            avg_factor (float | Tensor | None): divisor instead of the number of elements.
+            reduction_override (str | None): replaces ``reduction``.
 
         Returns:
             Tensor: scalar, or element-wise for ``'none'``.
