@@ -12,7 +12,7 @@ API_VERSION = 1
 LIBRARY = Path(__file__).with_name('_C.so')
 
 
-def load(library=LIBRARY):
+def load(library: Path = LIBRARY) -> str | None:
     """Load the compiled operators.
 
     Args:
@@ -41,7 +41,7 @@ HAS_CUDA_KERNELS = LOAD_ERROR is None and torch.ops.masktrack.has_cuda()
 _warned = set()
 
 
-def ops_available(device='cpu'):
+def ops_available(device: str | torch.device = 'cpu') -> bool:
     """Whether compiled operators exist for ``device``; without them the same functions run as plain PyTorch.
 
     Args:
@@ -54,7 +54,7 @@ def ops_available(device='cpu'):
     return kind in ('cpu', 'meta') and LOAD_ERROR is None
 
 
-def use_compiled(tensor):
+def use_compiled(tensor: torch.Tensor) -> bool:
     """Decide the path for the device of ``tensor``; warns the first time that it is plain PyTorch."""
     if ops_available(tensor.device):
         return True

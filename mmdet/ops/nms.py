@@ -6,13 +6,14 @@ float32; both as on the GPU of 2019. With ``offset=1`` boxes are inclusive pixel
 """
 
 import torch
+from torch import Tensor
 
 from . import _plain
 from ._library import LOAD_ERROR, use_compiled
 from .constants import SOFT_METHODS
 
 
-def nms(boxes, scores, iou_threshold, offset=1):
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 1) -> Tensor:
     """Greedy suppression over all boxes.
 
     Args:
@@ -30,7 +31,7 @@ def nms(boxes, scores, iou_threshold, offset=1):
     return _nms(boxes, scores, None, iou_threshold, offset, 'nms')
 
 
-def batched_nms(boxes, scores, idxs, iou_threshold, offset=1):
+def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float, offset: int = 1) -> Tensor:
     """Greedy suppression within each group of boxes, all groups in one call.
 
     Groups are compared as integers; no coordinates are shifted, so the result is exact for any box.
@@ -53,7 +54,16 @@ def batched_nms(boxes, scores, idxs, iou_threshold, offset=1):
     )
 
 
-def soft_nms(boxes, scores, iou_threshold, sigma=0.5, min_score=1e-3, method='linear', offset=1, idxs=None):
+def soft_nms(
+    boxes: Tensor,
+    scores: Tensor,
+    iou_threshold: float,
+    sigma: float = 0.5,
+    min_score: float = 1e-3,
+    method: str = 'linear',
+    offset: int = 1,
+    idxs: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
     """Soft suppression: overlap lowers the score of the lesser box instead of removing it.
 
     As in 2019 a box is dropped only when a better one overlaps it and leaves it with less than ``min_score``.
@@ -101,7 +111,15 @@ def soft_nms(boxes, scores, iou_threshold, sigma=0.5, min_score=1e-3, method='li
     return torch.cat([wide[order], decayed[order, None]], dim=1).to(boxes.dtype), order
 
 
-def multiclass_nms(boxes, scores, score_thr, nms_cfg, max_per_img=-1, always_sort=False, offset=1):
+def multiclass_nms(
+    boxes: Tensor,
+    scores: Tensor,
+    score_thr: float,
+    nms_cfg: dict,
+    max_per_img: int = -1,
+    always_sort: bool = False,
+    offset: int = 1,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Detections of all classes from the output of a box head.
 
     As in 2019 the result is class after class, by descending score inside a class, and is sorted by score as

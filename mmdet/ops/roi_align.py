@@ -8,8 +8,10 @@ Three conventions exist, and published weights depend on which one they were tra
 * ``'unaligned'``: no shift, no ``+ 1``, extent at least one cell (torchvision's ``aligned=False``).
 """
 
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
 from . import _plain
@@ -19,7 +21,14 @@ from .constants import MAX_LEVELS, ROI_MODES
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
-def roi_align(input, rois, output_size, spatial_scale=1.0, sampling_ratio=0, mode='legacy'):
+def roi_align(
+    input: Tensor,
+    rois: Tensor,
+    output_size: int | tuple[int, int],
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = 0,
+    mode: str = 'legacy',
+) -> Tensor:
     """Pool a fixed grid of features from each region of one feature map.
 
     Args:
@@ -43,7 +52,15 @@ def roi_align(input, rois, output_size, spatial_scale=1.0, sampling_ratio=0, mod
     return _pool([input], rois, None, output_size, [spatial_scale], sampling_ratio, mode, 'roi_align')
 
 
-def multilevel_roi_align(feats, rois, levels, output_size, spatial_scales, sampling_ratio=0, mode='legacy'):
+def multilevel_roi_align(
+    feats: Sequence[Tensor],
+    rois: Tensor,
+    levels: Tensor,
+    output_size: int | tuple[int, int],
+    spatial_scales: Sequence[float],
+    sampling_ratio: int = 0,
+    mode: str = 'legacy',
+) -> Tensor:
     """Pool each region from the level of a feature pyramid that it is assigned to, all in one kernel call.
 
     Args:
@@ -193,12 +210,12 @@ class RoIAlign(nn.Module):
 
     def __init__(
         self,
-        output_size=None,
-        spatial_scale=1.0,
-        sampling_ratio=None,
-        mode='legacy',
-        out_size=None,
-        sample_num=None,
+        output_size: int | tuple[int, int] | None = None,
+        spatial_scale: float = 1.0,
+        sampling_ratio: int | None = None,
+        mode: str = 'legacy',
+        out_size: int | tuple[int, int] | None = None,
+        sample_num: int | None = None,
     ):
         super().__init__()
         output_size = _one_of(output_size, out_size, 'output_size', 'out_size')
@@ -210,7 +227,7 @@ class RoIAlign(nn.Module):
         self.sampling_ratio = int(_one_of(sampling_ratio, sample_num, 'sampling_ratio', 'sample_num') or 0)
         self.mode = mode
 
-    def forward(self, input, rois):
+    def forward(self, input: Tensor, rois: Tensor) -> Tensor:
         """Pool ``rois`` (K, 5) from ``input`` (N, C, H, W) to (K, C, h, w)."""
         return roi_align(input, rois, self.output_size, self.spatial_scale, self.sampling_ratio, self.mode)
 

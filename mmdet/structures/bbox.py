@@ -6,8 +6,10 @@ later and of torchvision, where a box is ``x2 - x1`` wide. See docs/conventions.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 
 def _check_boxes(boxes, name, where):
@@ -25,7 +27,9 @@ def _shared_side(bboxes1, bboxes2, axis, offset):
     return side.sub_(torch.maximum(bboxes1[..., axis], bboxes2[:, axis])).add_(offset).clamp_(min=0)
 
 
-def bbox_overlaps(bboxes1, bboxes2, mode='iou', is_aligned=False, offset=1):
+def bbox_overlaps(
+    bboxes1: Tensor, bboxes2: Tensor, mode: str = 'iou', is_aligned: bool = False, offset: int = 1
+) -> Tensor:
     """Overlaps of two sets of boxes.
 
     Args:
@@ -60,7 +64,13 @@ def bbox_overlaps(bboxes1, bboxes2, mode='iou', is_aligned=False, offset=1):
     return overlap / denominator
 
 
-def bbox2delta(rois, gt, means=(0.0, 0.0, 0.0, 0.0), stds=(1.0, 1.0, 1.0, 1.0), offset=1):
+def bbox2delta(
+    rois: Tensor,
+    gt: Tensor,
+    means: Sequence[float] = (0.0, 0.0, 0.0, 0.0),
+    stds: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
+    offset: int = 1,
+) -> Tensor:
     """Encode boxes relative to reference boxes (inverse of :func:`delta2bbox`; Faster R-CNN, section 3.1.2).
 
     Args:
@@ -88,15 +98,15 @@ def bbox2delta(rois, gt, means=(0.0, 0.0, 0.0, 0.0), stds=(1.0, 1.0, 1.0, 1.0), 
 
 
 def delta2bbox(
-    rois,
-    deltas,
-    means=(0.0, 0.0, 0.0, 0.0),
-    stds=(1.0, 1.0, 1.0, 1.0),
-    max_shape=None,
-    wh_ratio_clip=16 / 1000,
-    offset=1,
-    clip_shrinking=True,
-):
+    rois: Tensor,
+    deltas: Tensor,
+    means: Sequence[float] = (0.0, 0.0, 0.0, 0.0),
+    stds: Sequence[float] = (1.0, 1.0, 1.0, 1.0),
+    max_shape: Sequence[int] | Tensor | None = None,
+    wh_ratio_clip: float = 16 / 1000,
+    offset: int = 1,
+    clip_shrinking: bool = True,
+) -> Tensor:
     """Decode deltas to boxes (docs/conventions.md, "Box decoding").
 
     Args:
@@ -133,7 +143,7 @@ def delta2bbox(
     return boxes if max_shape is None else bbox_clip(boxes, max_shape, offset)
 
 
-def bbox_clip(bboxes, img_shape, offset=1):
+def bbox_clip(bboxes: Tensor, img_shape: Sequence[int] | Tensor, offset: int = 1) -> Tensor:
     """Clip boxes to an image.
 
     Args:
@@ -154,7 +164,7 @@ def bbox_clip(bboxes, img_shape, offset=1):
     return torch.stack([x, y], dim=-1).reshape(bboxes.shape)
 
 
-def bbox_flip(bboxes, img_shape, offset=1):
+def bbox_flip(bboxes: Tensor, img_shape: Sequence[int], offset: int = 1) -> Tensor:
     """Mirror boxes left to right.
 
     Args:
@@ -176,7 +186,7 @@ def bbox_flip(bboxes, img_shape, offset=1):
     return flipped
 
 
-def bboxes_to_rois(bbox_list):
+def bboxes_to_rois(bbox_list: Sequence[Tensor]) -> Tensor:
     """Join the boxes of several images to one tensor of rois.
 
     Args:
@@ -201,12 +211,12 @@ def _scale_vector(bboxes, scale_factor):
     return bboxes.new_tensor(factor * (4 // len(factor))).repeat(bboxes.size(-1) // 4)
 
 
-def scale_bboxes(bboxes, scale_factor):
+def scale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tensor:
     """Multiply boxes (n, 4 * k) by a scale: a number, or (width scale, height scale)."""
     return bboxes * _scale_vector(bboxes, scale_factor)
 
 
-def unscale_bboxes(bboxes, scale_factor):
+def unscale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tensor:
     """Divide boxes (n, 4 * k) by a scale: a number, or (width scale, height scale).
 
     A division and not a product with the inverse, as float32 results must equal those of 2019 to the bit:

@@ -12,15 +12,21 @@ Three conventions exist in the wild; ``convention`` picks one per call:
 torch is imported where it is used, so that reading and writing RLE costs nothing of it.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
 from .rle import pack_counts
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 MASK_CONVENTIONS = ('legacy', 'continuous', 'torchvision')
 
 
-def check_mask_convention(convention, where):
+def check_mask_convention(convention: str, where: str) -> None:
     """Raise a ValueError that names the caller if the convention is unknown."""
     if convention not in MASK_CONVENTIONS:
         raise ValueError(f'{where}: mask_convention must be one of {MASK_CONVENTIONS}, got {convention!r}')
@@ -29,7 +35,9 @@ def check_mask_convention(convention, where):
 # ---------------------------------------------------------------------------------------------------- targets
 
 
-def mask_targets(masks, boxes, gt_inds, size=28, convention='legacy'):
+def mask_targets(
+    masks: 'Tensor', boxes: 'Tensor', gt_inds: 'Tensor', size: int = 28, convention: str = 'legacy'
+) -> 'Tensor':
     """Training targets of the mask head: each box's part of its object's mask, resized to a square.
 
     Args:
@@ -128,7 +136,13 @@ def _fixed_point_taps(extent, size, stop_at_border):
 # ------------------------------------------------------------------------------------------------------ paste
 
 
-def paste_masks(probs, boxes, img_shape, threshold=0.5, convention='legacy'):
+def paste_masks(
+    probs: 'Tensor | np.ndarray',
+    boxes: 'Tensor | np.ndarray',
+    img_shape: Sequence[int],
+    threshold: float = 0.5,
+    convention: str = 'legacy',
+) -> list[dict]:
     """Turn predicted mask probabilities into RLE masks of the image. Only the box is ever touched.
 
     Args:
@@ -167,7 +181,7 @@ def paste_masks(probs, boxes, img_shape, threshold=0.5, convention='legacy'):
     return results
 
 
-def encode_region(region, x1, y1, height, width):
+def encode_region(region: np.ndarray, x1: int, y1: int, height: int, width: int) -> dict:
     """RLE of an image that is empty but for a rectangle, without building the image.
 
     Args:

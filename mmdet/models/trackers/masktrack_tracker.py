@@ -1,7 +1,11 @@
 """Identities by appearance, confidence, overlap and class (Video Instance Segmentation, section 4.2)."""
 
+from collections.abc import Callable, Hashable, Sequence
+
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_overlaps
@@ -52,20 +56,20 @@ class MaskTrackTracker:
         ValueError: for unknown cues or limits below 1.
     """
 
-    similarity = None
+    similarity: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __init__(
         self,
-        match_coeff=(1.0, 2.0, 10.0),
-        dummy_iou=0.0,
-        update_label=False,
-        new_id_for_losers=False,
-        match_thr=None,
-        new_track_thr=None,
-        max_age=None,
-        age_on_empty=True,
-        max_objects=None,
-        offset=1,
+        match_coeff: dict | Sequence[float] | None = (1.0, 2.0, 10.0),
+        dummy_iou: float = 0.0,
+        update_label: bool = False,
+        new_id_for_losers: bool = False,
+        match_thr: float | None = None,
+        new_track_thr: float | None = None,
+        max_age: int | None = None,
+        age_on_empty: bool = True,
+        max_objects: int | None = None,
+        offset: int = 1,
     ):
         self.match_coeff = _coefficients(match_coeff)
         for name, limit in (('max_age', max_age), ('max_objects', max_objects)):
@@ -82,7 +86,7 @@ class MaskTrackTracker:
         self.offset = offset
         self.memories = {}
 
-    def reset(self, video_id=None):
+    def reset(self, video_id: Hashable | None = None) -> None:
         """Forget a video, or all of them if ``video_id`` is None."""
         if video_id is None:
             self.memories.clear()
@@ -90,7 +94,15 @@ class MaskTrackTracker:
             self.memories.pop(video_id, None)
 
     @torch.no_grad()
-    def track(self, video_id, frame_id, bboxes, scores, labels, embeddings):
+    def track(
+        self,
+        video_id: Hashable,
+        frame_id: int,
+        bboxes: Tensor,
+        scores: Tensor,
+        labels: Tensor,
+        embeddings: Tensor,
+    ) -> Tensor:
         """Identify the detections of one frame. Frames of a video come in order.
 
         Args:
@@ -145,7 +157,7 @@ class MaskTrackTracker:
             self._forget(memory, frame_id)
         return ids.to(labels.device)
 
-    def cue_scores(self, log_probs, scores, ious, same_label):
+    def cue_scores(self, log_probs: Tensor, scores: Tensor, ious: Tensor, same_label: Tensor) -> Tensor:
         """Combine the cues (paper, equation 3).
 
         Args:
@@ -161,8 +173,8 @@ class MaskTrackTracker:
             return log_probs
         det_score, iou, label = self.match_coeff
         confidence = scores.float().nan_to_num(nan=0.0).clamp(min=torch.finfo(torch.float32).tiny).log()
-        ious = torch.nn.functional.pad(ious.nan_to_num(nan=0.0), (1, 0), value=self.dummy_iou)
-        same_label = torch.nn.functional.pad(same_label.to(ious.dtype), (1, 0), value=1.0)
+        ious = F.pad(ious.nan_to_num(nan=0.0), (1, 0), value=self.dummy_iou)
+        same_label = F.pad(same_label.to(ious.dtype), (1, 0), value=1.0)
         return log_probs + det_score * confidence[:, None] + iou * ious + label * same_label
 
     def _choose(self, memory, bboxes, scores, labels, embeddings):

@@ -1,6 +1,7 @@
 """What a tracker remembers of the objects of one video."""
 
 import torch
+from torch import Tensor
 
 
 class TrackMemory:
@@ -18,36 +19,36 @@ class TrackMemory:
         self._count = 0
         self._embeddings = self._bboxes = self._labels = self._ids = self._last_seen = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Number of objects that can be matched."""
         return self._count
 
     @property
-    def embeddings(self):
+    def embeddings(self) -> Tensor:
         """Tensor: (m, E)."""
         return self._embeddings[: self._count]
 
     @property
-    def bboxes(self):
+    def bboxes(self) -> Tensor:
         """Tensor: (m, 4) xyxy, in the pixels the tracker is fed with."""
         return self._bboxes[: self._count]
 
     @property
-    def labels(self):
+    def labels(self) -> Tensor:
         """Tensor: (m,) int64."""
         return self._labels[: self._count]
 
     @property
-    def ids(self):
+    def ids(self) -> Tensor:
         """Tensor: (m,) int64 identities, ascending, on the CPU."""
         return self._ids[: self._count]
 
     @property
-    def last_seen(self):
+    def last_seen(self) -> Tensor:
         """Tensor: (m,) int64 frame of the last match, on the CPU."""
         return self._last_seen[: self._count]
 
-    def add(self, frame_id, bboxes, labels, embeddings):
+    def add(self, frame_id: int, bboxes: Tensor, labels: Tensor, embeddings: Tensor) -> Tensor:
         """Remember new objects.
 
         Args:
@@ -70,7 +71,9 @@ class TrackMemory:
             self.next_id += count
         return ids
 
-    def update(self, rows, frame_id, bboxes, embeddings, labels=None):
+    def update(
+        self, rows: Tensor, frame_id: int, bboxes: Tensor, embeddings: Tensor, labels: Tensor | None = None
+    ) -> None:
         """Overwrite what is known of matched objects.
 
         Args:
@@ -90,7 +93,7 @@ class TrackMemory:
             self._labels[device_rows] = labels
         self._last_seen[rows] = frame_id
 
-    def keep(self, rows):
+    def keep(self, rows: Tensor) -> None:
         """Forget every object but those of ``rows`` (Tensor: (k,) int64 ascending, on the CPU)."""
         if len(rows) == self._count:
             return
