@@ -1,8 +1,8 @@
-"""Every registry of the project, each a child of mmengine's root registry of the same name.
+"""All registries, each a child of the root registry of mmengine with the same name.
 
 A ``type='Name'`` in a config is looked up here first and then in mmengine (``SGD``, ``MultiStepLR``, ...).
-``locations`` lists the modules to import when a name is first asked for, so a config needs no
-``custom_imports`` for what the project itself provides.
+``locations`` lists the modules to import on the first lookup, so a config needs no ``custom_imports`` for
+parts of this package.
 """
 
 from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS

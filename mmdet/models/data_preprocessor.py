@@ -1,4 +1,4 @@
-"""From what the loader gives to what the network takes: device, normalization, padding, one batch."""
+"""From samples of the data loader to a batch for the network: device, normalization, padding."""
 
 import math
 
@@ -16,10 +16,10 @@ class DataPreprocessor(BaseDataPreprocessor):
     Images of a batch may differ in size; each is padded at the bottom and on the right.
 
     Args:
-        mean, std (Sequence[float]): one number a channel, in the order the network sees them.
+        mean, std (Sequence[float]): one number per channel, in the channel order of the network.
         bgr_to_rgb (bool): swap the channels of the images, which OpenCV reads as BGR.
         pad_size_divisor (int): sides of the batch are multiples of it.
-        channels_last (bool): lay the batch out as (N, T, H, W, 3) in memory; often faster on CPU and on GPU.
+        channels_last (bool): memory layout (N, T, H, W, 3); often faster on CPU and GPU.
         non_blocking (bool): copy to the device without waiting.
 
     Raises:
@@ -48,17 +48,17 @@ class DataPreprocessor(BaseDataPreprocessor):
         """Make a batch.
 
         Args:
-            data (dict): ``inputs``: N uint8 tensors (T, 3, H_i, W_i) or (3, H_i, W_i), or one tensor of all;
-                ``data_samples``: N :class:`DetDataSample`, or absent.
-            training (bool): unused; the same in both.
+            data (dict): ``inputs``: N uint8 tensors (T, 3, H_i, W_i) or (3, H_i, W_i), or all in one
+                tensor; ``data_samples``: N :class:`DetDataSample`, optional.
+            training (bool): unused.
 
         Returns:
             dict: ``inputs`` float32 (N, T, 3, H, W); ``data_samples`` with metainfo ``pad_shape`` (the
-            image's own size on multiples of the divisor) and ``batch_input_shape``, masks padded to
-            ``pad_shape``; or None.
+            size of the image, rounded up to multiples of the divisor) and ``batch_input_shape``, and masks
+            padded to ``pad_shape``; or None.
 
         Raises:
-            ValueError: if inputs are not images of three channels, or not all of the same number of frames.
+            ValueError: if inputs do not have three channels or differ in their number of frames.
         """
         data = self.cast_data(data)
         images = [image if image.dim() == 4 else image[None] for image in data['inputs']]

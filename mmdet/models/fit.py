@@ -1,15 +1,15 @@
-"""Whether the parts of a detector fit together, asked when it is built and not in the first iteration."""
+"""Checks that the parts of a detector fit together, made when it is built."""
 
 
 def check_channels(producer, consumer, names):
-    """Raise a ValueError where one part does not give the channels that the next one takes.
+    """Raise a ValueError if one part outputs other channels than the next one expects.
 
-    Parts without ``out_channels`` or ``in_channels`` (a user's own, for instance) are not compared.
+    Custom parts without ``out_channels`` or ``in_channels`` are not compared.
 
     Args:
-        producer (nn.Module | None): its ``out_channels`` is a number, or one number a level.
-        consumer (nn.Module | None): its ``in_channels`` is a number that holds for every level, or one each.
-        names (tuple[str, str]): what the config calls the two.
+        producer (nn.Module | None): its ``out_channels`` is a number, or one number per level.
+        consumer (nn.Module | None): its ``in_channels`` is a number for all levels, or one number per level.
+        names (tuple[str, str]): their names in the config.
     """
     given, taken = getattr(producer, 'out_channels', None), getattr(consumer, 'in_channels', None)
     if given is None or taken is None:
@@ -25,12 +25,12 @@ def check_channels(producer, consumer, names):
 
 
 def check_roi_features(extractor, head, names):
-    """Raise a ValueError where an extractor's maps have not the channels or the size that a head takes.
+    """Raise a ValueError if an extractor outputs other channels or another size than a head expects.
 
     Args:
         extractor (nn.Module): with ``out_channels`` and ``output_size``.
-        head (nn.Module): with ``in_channels`` and, if it takes one size alone, ``roi_feat_size``.
-        names (tuple[str, str]): what the config calls the two.
+        head (nn.Module): with ``in_channels`` and, if it needs a fixed size, ``roi_feat_size``.
+        names (tuple[str, str]): their names in the config.
     """
     check_channels(extractor, head, names)
     given, taken = getattr(extractor, 'output_size', None), getattr(head, 'roi_feat_size', None)

@@ -1,4 +1,4 @@
-"""Normalization layers from configs, with errors a user can act on."""
+"""Normalization layers from configs, with errors that name the part."""
 
 from mmcv.cnn import build_norm_layer as _build
 
@@ -23,12 +23,12 @@ KNOWN_NORMS = (
 
 
 def check_norm_cfg(norm_cfg, where):
-    """Raise a ValueError that names the caller if ``norm_cfg`` cannot be built; None is no normalization.
+    """Raise a ValueError that names the caller if ``norm_cfg`` cannot be built; None means no normalization.
 
     Args:
         norm_cfg (dict | None): such as ``dict(type='BN', requires_grad=True)`` or
             ``dict(type='GN', num_groups=32)``.
-        where (str): the class that was given it.
+        where (str): the class that it was given to.
     """
     if norm_cfg is None:
         return
@@ -48,15 +48,15 @@ def build_norm(norm_cfg, channels, postfix, where):
 
     Args:
         norm_cfg (dict): see :func:`check_norm_cfg`.
-        channels (int): channels it normalizes.
+        channels (int): channels of the input.
         postfix (int): number in its name.
-        where (str): the class that asks, for messages.
+        where (str): the class that it is for, used in messages.
 
     Returns:
-        tuple[str, nn.Module]: the name (``bn1``, ``gn1``, ...), as checkpoints spell it, and the layer.
+        tuple[str, nn.Module]: the name in checkpoints (``bn1``, ``gn1``, ...) and the layer.
 
     Raises:
-        ValueError: for groups that do not divide the channels.
+        ValueError: if ``num_groups`` does not divide the channels.
     """
     groups = norm_cfg.get('num_groups')
     if groups and channels % groups:

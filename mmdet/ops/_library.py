@@ -1,4 +1,4 @@
-"""Loading of the compiled operators, and the one warning where there are none."""
+"""Loads the compiled operators, and warns once if there are none."""
 
 import os
 import warnings
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 API_VERSION = 1
-"""Number that csrc/ops.cpp reports. A library from other sources is not used."""
+"""Version that csrc/ops.cpp reports. A library of another version is not used."""
 
 LIBRARY = Path(__file__).with_name('_C.so')
 
@@ -19,10 +19,10 @@ def load(library: Path = LIBRARY) -> str | None:
         library (Path): what ``bash compile.sh`` builds.
 
     Returns:
-        str | None: why they cannot be used, or None where they can.
+        str | None: the reason why they cannot be used, or None if they can.
     """
     if os.environ.get('MASKTRACK_OPS') == 'plain':
-        return 'MASKTRACK_OPS=plain asks for plain PyTorch'
+        return 'MASKTRACK_OPS=plain selects plain PyTorch'
     if not library.is_file():
         return 'they have not been built'
     try:
@@ -35,14 +35,14 @@ def load(library: Path = LIBRARY) -> str | None:
     return None
 
 
-# Plain values and no cached functions: a compiled model reads them while it is traced.
+# Plain values instead of cached functions, as torch.compile reads them while it traces a model.
 LOAD_ERROR = load()
 HAS_CUDA_KERNELS = LOAD_ERROR is None and torch.ops.masktrack.has_cuda()
 _warned = set()
 
 
 def ops_available(device: str | torch.device = 'cpu') -> bool:
-    """Whether compiled operators exist for ``device``; without them the same functions run as plain PyTorch.
+    """Whether compiled operators exist for ``device``; otherwise the functions run as plain PyTorch.
 
     Args:
         device (str | torch.device): where the tensors live.
@@ -55,7 +55,7 @@ def ops_available(device: str | torch.device = 'cpu') -> bool:
 
 
 def use_compiled(tensor: torch.Tensor) -> bool:
-    """Decide the path for the device of ``tensor``; warns the first time that it is plain PyTorch."""
+    """Whether to use compiled operators for the device of ``tensor``; warns once if not."""
     if ops_available(tensor.device):
         return True
     kind = tensor.device.type

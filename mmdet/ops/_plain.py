@@ -1,4 +1,4 @@
-"""The operators in plain PyTorch: what runs where nothing is compiled, and what the kernels are compared to.
+"""The operators in plain PyTorch: the fallback without a compiled library, and the reference for the kernels.
 
 Arithmetic and order of operations are those of ``csrc/roi_align.h`` and ``csrc/nms.h``, so that both paths
 give the same numbers.
@@ -90,7 +90,7 @@ def _roi_align_level(feat, rois, scale, output_size, sampling_ratio, mode):
     axis_y = _axis(rois[:, 2], rois[:, 4], scale, pooled_h, sampling_ratio, mode)
     axis_x = _axis(rois[:, 1], rois[:, 3], scale, pooled_w, sampling_ratio, mode)
     samples = axis_y[2] * axis_x[2]
-    # Without cells along one axis there is nothing to read along the other.
+    # A region without cells along one axis reads nothing along the other.
     empty = samples == 0
     axis_y, axis_x = (
         (start, size, torch.where(empty, torch.zeros_like(grid), grid))
@@ -113,7 +113,7 @@ def _roi_align_level(feat, rois, scale, output_size, sampling_ratio, mode):
     if mode != LEGACY:
         samples = samples.clamp(min=1)
     samples = samples[:, None, None, None]
-    # 0 / 0 is NaN in the 2019 mode; dividing by a stand-in keeps that NaN out of the gradient.
+    # 0 / 0 is NaN in the legacy mode; dividing by 1 instead keeps that NaN out of the gradient.
     mean = total / torch.where(samples == 0, torch.ones_like(samples), samples)
     return torch.where(samples == 0, torch.full_like(mean, float('nan')), mean)
 
@@ -128,7 +128,7 @@ def roi_align(feats, rois, levels, scales, output_size, sampling_ratio, mode):
             if levels is None
             else (levels == index).nonzero()[:, 0]
         )
-        out = out + feat[:0].sum()  # zero; a map that nothing is read from still gets a gradient
+        out = out + feat[:0].sum()  # zero, so that a map without regions still gets a gradient
         if rows.numel() == 0:
             continue
         scale = torch.tensor(scale, dtype=dtype, device=rois.device)

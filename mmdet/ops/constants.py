@@ -1,4 +1,4 @@
-"""Numbers that stand for names in the operator schemas; csrc/roi_align.h and csrc/nms.h hold the same."""
+"""Numbers for names in the operator schemas, equal to those in csrc/roi_align.h and csrc/nms.h."""
 
 LEGACY, ALIGNED, UNALIGNED = 0, 1, 2
 ROI_MODES = {'legacy': LEGACY, 'aligned': ALIGNED, 'unaligned': UNALIGNED}

@@ -1,8 +1,8 @@
 """Non-maximum suppression: plain, per class, and soft (Bodla et al., arXiv 1704.04503).
 
-A box is suppressed by a better one when their IoU is *greater* than the threshold, which is compared as
-float32; both as on the GPU of 2019. With ``offset=1`` boxes are inclusive pixels (width = x2 - x1 + 1), with
-``offset=0`` continuous.
+A box is suppressed by a better one if their IoU is *greater* than the threshold, which is compared as
+float32, as in the GPU kernel of 2019 (docs/conventions.md, "Proposals"). With ``offset=1`` boxes are
+inclusive pixels (width ``x2 - x1 + 1``), with ``offset=0`` continuous.
 """
 
 import torch
@@ -19,11 +19,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 1) ->
     Args:
         boxes (Tensor): (n, 4), xyxy, any floating-point type (half types are compared in float32).
         scores (Tensor): (n,).
-        iou_threshold (float): boxes that overlap a better one by more than this go.
+        iou_threshold (float): boxes whose IoU with a better one exceeds this are removed.
         offset (int): 1 for inclusive pixels, 0 for continuous coordinates.
 
     Returns:
-        Tensor: (k,) int64, indices of the boxes that stay, by descending score; ties in the order given.
+        Tensor: (k,) int64, indices of the kept boxes, by descending score; ties in the order given.
 
     Raises:
         TypeError, ValueError: an argument has a wrong type, shape, device or value.
@@ -64,9 +64,9 @@ def soft_nms(
     offset: int = 1,
     idxs: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Soft suppression: overlap lowers the score of the lesser box instead of removing it.
+    """Soft suppression: overlap lowers the score of the lower-scoring box instead of removing it.
 
-    As in 2019 a box is dropped only when a better one overlaps it and leaves it with less than ``min_score``.
+    As in 2019 a box is dropped only if a better one overlaps it and its new score is below ``min_score``.
 
     Args:
         boxes (Tensor): (n, 4), as in :func:`nms`.
@@ -122,13 +122,13 @@ def multiclass_nms(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Detections of all classes from the output of a box head.
 
-    As in 2019 the result is class after class, by descending score inside a class, and is sorted by score as
-    a whole only if there are more than ``max_per_img``; new identities are given in this order.
+    Detections are ordered by class, then by score; if there are more than ``max_per_img``, by score alone
+    (docs/conventions.md, "Order of detections").
 
     Args:
         boxes (Tensor): (n, 4), or (n, 4 * (C + 1)) with a box per class; the first block is background.
         scores (Tensor): (n, C + 1), column 0 is background.
-        score_thr (float): scores up to and including this are ignored.
+        score_thr (float): scores must be greater than this.
         nms_cfg (dict): ``type`` ('nms' or 'soft_nms', default 'nms'), ``iou_threshold`` (``iou_thr`` in 2019)
             and, for 'soft_nms', ``sigma``, ``min_score`` and ``method``.
         max_per_img (int): number of detections to keep; negative for all.

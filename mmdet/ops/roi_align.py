@@ -2,8 +2,9 @@
 
 Three conventions exist, and published weights depend on which one they were trained with:
 
-* ``'legacy'``: the 2019 release. A region reaches from ``x1`` to ``x2 + 1``, its extent is clamped at 0,
-  nothing is shifted by half a pixel, and a region of no extent under adaptive sampling gives NaN.
+* ``'legacy'``: the 2019 release. A region extends from ``x1`` to ``x2 + 1``, its extent is clamped at 0,
+  there is no half-pixel shift, and a region without extent gives NaN under adaptive sampling
+  (docs/conventions.md, "RoIAlign").
 * ``'aligned'``: shifted by half a pixel so that pixel centers are at integers; extents are not clamped.
 * ``'unaligned'``: no shift, no ``+ 1``, extent at least one cell (torchvision's ``aligned=False``).
 """
@@ -44,7 +45,7 @@ def roi_align(
         Tensor: (K, C, h, w) of the type of ``input``, channels-last if ``input`` is.
 
     Raises:
-        TypeError: an argument is no tensor or has an unsupported dtype.
+        TypeError: an argument is not a tensor or has an unsupported dtype.
         ValueError: a shape, the mode, or a batch index is wrong.
     """
     if not isinstance(input, torch.Tensor):
@@ -61,7 +62,7 @@ def multilevel_roi_align(
     sampling_ratio: int = 0,
     mode: str = 'legacy',
 ) -> Tensor:
-    """Pool each region from the level of a feature pyramid that it is assigned to, all in one kernel call.
+    """Pool each region from its level of a feature pyramid, in one kernel call.
 
     Args:
         feats (Sequence[Tensor]): L maps (N, C, H_l, W_l) of one dtype, at most 8.
@@ -76,7 +77,7 @@ def multilevel_roi_align(
         Tensor: (K, C, h, w), in the order of ``rois``, channels-last if the first map is.
 
     Raises:
-        TypeError, ValueError: as :func:`roi_align`; also for levels that do not fit.
+        TypeError, ValueError: as :func:`roi_align`; also for invalid levels.
     """
     if isinstance(feats, torch.Tensor):
         raise TypeError('multilevel_roi_align: expected a sequence of feature maps, got one tensor')
@@ -95,7 +96,7 @@ def multilevel_roi_align(
 
 
 def _pool(feats, rois, levels, output_size, scales, sampling_ratio, mode, name):
-    """Check the arguments and hand them to the compiled or the plain path."""
+    """Check the arguments and call the compiled or the plain operator."""
     output_size = tuple(int(size) for size in _pair(output_size))
     _check_maps(feats, scales, name)
     _check_rois(feats, rois, levels, name)
@@ -111,7 +112,7 @@ def _pool(feats, rois, levels, output_size, scales, sampling_ratio, mode, name):
         raise ValueError(
             f'{name}: expected feature maps with H, W > 0 for {rois.shape[0]} rois, got {shapes}'
         )
-    # Half-precision coordinates would be off by whole pixels: regions are kept in the type of the sums.
+    # Half-precision coordinates would be off by whole pixels, so regions have the type of the sums.
     dtype = torch.float64 if feats[0].dtype == torch.float64 else torch.float32
     rois = rois.detach().to(dtype).contiguous()
     levels = levels if levels is None else levels.contiguous()
@@ -175,7 +176,7 @@ def _check_rois(feats, rois, levels, name):
 
 
 def _check_indices(feats, rois, levels, name):
-    """Indices into batch and pyramid. On a GPU the kernel checks them, as looking here would wait for it."""
+    """Check indices into batch and pyramid. On a GPU the kernel does, as a check here would synchronize."""
     if (
         rois.device.type != 'cpu'
         or rois.shape[0] == 0
@@ -199,7 +200,7 @@ def _check_indices(feats, rois, levels, name):
 
 
 class RoIAlign(nn.Module):
-    """:func:`roi_align` with its settings kept.
+    """:func:`roi_align` as a module.
 
     Args:
         output_size (int | tuple[int, int]): h, w of the pooled grid. ``out_size`` is the 2019 spelling.
@@ -282,7 +283,7 @@ def _setup_backward(ctx, inputs, output):
 
 
 def _double_backward(ctx, grads):
-    # Pooling is linear in the features, so the gradient of its gradient is pooling again.
+    # Pooling is linear in the features, so the gradient of its gradient is pooling.
     rois, levels = ctx.saved_tensors
     return (torch.ops.masktrack.roi_align(list(grads), rois, levels, *ctx.settings), *[None] * 7)
 

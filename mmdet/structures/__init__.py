@@ -1,4 +1,4 @@
-"""Data samples, box and mask math and class lists; lazy, as some of it needs torch."""
+"""Data samples, boxes, masks and class lists. Names load on first use, as some need torch."""
 
 from mmdet.utils.lazy import attach
 

@@ -1,4 +1,4 @@
-"""Box arithmetic: overlaps, delta coding, flips, clips and scales.
+"""Box operations: overlaps, delta coding, flips, clips and scales.
 
 Boxes are xyxy float tensors. ``offset=1``, the default, is the convention of 2019: corners are inclusive
 pixels and a box is ``x2 - x1 + 1`` wide. ``offset=0`` is the continuous convention of mmdetection 2 and
@@ -22,7 +22,7 @@ def _areas(boxes, offset):
 
 
 def _shared_side(bboxes1, bboxes2, axis, offset):
-    """Width (axis 0) or height (1) of intersections; in place, as new memory costs more than the sums."""
+    """Width (axis 0) or height (1) of intersections; in place, as allocating costs more than computing."""
     side = torch.minimum(bboxes1[..., axis + 2], bboxes2[:, axis + 2])
     return side.sub_(torch.maximum(bboxes1[..., axis], bboxes2[:, axis])).add_(offset).clamp_(min=0)
 
@@ -44,7 +44,7 @@ def bbox_overlaps(
         NaN as in 2019; with ``offset=0`` the denominator is at least 1e-6.
 
     Raises:
-        ValueError: for an unknown mode, or shapes that do not fit.
+        ValueError: for an unknown mode or invalid shapes.
     """
     if mode not in ('iou', 'iof'):
         raise ValueError(f"bbox_overlaps: mode must be 'iou' or 'iof', got {mode!r}")
@@ -52,7 +52,7 @@ def bbox_overlaps(
     _check_boxes(bboxes2, 'bboxes2', 'bbox_overlaps')
     if is_aligned and len(bboxes1) != len(bboxes2):
         raise ValueError(
-            f'bbox_overlaps: aligned boxes must be equal in number, got {len(bboxes1)} and {len(bboxes2)}'
+            f'bbox_overlaps: aligned boxes must have equal length, got {len(bboxes1)} and {len(bboxes2)}'
         )
     area1, area2 = _areas(bboxes1, offset), _areas(bboxes2, offset)
     if not is_aligned:
@@ -113,18 +113,17 @@ def delta2bbox(
         rois (Tensor): (n, 4) reference boxes, xyxy.
         deltas (Tensor): (n, 4) or (n, 4 * k) for k classes.
         means, stds (Sequence[float]): the coder's normalization.
-        max_shape (tuple | Tensor | None): (h, w) to clip the boxes to, or a tensor (n, 2) of one (h, w) a
-            row; None: no clip.
+        max_shape (tuple | Tensor | None): (h, w) to clip the boxes to, or a tensor (n, 2) with one (h, w)
+            per row; None: no clipping.
         wh_ratio_clip (float): the log-scale of width and height is limited to ``+-|ln(wh_ratio_clip)|``.
         offset (int): 1 for inclusive pixels (clip to ``[0, W - 1]``), 0 for continuous ones (``[0, W]``).
-        clip_shrinking (bool): apply the limit of ``wh_ratio_clip`` below, too; torchvision limits growth
-            alone.
+        clip_shrinking (bool): ``wh_ratio_clip`` also limits shrinking; torchvision limits only growth.
 
     Returns:
         Tensor: boxes of the shape of ``deltas``.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        ValueError: for invalid shapes.
     """
     if deltas.dim() != 2 or deltas.size(1) % 4 or len(deltas) != len(rois):
         raise ValueError(
@@ -148,7 +147,7 @@ def bbox_clip(bboxes: Tensor, img_shape: Sequence[int] | Tensor, offset: int = 1
 
     Args:
         bboxes (Tensor): (n, 4 * k), xyxy.
-        img_shape (tuple | Tensor): (h, w, ...), or a tensor (n, 2) with one (h, w) a row.
+        img_shape (tuple | Tensor): (h, w, ...), or a tensor (n, 2) with one (h, w) per row.
         offset (int): x is clipped to ``[0, w - offset]`` and y to ``[0, h - offset]``.
 
     Returns:
@@ -176,7 +175,7 @@ def bbox_flip(bboxes: Tensor, img_shape: Sequence[int], offset: int = 1) -> Tens
         Tensor: the mirrored boxes, in a new tensor.
 
     Raises:
-        ValueError: if the last dimension is no multiple of 4.
+        ValueError: if the last dimension is not a multiple of 4.
     """
     if bboxes.size(-1) % 4:
         raise ValueError(f'bbox_flip: the last dimension must be 4 * k, got {tuple(bboxes.shape)}')
@@ -187,10 +186,10 @@ def bbox_flip(bboxes: Tensor, img_shape: Sequence[int], offset: int = 1) -> Tens
 
 
 def bboxes_to_rois(bbox_list: Sequence[Tensor]) -> Tensor:
-    """Join the boxes of several images to one tensor of rois.
+    """Join the boxes of several images into one tensor of RoIs.
 
     Args:
-        bbox_list (list[Tensor]): (n_i, 4) boxes of image i; an image may have none.
+        bbox_list (list[Tensor]): (n_i, 4) boxes of image i; n_i may be 0.
 
     Returns:
         Tensor: (sum n_i, 5) rows of ``[image index, x1, y1, x2, y2]``.
@@ -219,7 +218,7 @@ def scale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tenso
 def unscale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tensor:
     """Divide boxes (n, 4 * k) by a scale: a number, or (width scale, height scale).
 
-    A division and not a product with the inverse, as float32 results must equal those of 2019 to the bit:
-    mask pasting truncates them to integers (docs/conventions.md, "Mask pasting").
+    This divides instead of multiplying with the inverse, as float32 results must be bit-equal to those of
+    2019: mask pasting truncates them to integers (docs/conventions.md, "Mask pasting").
     """
     return bboxes / _scale_vector(bboxes, scale_factor)

@@ -1,4 +1,4 @@
-"""What is known about one sample: ground truth, predictions and how the image was made."""
+"""Data of one sample: ground truth, predictions and metainfo of the image."""
 
 from mmengine.structures import BaseDataElement, InstanceData
 
@@ -19,13 +19,13 @@ def _instance_field(name, doc):
 
 
 class DetDataSample(BaseDataElement):
-    """Annotations and predictions of one frame (or one key frame with its reference frame).
+    """Annotations and predictions of one frame, or of a key frame with its reference frame.
 
-    Boxes are xyxy in inclusive pixels: a box of one pixel has x2 == x1. Labels start at 0.
+    Boxes are xyxy (docs/conventions.md, "Inclusive pixels"). Labels start at 0.
 
-    Metainfo: ``img_path``, ``img_id``, ``video_id`` (the dataset's own), ``frame_id`` (index in the video),
+    Metainfo: ``img_path``, ``img_id``, ``video_id`` (of the dataset), ``frame_id`` (index in the video),
     ``video_length``, ``ori_shape``, ``img_shape``, ``pad_shape``, ``batch_input_shape`` (all (h, w)),
-    ``scale_factor`` (float, or (w, h) where the two differ), ``flip`` and, in training, ``sample_seed``.
+    ``scale_factor`` (float, or (w, h) if they differ), ``flip`` and, in training, ``sample_seed``.
     """
 
     gt_instances = _instance_field(
@@ -33,7 +33,7 @@ class DetDataSample(BaseDataElement):
         'InstanceData of the key frame: bboxes (n, 4), labels (n,), masks (n, H, W), instance_ids (n,).',
     )
     ignored_instances = _instance_field(
-        'ignored_instances', 'InstanceData: bboxes (n, 4) of crowd regions; they have no mask and no label.'
+        'ignored_instances', 'InstanceData: bboxes (n, 4) of crowd regions, without masks and labels.'
     )
     ref_gt_instances = _instance_field(
         'ref_gt_instances', 'InstanceData: bboxes (m, 4) and instance_ids (m,) of the reference frame.'
@@ -42,5 +42,5 @@ class DetDataSample(BaseDataElement):
     pred_instances = _instance_field(
         'pred_instances',
         'InstanceData: bboxes (n, 4), scores (n,), labels (n,), instance_ids (n,) if tracked, '
-        'masks: list of n COCO RLE dicts, all at the original resolution.',
+        'masks (list of n COCO RLE dicts), at the original resolution.',
     )

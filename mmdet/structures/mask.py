@@ -1,15 +1,15 @@
-"""Mask geometry: training targets out of ground-truth masks, and predictions pasted back into the image.
+"""Mask targets for training, and pasting of predicted masks into the image.
 
-Three conventions exist in the wild; ``convention`` picks one per call:
+``convention`` selects one of three (docs/conventions.md, "Mask targets", "Mask pasting"):
 
 * ``'legacy'`` (2019, the default): boxes are truncated to whole pixels and include their last one; targets
   are OpenCV's uint8 bilinear resize of the crop, predictions OpenCV's float resize to the box.
-* ``'continuous'`` (mmdetection 2 and later): targets are an aligned RoIAlign of the bitmap, cut at 0.5;
+* ``'continuous'`` (mmdetection 2 and later): targets are an aligned RoIAlign of the mask, thresholded at 0.5;
   predictions are sampled at the pixel centers of the image with the exact box, zero outside the 28x28 grid.
 * ``'torchvision'``: soft RoIAlign targets (not aligned); predictions padded by one cell, boxes widened to
   match and truncated to whole pixels.
 
-torch is imported where it is used, so that reading and writing RLE costs nothing of it.
+torch is imported inside functions, so that this module can be imported without it.
 """
 
 from collections.abc import Sequence
@@ -43,13 +43,13 @@ def mask_targets(
     Args:
         masks (Tensor): (G, H, W) uint8 of 0 and 1, in the pixels of the padded network input.
         boxes (Tensor): (n, 4) xyxy in the same pixels.
-        gt_inds (Tensor): (n,) int64, the mask of each box.
+        gt_inds (Tensor): (n,) int64, index of the mask of each box.
         size (int): side of the target.
         convention (str): see the module. ``'legacy'`` is bit-equal to the 2019 code; an empty crop, on which
             that code crashed, gives a target of zeros (docs/conventions.md, "Mask targets").
 
     Returns:
-        Tensor: (n, size, size) float32; 0 or 1, or between them for ``'torchvision'``.
+        Tensor: (n, size, size) float32; 0 or 1, or values between for ``'torchvision'``.
 
     Raises:
         ValueError: if the convention is unknown or the lengths disagree.
@@ -143,7 +143,7 @@ def paste_masks(
     threshold: float = 0.5,
     convention: str = 'legacy',
 ) -> list[dict]:
-    """Turn predicted mask probabilities into RLE masks of the image. Only the box is ever touched.
+    """Turn predicted mask probabilities into RLE masks of the image. Only pixels of the box are computed.
 
     Args:
         probs (Tensor | np.ndarray): (n, h, w) probabilities of each object's own class.
@@ -182,11 +182,11 @@ def paste_masks(
 
 
 def encode_region(region: np.ndarray, x1: int, y1: int, height: int, width: int) -> dict:
-    """RLE of an image that is empty but for a rectangle, without building the image.
+    """RLE of a mask that is empty outside a rectangle, without building the whole mask.
 
     Args:
         region (np.ndarray): (h, w) bool, the rectangle.
-        x1, y1 (int): its upper left pixel; it must lie inside the image.
+        x1, y1 (int): its upper left pixel; the rectangle must lie inside the image.
         height, width (int): size of the image.
 
     Returns:
@@ -236,7 +236,7 @@ def _resized_region(prob, x1, y1, w, h, height, width, threshold):
         return np.zeros((0, 0), bool), 0, 0
     if (left, top, right, bottom) == (x1, y1, x1 + w, y1 + h):
         return cv2.resize(prob, (w, h), interpolation=cv2.INTER_LINEAR) > threshold, left, top
-    # Boxes of this project are clipped; for others resize only what can be seen, however large the box is.
+    # Predicted boxes are clipped. For others resize only the visible part, as the box may be huge.
     columns = (np.arange(left, right) - float(x1) + 0.5) * (prob.shape[1] / w) - 0.5
     rows = (np.arange(top, bottom) - float(y1) + 0.5) * (prob.shape[0] / h) - 0.5
     columns, rows = np.clip(columns, 0, prob.shape[1] - 1), np.clip(rows, 0, prob.shape[0] - 1)
@@ -245,7 +245,7 @@ def _resized_region(prob, x1, y1, w, h, height, width, threshold):
 
 def _continuous_region(prob, box, height, width, threshold):
     x1, y1, x2, y2 = (float(side) for side in box)
-    # One cell beyond the box still sees half of the border cells.
+    # Pixels up to one cell outside the box still depend on the border cells.
     reach_x, reach_y = (x2 - x1) / prob.shape[1], (y2 - y1) / prob.shape[0]
     left, right = _pixel_range(x1 - reach_x, x2 + reach_x, width)
     top, bottom = _pixel_range(y1 - reach_y, y2 + reach_y, height)

@@ -59,7 +59,7 @@ def test_overlaps_of_nothing(n, m):
 def test_overlaps_name_what_is_wrong():
     with pytest.raises(ValueError, match=r"'iou' or 'iof', got 'giou'"):
         bbox_overlaps(random_boxes(2, 0), random_boxes(2, 0), mode='giou')
-    with pytest.raises(ValueError, match='equal in number, got 2 and 3'):
+    with pytest.raises(ValueError, match='equal length, got 2 and 3'):
         bbox_overlaps(random_boxes(2, 0), random_boxes(3, 0), is_aligned=True)
     with pytest.raises(ValueError, match=r'bboxes2 must have shape \(n, 4\)'):
         bbox_overlaps(random_boxes(2, 0), torch.zeros(4))

@@ -1,4 +1,4 @@
-"""Heads that predict at anchors, and the anchors."""
+"""Anchor heads and anchor generators."""
 
 from .anchor_generator import AnchorGenerator, LegacyAnchorGenerator
 from .rpn_head import RPNHead

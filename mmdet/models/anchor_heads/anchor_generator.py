@@ -1,4 +1,4 @@
-"""Anchors of every level of a feature pyramid, in three conventions."""
+"""Anchors of a feature pyramid, in three conventions."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 
 from mmdet.registry import TASK_UTILS
 
-# Grids kept for reuse; multi-scale training sees more shapes than this only over a long time.
+# Number of grids kept for reuse. Multi-scale training exceeds it only slowly.
 _CACHE_SIZE = 16
 
 
@@ -14,27 +14,27 @@ _CACHE_SIZE = 16
 class AnchorGenerator:
     """Anchors of mmdetection 2 and later: continuous boxes centered on ``(x, y) * stride``, not rounded.
 
-    The order of the anchors of a level is y, x, then (ratio, scale), or (scale, ratio) without
-    ``scale_major``.
+    The anchors of a level are ordered by y, x, then ratio and scale (scale and ratio without
+    ``scale_major``).
 
     With ``sizes=[[32], [64], [128], [256], [512]], rounded=True, image_strides=True`` these are the anchors
     of torchvision.
 
     Args:
-        strides (Sequence[int]): pixels between neighbors, one a level.
+        strides (Sequence[int]): pixels between neighbors, one per level.
         ratios (Sequence[float]): height / width.
-        scales (Sequence[float]): side of the square anchor in base sizes; or else give ``sizes``.
+        scales (Sequence[float]): side of the square anchor in base sizes; alternatively give ``sizes``.
         base_sizes (Sequence[float] | None): side of the base anchor of every level; the strides by default.
-        sizes (Sequence[Sequence[float]] | None): sides in pixels of the square anchors of every level, in
-            place of ``scales`` and ``base_sizes``.
-        scale_major (bool): scales vary fastest within an anchor position.
+        sizes (Sequence[Sequence[float]] | None): sides in pixels of the square anchors of every level,
+            instead of ``scales`` and ``base_sizes``.
+        scale_major (bool): scales vary fastest within a position.
         center_offset (float): center of the first anchor, in base sizes.
         rounded (bool): round the corners of the base anchors to integers.
         image_strides (bool): the stride of a level is (image side // feature side), which is not 64 on a
             level whose size was rounded up; needs ``image_size`` in :meth:`grid_anchors`.
 
     Raises:
-        ValueError: for lists that do not fit each other.
+        ValueError: for lists of different lengths.
     """
 
     offset = 0
@@ -106,14 +106,14 @@ class AnchorGenerator:
 
         Args:
             featmap_sizes (Sequence[tuple[int, int]]): (h, w) of every level.
-            device (torch.device | str): where they are wanted.
+            device (torch.device | str): device of the result.
             image_size (tuple[int, int] | None): (h, w) of the padded batch; only used with ``image_strides``.
 
         Returns:
-            list[Tensor]: (h * w * A, 4) float32, xyxy. They are cached: do not modify them in place.
+            list[Tensor]: (h * w * A, 4) float32, xyxy. They are cached, so do not modify them in place.
 
         Raises:
-            ValueError: if the number of levels is another.
+            ValueError: for a wrong number of levels.
         """
         if len(featmap_sizes) != self.num_levels:
             raise ValueError(
@@ -138,12 +138,12 @@ class AnchorGenerator:
         return (shifts[:, :, None] + base.to(device)).reshape(-1, 4)
 
     def valid_flags(self, featmap_sizes, pad_shape, device='cpu'):
-        """Which anchors stand on the padded image, and not on the padding that a batch adds to it.
+        """Which anchors are on the padded image, not on the padding that the batch adds to it.
 
         Args:
             featmap_sizes (Sequence[tuple[int, int]]): (h, w) of every level.
             pad_shape (tuple): (h, w, ...) of the padded image.
-            device (torch.device | str): where they are wanted.
+            device (torch.device | str): device of the result.
 
         Returns:
             list[Tensor]: (h * w * A,) bool.

@@ -1,4 +1,4 @@
-"""Region proposal network: scores and deltas at every anchor, their targets and losses, and the proposals."""
+"""Region proposal network: scores and deltas at every anchor, targets, losses and proposals."""
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +18,8 @@ class RPNHead(BaseModule):
 
     Args:
         in_channels (int): channels of every input level.
-        feat_channels (int): channels between the 3x3 convolution and the two 1x1 ones.
-        anchor_generator, bbox_coder (dict): of ``TASK_UTILS``; their convention (+1 or not) must be the same.
+        feat_channels (int): output channels of the 3x3 convolution.
+        anchor_generator, bbox_coder (dict): of ``TASK_UTILS``; both of the same convention (+1 or not).
         loss_cls (dict): sigmoid cross entropy, or a softmax over (background, object).
         loss_bbox (dict): loss of the four deltas.
         init_cfg (dict | list | None): normal with std 0.01 by default.
@@ -72,15 +72,15 @@ class RPNHead(BaseModule):
         return self.anchor_generator.grid_anchors(sizes, cls_scores[0].device, image_size), sizes
 
     def get_targets(self, anchors, valid_flags, data_sample, train_cfg):
-        """Choose the anchors one image learns from and what they are to predict.
+        """Choose the anchors of one image to train on, and their targets.
 
         Args:
             anchors (Tensor): (n, 4) of all levels.
             valid_flags (Tensor): (n,) bool, see ``AnchorGenerator.valid_flags``.
-            data_sample (DetDataSample): with ``gt_instances.bboxes``, maybe ``ignored_instances.bboxes``;
-                ``img_shape`` is the resized image without padding.
-            train_cfg (dict): ``assigner``, ``sampler``, ``allowed_border`` (pixels an anchor may stand out of
-                the image; < 0: any) .
+            data_sample (DetDataSample): with ``gt_instances.bboxes`` and optionally
+                ``ignored_instances.bboxes``; ``img_shape`` is the resized image without padding.
+            train_cfg (dict): ``assigner``, ``sampler``, ``allowed_border`` (pixels that an anchor may
+                extend beyond the image; < 0: any number).
 
         Returns:
             tuple[Tensor, Tensor, Tensor]: positive indices (p,) and negative ones (q,) into ``anchors``,
@@ -111,12 +111,12 @@ class RPNHead(BaseModule):
 
         Args:
             cls_scores, bbox_preds (list[Tensor]): of :meth:`forward`.
-            data_samples (list[DetDataSample]): one an image.
+            data_samples (list[DetDataSample]): one per image.
             train_cfg (dict): see :meth:`get_targets`; ``pos_weight`` > 0 weights the positives.
 
         Returns:
             dict[str, list[Tensor]]: ``loss_rpn_cls`` and ``loss_rpn_reg``, a scalar for every level. Both are
-            divided by the number of samples, counting at least one positive and one negative an image.
+            divided by the number of samples, counting at least one positive and one negative per image.
         """
         metas = [sample.metainfo for sample in data_samples]
         level_anchors, sizes = self._anchors(cls_scores, metas)

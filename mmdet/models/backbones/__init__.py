@@ -1,4 +1,4 @@
-"""Backbones: image in, a list of feature maps out."""
+"""Backbones: images in, feature maps of several strides out."""
 
 from .resnet import ResNet
 from .resnext import ResNeXt

@@ -8,12 +8,12 @@ from ..norm import build_norm
 
 
 class _ResidualBlock(BaseModule):
-    """What the two kinds of blocks share: named norms, the shortcut, and checkpointing.
+    """Base of both blocks: named norms, the shortcut and checkpointing.
 
     Args:
-        downsample (nn.Module | None): the shortcut, where shapes differ.
+        downsample (nn.Module | None): projection of the shortcut if shapes differ.
         with_cp (bool): recompute the block in the backward pass to save memory.
-        init_cfg (dict | None): for a zero start of the last norm.
+        init_cfg (dict | None): initialization.
     """
 
     def __init__(self, downsample, with_cp, init_cfg):
@@ -28,7 +28,7 @@ class _ResidualBlock(BaseModule):
         setattr(self, f'norm{number}_name', name)
 
     def residual(self, x):
-        """The branch beside the shortcut; subclasses define it."""
+        """Residual branch; subclasses define it."""
         raise NotImplementedError(f'{type(self).__name__} must define residual()')
 
     def _sum(self, x):
@@ -51,7 +51,7 @@ class BasicBlock(_ResidualBlock):
         inplanes, planes (int): input and output channels.
         stride, dilation (int): of the first convolution.
         downsample (nn.Module | None): the shortcut.
-        style (str): unused; there is but one way to place the stride.
+        style (str): unused, as there is only one place for the stride.
         norm_cfg (dict): normalization.
         with_cp (bool): recompute in the backward pass.
         zero_init (bool): start as the identity.

@@ -23,16 +23,16 @@ class ResNet(BaseModule):
         out_indices (Sequence[int]): stages whose output is returned.
         style (str): ``'pytorch'``: the stride of a bottleneck is in its 3x3 convolution; ``'caffe'``: in the
             first 1x1.
-        frozen_stages (int): stem and stages 1 to this one take no gradient and their norms stay in eval mode;
-            0 is the stem alone, -1 nothing.
+        frozen_stages (int): the stem and stages 1 to this one get no gradient, and their norms stay in eval
+            mode; 0 freezes only the stem, -1 nothing.
         norm_cfg (dict): ``dict(type='BN', requires_grad=True)`` or ``dict(type='GN', num_groups=32)``.
-        norm_eval (bool): batch norms keep their running statistics in training, too.
+        norm_eval (bool): batch norms stay in eval mode also in training.
         with_cp (bool): recompute blocks in the backward pass to save memory.
         zero_init_residual (bool): the last norm of every block starts at 0 when initialized from scratch.
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=...)``, or None for Kaiming normal.
 
     Raises:
-        ValueError: for an unknown depth, style or norm, or stages that do not fit.
+        ValueError: for an unknown depth, style or norm, or invalid stages.
     """
 
     settings = {
@@ -109,7 +109,7 @@ class ResNet(BaseModule):
         check_norm_cfg(norm_cfg, name)
 
     def _extra_block_args(self, planes):
-        """Arguments of a block that depend on its stage; subclasses add to them."""
+        """Arguments of a block that depend on its stage, for subclasses."""
         return {}
 
     def _stage(self, inplanes, planes, count, stride, dilation, norm_cfg):
@@ -126,7 +126,7 @@ class ResNet(BaseModule):
         return Sequential(*blocks)
 
     def _freeze(self):
-        """Switch off gradients of the frozen stages and put them in eval mode."""
+        """Disable gradients of the frozen stages and put them in eval mode."""
         if self.frozen_stages < 0:
             return
         frozen = [self.conv1, getattr(self, self.norm1_name)]

@@ -13,7 +13,7 @@ class ResNeXt(ResNet):
     Args:
         depth (int): 50, 101 or 152.
         groups (int): groups of the 3x3 convolutions.
-        base_width (int): channels of a group in the first stage.
+        base_width (int): channels of each group in the first stage.
         **kwargs: see :class:`ResNet`.
     """
 

@@ -1,4 +1,4 @@
-"""Classification and box regression of rois: the two output layers, targets, losses and detections."""
+"""Classification and box regression of RoIs: output layers, targets, losses and detections."""
 
 import torch
 import torch.nn.functional as F
@@ -15,25 +15,25 @@ from ..losses import accuracy
 
 @MODELS.register_module()
 class BBoxHead(BaseModule):
-    """Two linear layers on roi features (Fast R-CNN, section 2).
+    """Two linear layers on RoI features (Fast R-CNN, section 2).
 
     The background is column 0 of the classifier and block 0 of the regressor (which is never trained); class
     c, 0-based, has column and block c + 1 (docs/conventions.md, "Background is column 0").
 
     Args:
         num_classes (int): object classes, without background.
-        bbox_coder (dict): of ``TASK_UTILS``; its convention (+1 or not) is that of NMS, too.
+        bbox_coder (dict): of ``TASK_UTILS``; NMS follows its convention (+1 or not).
         loss_cls, loss_bbox (dict): losses.
-        in_channels (int): channels of the roi features.
-        roi_feat_size (int): side of the roi features.
-        with_avg_pool (bool): average over the roi first.
-        with_cls, with_reg (bool): which of the two outputs there are.
+        in_channels (int): channels of the RoI features.
+        roi_feat_size (int): side of the RoI features.
+        with_avg_pool (bool): average over the RoI first.
+        with_cls, with_reg (bool): build the classifier, the regressor.
         reg_class_agnostic (bool): one block of deltas for all classes.
         init_cfg (dict | list | None): normal, std 0.01 for the classifier and 0.001 for the regressor, by
             default.
 
     Raises:
-        ValueError: for a head without outputs, or less than one class.
+        ValueError: for a head without outputs or classes.
     """
 
     def __init__(
@@ -86,23 +86,23 @@ class BBoxHead(BaseModule):
             self.fc_reg = nn.Linear(reg_features, 4 * blocks)
 
     def forward(self, x):
-        """Classify and refine rois.
+        """Classify and refine RoIs.
 
         Args:
             x (Tensor): (K, in_channels, s, s).
 
         Returns:
-            tuple: ``cls_score`` (K, C + 1) and ``bbox_pred`` (K, 4 * (C + 1)) or (K, 4); None for an absent
-            output.
+            tuple: ``cls_score`` (K, C + 1) and ``bbox_pred`` (K, 4 * (C + 1)) or (K, 4); None for an output
+            that the head lacks.
         """
         x = (self.avg_pool(x) if self.with_avg_pool else x).flatten(1)
         return (self.fc_cls(x) if self.with_cls else None), (self.fc_reg(x) if self.with_reg else None)
 
     def get_targets(self, sampling_results, rcnn_cfg):
-        """Targets of the rois of a batch, in their order: per image positives, then negatives.
+        """Targets of the RoIs of a batch, image by image, positives before negatives.
 
         Args:
-            sampling_results (list[SamplingResult]): one an image.
+            sampling_results (list[SamplingResult]): one per image.
             rcnn_cfg (dict): ``pos_weight`` > 0 weights the positives.
 
         Returns:
@@ -122,15 +122,15 @@ class BBoxHead(BaseModule):
         return torch.cat(labels), torch.cat(label_weights), torch.cat(targets), torch.cat(weights)
 
     def loss(self, cls_score, bbox_pred, labels, label_weights, bbox_targets, bbox_weights):
-        """Losses of a batch of sampled rois.
+        """Losses of a batch of sampled RoIs.
 
         Args:
             cls_score, bbox_pred (Tensor): of :meth:`forward`; K may be 0.
             labels, label_weights, bbox_targets, bbox_weights (Tensor): of :meth:`get_targets`.
 
         Returns:
-            dict[str, Tensor]: ``loss_cls``, divided by the rois of positive weight; ``acc`` (1,), percent;
-            ``loss_reg``, divided by the number of all rois, positive or not.
+            dict[str, Tensor]: ``loss_cls``, divided by the number of RoIs of positive weight; ``acc`` (1,)
+            in percent; ``loss_reg``, divided by the number of all RoIs, positive or not.
         """
         losses = {}
         if cls_score is not None:
@@ -156,10 +156,10 @@ class BBoxHead(BaseModule):
         Args:
             rois (Tensor): (K, 5), or (K, 4) boxes, on the resized image.
             cls_score (Tensor): (K, C + 1).
-            bbox_pred (Tensor | None): (K, 4 * (C + 1)) or (K, 4); None: the rois are the boxes.
+            bbox_pred (Tensor | None): (K, 4 * (C + 1)) or (K, 4); None: the RoIs are the boxes.
             meta (dict): ``img_shape`` to clip to and ``scale_factor``.
-            cfg (dict | None): ``score_thr``, ``nms``, ``max_per_img``; maybe ``always_sort`` (best first) and
-                ``min_bbox_size`` (least side in pixels of the resized image); None: no NMS.
+            cfg (dict | None): ``score_thr``, ``nms``, ``max_per_img``, optionally ``always_sort`` (best
+                first) and ``min_bbox_size`` (smallest side in pixels of the resized image); None: no NMS.
             rescale (bool): divide the boxes by the scale factor, before NMS as in 2019.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Box heads with convolutions and fully connected layers, shared by the two outputs or not."""
+"""Box heads with convolutions and fully connected layers, shared or separate for the two outputs."""
 
 from mmcv.cnn import ConvModule
 from torch import nn
@@ -12,7 +12,7 @@ from .bbox_head import BBoxHead
 
 @MODELS.register_module()
 class ConvFCBBoxHead(BBoxHead):
-    """Shared convolutions and layers, then a branch for each output.
+    """Shared convolutions and fully connected layers, then a branch for each output.
 
     ::
 
@@ -20,9 +20,9 @@ class ConvFCBBoxHead(BBoxHead):
                                          +-> reg convs -> reg fcs -> fc_reg
 
     Args:
-        num_shared_convs, num_shared_fcs (int): layers before the branches part.
-        num_cls_convs, num_cls_fcs, num_reg_convs, num_reg_fcs (int): layers of each branch; a branch may only
-            have convolutions where there are no shared fully connected layers.
+        num_shared_convs, num_shared_fcs (int): layers before the branches.
+        num_cls_convs, num_cls_fcs, num_reg_convs, num_reg_fcs (int): layers of each branch; a branch can
+            have convolutions only without shared fully connected layers.
         conv_out_channels, fc_out_channels (int): widths.
         norm_cfg (dict | None): norm of the convolutions.
         init_cfg (dict | list | None): Xavier uniform for hidden layers, by default.
@@ -74,11 +74,11 @@ class ConvFCBBoxHead(BBoxHead):
         super()._add_outputs(cls_features, reg_features)
 
     def _flat_size(self, channels, flat):
-        """Numbers a roi has once it is a vector."""
+        """(True, length of the flattened features of a RoI)."""
         return True, channels if flat or self.with_avg_pool else channels * self.roi_feat_size**2
 
     def _add_branch(self, branch, channels, flat):
-        """Add ``<branch>_convs`` and ``<branch>_fcs``; returns channels and whether it is a vector now."""
+        """Add ``<branch>_convs`` and ``<branch>_fcs``; returns output channels and whether they are flat."""
         num_convs, num_fcs = self._branches[branch]
         conv_channels, fc_channels = self._widths
         convs, fcs = nn.ModuleList(), nn.ModuleList()
@@ -106,7 +106,7 @@ class ConvFCBBoxHead(BBoxHead):
         return x
 
     def forward(self, x):
-        """Classify and refine rois; see :meth:`BBoxHead.forward`."""
+        """Classify and refine RoIs; see :meth:`BBoxHead.forward`."""
         x = self._run_branch('shared', x)
         cls_score = self.fc_cls(self._vector(self._run_branch('cls', x))) if self.with_cls else None
         bbox_pred = self.fc_reg(self._vector(self._run_branch('reg', x))) if self.with_reg else None
@@ -115,10 +115,10 @@ class ConvFCBBoxHead(BBoxHead):
 
 @MODELS.register_module()
 class SharedFCBBoxHead(ConvFCBBoxHead):
-    """Fully connected layers shared by both outputs: the head of the paper's configs.
+    """Fully connected layers shared by both outputs: the box head of the 2019 configs.
 
     Args:
-        num_shared_fcs (int): their number; ``num_fcs``, as in 2019, is the same.
+        num_shared_fcs (int): their number; ``num_fcs`` is the spelling of 2019.
         **kwargs: see :class:`ConvFCBBoxHead`.
     """
 
@@ -133,7 +133,7 @@ class SharedFCBBoxHead(ConvFCBBoxHead):
 
 @MODELS.register_module()
 class Shared2FCBBoxHead(SharedFCBBoxHead):
-    """mmdetection's later name for two shared layers."""
+    """Two shared layers, by the name of mmdetection 1 and later."""
 
 
 @MODELS.register_module()

@@ -1,4 +1,4 @@
-"""Detectors: what a config's ``model`` builds."""
+"""Detectors, which the ``model`` of a config builds."""
 
 from .base import BaseDetector
 from .faster_rcnn import FasterRCNN

@@ -1,4 +1,4 @@
-"""What all detectors share: backbone, neck, proposals, and the three ways to call them."""
+"""Base of all detectors: backbone, neck, proposals, and the three modes of ``forward``."""
 
 import torch
 from mmengine.model import BaseModel
@@ -11,15 +11,15 @@ MODES = ('loss', 'predict', 'tensor')
 
 
 class BaseDetector(BaseModel):
-    """Backbone, neck and region proposal network behind the interface of the engine.
+    """Backbone, neck and region proposal network, with the interface of mmengine.
 
     Args:
         backbone (dict): config of the backbone.
         neck (dict | None): config of the feature pyramid.
         rpn_head (dict): config of the proposal head.
-        train_cfg (dict | None): ``rpn`` (how its anchors are assigned and sampled) and ``rpn_proposal`` (how
-            proposals are made in training; None: as in testing, see docs/conventions.md, "Proposals").
-        test_cfg (dict | None): ``rpn`` (how proposals are made).
+        train_cfg (dict | None): ``rpn`` (assigner and sampler of anchors) and ``rpn_proposal`` (settings of
+            proposals in training; None: as in testing, see docs/conventions.md, "Proposals").
+        test_cfg (dict | None): ``rpn`` (settings of proposals).
         data_preprocessor (dict | None): config of the preprocessor.
         init_cfg (dict | list | None): initialization.
     """
@@ -34,7 +34,7 @@ class BaseDetector(BaseModel):
         data_preprocessor=None,
         init_cfg=None,
     ):
-        # Built from our own registry, so that it works without a default scope.
+        # Built from the registry of this package, so that it works without a default scope.
         preprocessor = dict(data_preprocessor or {})
         preprocessor.setdefault('type', 'DataPreprocessor')
         super().__init__(MODELS.build(preprocessor), init_cfg)
@@ -53,7 +53,7 @@ class BaseDetector(BaseModel):
 
     @property
     def pyramid_name(self):
-        """What the config calls it."""
+        """Its name in the config."""
         return 'backbone' if self.neck is None else 'neck'
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
@@ -62,13 +62,13 @@ class BaseDetector(BaseModel):
         Args:
             inputs (Tensor): (N, T, 3, H, W) of the data preprocessor.
             data_samples (list[DetDataSample] | None): N of them; may be None for ``'tensor'``.
-            mode (str): one of the three.
+            mode (str): ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
             dict[str, Tensor] | list[DetDataSample] | tuple[Tensor]: see these methods.
 
         Raises:
-            ValueError: for another mode, or inputs of another number of dimensions.
+            ValueError: for an unknown mode, inputs of a wrong shape, or missing data samples.
         """
         if mode not in MODES:
             raise ValueError(f'{type(self).__name__}: mode must be one of {MODES}, got {mode!r}')
@@ -86,15 +86,15 @@ class BaseDetector(BaseModel):
         return self.loss(inputs, data_samples) if mode == 'loss' else self.predict(inputs, data_samples)
 
     def loss(self, inputs, data_samples):
-        """Losses of a training batch: dict of scalars, and of lists of them (one a pyramid level)."""
+        """Losses of a training batch: a dict of scalars, or of lists with one scalar per pyramid level."""
         raise NotImplementedError(f'{type(self).__name__} must define loss()')
 
     def predict(self, inputs, data_samples, rescale=True):
-        """The data samples with ``pred_instances``, in original pixels (``rescale``) or resized ones."""
+        """Data samples with ``pred_instances``, in pixels of the original image if ``rescale``."""
         raise NotImplementedError(f'{type(self).__name__} must define predict()')
 
     def tensor(self, inputs):
-        """Outputs of every layer for a fixed number of boxes, without post-processing: to count FLOPs."""
+        """Outputs of all heads for a fixed number of boxes, without post-processing; used to count FLOPs."""
         raise NotImplementedError(f'{type(self).__name__} must define tensor()')
 
     def extract_feat(self, images):
@@ -103,11 +103,11 @@ class BaseDetector(BaseModel):
         return tuple(feats) if self.neck is None else tuple(self.neck(feats))
 
     def rpn_losses(self, feats, data_samples):
-        """Losses of the proposal head, and the proposals to train on.
+        """Losses of the proposal head, and proposals for the second stage.
 
         Args:
-            feats (tuple[Tensor]): of N images.
-            data_samples (list[DetDataSample]): N.
+            feats (tuple[Tensor]): feature pyramid of N images.
+            data_samples (list[DetDataSample]): N of them.
 
         Returns:
             tuple[dict, list[InstanceData]]: losses; ``bboxes`` (k, 4) and ``scores`` (k,) of each image.

@@ -1,4 +1,4 @@
-"""Boxes of images."""
+"""Faster R-CNN: boxes."""
 
 import torch
 
@@ -22,7 +22,7 @@ class FasterRCNN(TwoStageDetector):
             data_samples (list[DetDataSample]): N, with ``gt_instances``.
 
         Returns:
-            dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one a level), ``loss_cls``, ``acc``,
+            dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one per level), ``loss_cls``, ``acc``,
             ``loss_reg``.
         """
         feats = self.extract_feat(inputs[:, 0])

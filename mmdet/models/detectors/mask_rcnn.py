@@ -1,4 +1,4 @@
-"""Boxes and masks of images."""
+"""Mask R-CNN: boxes and masks."""
 
 import torch
 
@@ -14,9 +14,9 @@ class MaskRCNN(TwoStageDetector):
 
     Args:
         mask_head (dict): config of the mask head.
-        mask_roi_extractor (dict | None): config of its roi extractor; None: that of the boxes.
-        kwargs: see :class:`TwoStageDetector`; ``train_cfg.rcnn`` holds ``mask_size``, ``test_cfg.rcnn``
-            ``mask_thr_binary``, too.
+        mask_roi_extractor (dict | None): config of its RoI extractor; None: that of the boxes.
+        kwargs: see :class:`TwoStageDetector`; ``train_cfg.rcnn`` also holds ``mask_size``, and
+            ``test_cfg.rcnn`` ``mask_thr_binary``.
     """
 
     def __init__(self, *args, mask_head, mask_roi_extractor=None, **kwargs):
@@ -38,7 +38,7 @@ class MaskRCNN(TwoStageDetector):
             data_samples (list[DetDataSample]): N, with ``gt_instances`` that have masks.
 
         Returns:
-            dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one a level), ``loss_cls``, ``acc``,
+            dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one per level), ``loss_cls``, ``acc``,
             ``loss_reg``, ``loss_mask``.
         """
         feats = self.extract_feat(inputs[:, 0])
@@ -72,7 +72,7 @@ class MaskRCNN(TwoStageDetector):
         return (*self.box_outputs(inputs, feats), self.mask_output(inputs, feats))
 
     def mask_losses(self, feats, sampled, data_samples):
-        """Learn the masks of the positive boxes.
+        """Mask loss of the positive boxes.
 
         Args:
             feats (tuple[Tensor]): feature pyramid.
@@ -89,13 +89,13 @@ class MaskRCNN(TwoStageDetector):
         return self.mask_head.loss(self.mask_head(self.mask_roi_extractor(feats, rois)), targets, labels)
 
     def segment(self, feats, detections, metas, rescale):
-        """Add ``masks`` (list of RLE) to the detections of all images, which go through the head in one go.
+        """Add ``masks`` (list of RLE) to the detections; the head runs once for all images.
 
         Args:
             feats (tuple[Tensor]): feature pyramid of N images.
             detections (list[InstanceData]): of each image.
             metas (list[dict]): of each image.
-            rescale (bool): boxes are, and masks are to be, in original pixels.
+            rescale (bool): boxes and masks are in original pixels.
         """
         boxes = self.network_boxes(detections, metas, rescale)
         mask_pred = self.mask_head(self.mask_roi_extractor(feats, bboxes_to_rois(boxes)))

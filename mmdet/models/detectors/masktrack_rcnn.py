@@ -1,4 +1,4 @@
-"""Boxes, masks and identities of videos."""
+"""MaskTrack R-CNN: boxes, masks and identities in videos."""
 
 import torch
 
@@ -10,18 +10,17 @@ from .mask_rcnn import MaskRCNN
 
 @MODELS.register_module()
 class MaskTrackRCNN(MaskRCNN):
-    """MaskTrack R-CNN (Video Instance Segmentation, section 4): Mask R-CNN with a branch that tells objects
-    apart.
+    """MaskTrack R-CNN (Video Instance Segmentation, section 4): Mask R-CNN with a tracking branch.
 
-    In training every sample is a key frame and a reference frame of the same video. In testing the frames of
-    a clip go through the network as one batch; only the tracker, which holds one memory a video, walks them
-    one by one.
+    In training every sample is a key frame and a reference frame of the same video. In testing the frames
+    of a clip go through the network as one batch, then through the tracker one by one. The tracker has one
+    memory per video.
 
     Args:
         track_head (dict): config of the track head.
         tracker (dict): config of the tracker, of ``TASK_UTILS``.
-        track_roi_extractor (dict | None): config of the track head's roi extractor; None: that of the boxes,
-            and in training the pooled features of the box head.
+        track_roi_extractor (dict | None): config of the RoI extractor of the track head. None: that of the
+            boxes; training then reuses the features pooled for the box head.
         kwargs: see :class:`MaskRCNN`.
     """
 
@@ -46,8 +45,8 @@ class MaskTrackRCNN(MaskRCNN):
                 instance_ids) and ``ref_gt_instances`` (bboxes, instance_ids).
 
         Returns:
-            dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one a level), ``loss_cls``, ``acc``,
-            ``loss_reg``, ``loss_match``, ``match_acc``, ``loss_mask``; every key in every iteration.
+            dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one per level), ``loss_cls``, ``acc``,
+            ``loss_reg``, ``loss_match``, ``match_acc``, ``loss_mask``; all keys exist in every iteration.
 
         Raises:
             ValueError: if there is no reference frame.
@@ -64,20 +63,19 @@ class MaskTrackRCNN(MaskRCNN):
     def predict(self, inputs, data_samples, rescale=True):
         """Objects of consecutive frames, of one video or several.
 
-        Memory of a video is emptied at its frame 0 and freed after its last frame, if ``video_length`` is
-        known.
+        The memory of a video is reset at frame 0, and after the last frame if ``video_length`` is known.
 
         Args:
             inputs (Tensor): (N, 1, 3, H, W), in the order of the videos.
             data_samples (list[DetDataSample]): N, with metainfo ``video_id`` and ``frame_id``.
-            rescale (bool): boxes and masks in original pixels; overlaps for tracking are taken there, too.
+            rescale (bool): boxes, masks and overlaps for tracking in original pixels.
 
         Returns:
             list[DetDataSample]: the given ones with ``pred_instances``: bboxes, scores, labels, instance_ids
-            (distinct in a frame), masks (RLE). Detections that the tracker dropped are not among them.
+            (distinct in a frame), masks (RLE), without the detections that the tracker dropped.
 
         Raises:
-            ValueError: if a sample does not say which video and frame it is.
+            ValueError: if a sample has no ``video_id`` or ``frame_id``.
         """
         metas = [sample.metainfo for sample in data_samples]
         feats = self.extract_feat(inputs[:, 0])
@@ -94,8 +92,7 @@ class MaskTrackRCNN(MaskRCNN):
         return (*self.box_outputs(inputs, feats), embeddings, self.mask_output(inputs, feats))
 
     def extract_pair(self, inputs):
-        """Feature pyramids of key and reference frames, both with gradients, from one pass over all of
-        them."""
+        """Feature pyramids of key and reference frames, from one pass over both; both get gradients."""
         if inputs.size(1) != 2:
             raise ValueError(
                 f'MaskTrackRCNN: training needs a key and a reference frame, inputs (N, 2, 3, H, W), got '
@@ -105,9 +102,9 @@ class MaskTrackRCNN(MaskRCNN):
         return tuple(zip(*(level.chunk(2) for level in feats)))
 
     def track_losses(self, feats, roi_feats, ref_feats, sampled, data_samples):
-        """Learn which object of the reference frame each positive box is.
+        """Match loss: which object of the reference frame is each positive box?
 
-        Negatives have no identity, so only positives are embedded.
+        Only positives are embedded, as negatives have no identity.
 
         Args:
             feats, ref_feats (tuple[Tensor]): feature pyramids of key and reference frames.
@@ -142,16 +139,16 @@ class MaskTrackRCNN(MaskRCNN):
         return self.track_head.loss(scores, identities)
 
     def identify(self, feats, detections, metas, rescale):
-        """Embed the detections of all frames in one go and let the tracker walk the frames.
+        """Embed the detections of all frames at once, then track frame by frame.
 
         Args:
             feats (tuple[Tensor]): feature pyramid of N frames.
             detections (list[InstanceData]): of each frame.
-            metas (list[dict]): with ``video_id``, ``frame_id`` and maybe ``video_length``.
+            metas (list[dict]): with ``video_id``, ``frame_id`` and optionally ``video_length``.
             rescale (bool): boxes are in original pixels.
 
         Returns:
-            list[InstanceData]: the detections that were kept, with ``instance_ids`` (k,).
+            list[InstanceData]: the detections that the tracker kept, with ``instance_ids`` (k,).
         """
         rois = bboxes_to_rois(self.network_boxes(detections, metas, rescale))
         embeddings = self.track_head.embed(self.track_roi_extractor(feats, rois))
@@ -177,14 +174,14 @@ class MaskTrackRCNN(MaskRCNN):
 
 
 def reference_index(ids, ref_ids):
-    """Where objects are among those of the reference frame.
+    """Match targets: the index of each object in the reference frame.
 
     Args:
         ids (Tensor): (n,) identities.
         ref_ids (Tensor): (m,) identities of the reference frame.
 
     Returns:
-        Tensor: (n,) int64, 1 + index of the (first) equal identity, 0 where there is none.
+        Tensor: (n,) int64, 1 + index of the first equal identity, or 0.
     """
     same = ids[:, None] == ref_ids[None].to(ids.device)
     if not same.size(1):

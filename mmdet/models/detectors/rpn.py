@@ -1,4 +1,4 @@
-"""Region proposals alone."""
+"""Region proposal network as a detector."""
 
 import torch
 
@@ -16,7 +16,7 @@ class RPN(BaseDetector):
     """
 
     def loss(self, inputs, data_samples):
-        """Losses of the first frame of every sample: ``loss_rpn_cls`` and ``loss_rpn_reg``, one a level."""
+        """Losses of the first frame of every sample: ``loss_rpn_cls`` and ``loss_rpn_reg``, one per level."""
         outputs = self.rpn_head(self.extract_feat(inputs[:, 0]))
         return self.rpn_head.loss(*outputs, data_samples, self.train_cfg['rpn'])
 

@@ -1,4 +1,4 @@
-"""The second stage: boxes sampled, pooled, classified and refined."""
+"""Second stage: boxes are sampled, pooled, classified and refined."""
 
 import torch
 
@@ -11,13 +11,13 @@ from .base import BaseDetector
 
 
 class TwoStageDetector(BaseDetector):
-    """Proposals, and a head that classifies and refines them (Faster R-CNN). Subclasses say what follows.
+    """Proposals, and a head that classifies and refines them (Faster R-CNN). Base of the detectors.
 
     Args:
         backbone, neck, rpn_head, train_cfg, test_cfg, data_preprocessor, init_cfg: see :class:`BaseDetector`;
             ``train_cfg.rcnn`` holds ``assigner``, ``sampler`` and ``pos_weight``, ``test_cfg.rcnn``
             ``score_thr``, ``nms`` and ``max_per_img``.
-        bbox_roi_extractor (dict): config of the roi extractor of the box head.
+        bbox_roi_extractor (dict): config of the RoI extractor of the box head.
         bbox_head (dict): config of the box head.
     """
 
@@ -31,7 +31,7 @@ class TwoStageDetector(BaseDetector):
         self.sampler = TASK_UTILS.build(rcnn['sampler']) if rcnn else None
 
     def check_roi_head(self, extractor, head, extractor_name, head_name):
-        """Raise a ValueError unless pyramid, extractor and head fit each other."""
+        """Raise a ValueError unless pyramid, extractor and head fit together."""
         wanted, given = getattr(extractor, 'out_channels', None), getattr(self.pyramid, 'out_channels', None)
         if isinstance(wanted, int) and isinstance(given, int) and wanted != given:
             raise ValueError(
@@ -44,11 +44,11 @@ class TwoStageDetector(BaseDetector):
 
     @torch.no_grad()
     def sample_rois(self, proposals, data_samples):
-        """Choose the boxes to learn from.
+        """Choose the boxes to train on.
 
         Args:
             proposals (list[InstanceData]): of each image.
-            data_samples (list[DetDataSample]): with ``gt_instances``, maybe ``ignored_instances``.
+            data_samples (list[DetDataSample]): with ``gt_instances``, optionally ``ignored_instances``.
 
         Returns:
             list[SamplingResult]: of each image.
@@ -64,14 +64,15 @@ class TwoStageDetector(BaseDetector):
         return results
 
     def box_losses(self, feats, sampled):
-        """Pool the sampled boxes and learn their classes and deltas.
+        """Pool the sampled boxes; losses of their classes and deltas.
 
         Args:
             feats (tuple[Tensor]): feature pyramid.
             sampled (list[SamplingResult]): of each image.
 
         Returns:
-            tuple[dict, Tensor]: losses; roi features (sum of p_i + q_i, C, s, s), per image positives first.
+            tuple[dict, Tensor]: losses; RoI features (sum of p_i + q_i, C, s, s), image by image, positives
+            before negatives.
         """
         rois = bboxes_to_rois([result.bboxes for result in sampled])
         roi_feats = self.bbox_roi_extractor(feats, rois)
@@ -81,7 +82,7 @@ class TwoStageDetector(BaseDetector):
     # -------------------------------------------------------------------------------------- steps of testing
 
     def detect(self, feats, proposals, metas, rescale):
-        """Classify and refine the proposals of all images in one go.
+        """Classify and refine the proposals of all images at once.
 
         Args:
             feats (tuple[Tensor]): feature pyramid of N images.
@@ -123,7 +124,7 @@ class TwoStageDetector(BaseDetector):
     # ------------------------------------------------------------------------------------------- for FLOPs
 
     def dummy_rois(self, inputs, number):
-        """As many full-image boxes a frame as the largest number testing allows: (N * number, 5)."""
+        """``number`` boxes of the whole image for each frame: (N * number, 5)."""
         count, _, _, height, width = inputs.shape
         box = inputs.new_tensor([[0, 0, width - 1, height - 1]])
         return bboxes_to_rois([box.expand(number, 4)] * count)

@@ -1,4 +1,4 @@
-"""Losses, one file a family. All share the keywords ``weight``, ``avg_factor`` and ``reduction_override``."""
+"""Losses. All share the keywords ``weight``, ``avg_factor`` and ``reduction_override``."""
 
 from .accuracy import accuracy
 from .cross_entropy_loss import CrossEntropyLoss

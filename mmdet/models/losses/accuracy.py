@@ -13,7 +13,7 @@ def accuracy(pred, target, topk=1):
         topk (int | tuple[int]): k, or several.
 
     Returns:
-        Tensor | tuple[Tensor]: shape (1,) each; 0 where there are no rows.
+        Tensor | tuple[Tensor]: shape (1,) each; 0 if there are no rows.
     """
     ks = (topk,) if isinstance(topk, int) else tuple(topk)
     best = pred.topk(min(max(ks), pred.size(1)), dim=1).indices

@@ -18,7 +18,7 @@ class CrossEntropyLoss(nn.Module):
         use_mask (bool): binary, on the channel of the labeled class only (Mask R-CNN, section 3).
         reduction (str): ``'none'``, ``'mean'`` or ``'sum'``.
         loss_weight (float): factor.
-        class_weight (Sequence[float] | None): one weight a class (softmax) or for positives (sigmoid).
+        class_weight (Sequence[float] | None): one weight per class (softmax) or for positives (sigmoid).
 
     Raises:
         ValueError: for both ``use_sigmoid`` and ``use_mask``, or an unknown reduction.
@@ -37,7 +37,7 @@ class CrossEntropyLoss(nn.Module):
         self.class_weight = class_weight
 
     def forward(self, cls_score, label, weight=None, avg_factor=None, reduction_override=None, **kwargs):
-        """Compute the loss in float32 or better, whatever precision the logits come in.
+        """Compute the loss, in float32 if the logits are half precision.
 
         Args:
             cls_score (Tensor): logits. Softmax: (n, C). Sigmoid: any shape. Mask: (n, C, h, w).

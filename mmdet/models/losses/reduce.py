@@ -1,4 +1,4 @@
-"""Weighting and averaging that every loss shares."""
+"""Weighting and averaging, shared by all losses."""
 
 REDUCTIONS = ('none', 'mean', 'sum')
 
@@ -20,8 +20,8 @@ def reduce_loss(loss, weight=None, reduction='mean', avg_factor=None):
         avg_factor (float | Tensor | None): with ``'mean'``, the divisor instead of the number of elements.
 
     Returns:
-        Tensor: a scalar, or the weighted loss for ``'none'``. The mean of no elements is 0, attached to the
-        graph, so that training goes on where there is nothing to learn.
+        Tensor: a scalar, or the weighted loss for ``'none'``. The mean of no elements is 0 and attached to
+        the graph, so that a batch without targets can be trained on.
 
     Raises:
         ValueError: for ``avg_factor`` with ``'sum'``.

@@ -9,7 +9,7 @@ from .reduce import check_reduction, reduce_loss
 
 
 class _RegressionLoss(nn.Module):
-    """Element-wise loss of two tensors of one shape, weighted and reduced."""
+    """Element-wise loss of two tensors of the same shape, weighted and reduced."""
 
     def __init__(self, reduction='mean', loss_weight=1.0):
         super().__init__()
@@ -24,7 +24,7 @@ class _RegressionLoss(nn.Module):
         """Compute the loss.
 
         Args:
-            pred, target (Tensor): of one shape.
+            pred, target (Tensor): of the same shape.
             weight (Tensor | None): broadcasts to that shape.
             avg_factor (float | Tensor | None): divisor instead of the number of elements.
             reduction_override (str | None): replaces ``reduction``.
@@ -50,7 +50,7 @@ class SmoothL1Loss(_RegressionLoss):
     """``0.5 d^2 / beta`` below ``beta``, ``d - 0.5 beta`` above (Fast R-CNN, section 2.3).
 
     Args:
-        beta (float): where the parabola meets the line, > 0.
+        beta (float): L1/L2 transition, > 0.
         reduction (str): ``'none'``, ``'mean'`` or ``'sum'``.
         loss_weight (float): factor.
     """

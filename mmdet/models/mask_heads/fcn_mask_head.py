@@ -1,4 +1,4 @@
-"""The mask branch of Mask R-CNN: a small fully convolutional network on the features of each box."""
+"""Mask branch of Mask R-CNN: a small fully convolutional network on the features of each RoI."""
 
 import torch
 from mmcv.cnn import ConvModule
@@ -15,22 +15,22 @@ UPSAMPLE_METHODS = ('deconv', 'nearest', 'bilinear', None)
 
 @MODELS.register_module()
 class FCNMaskHead(BaseModule):
-    """Convolutions, one upsampling, one mask a class (Mask R-CNN, section 3, figure 4 right).
+    """Convolutions, one upsampling, one mask per class (Mask R-CNN, section 3, figure 4 right).
 
     Channel 0 of the last layer belongs to the background and is unused, as in the weights of 2019: the mask
     of label ``l`` is channel ``l + 1`` (docs/conventions.md, "Background is column 0").
 
     Args:
         num_convs (int): 3x3 convolutions before the upsampling.
-        in_channels (int): channels of the roi features.
-        conv_kernel_size (int): of those convolutions.
-        conv_out_channels (int): of those convolutions.
+        in_channels (int): channels of the RoI features.
+        conv_kernel_size (int): kernel size of these convolutions.
+        conv_out_channels (int): output channels of these convolutions.
         upsample_method (str | None): ``'deconv'``, ``'nearest'``, ``'bilinear'`` or None.
-        upsample_ratio (int): of the upsampling.
+        upsample_ratio (int): factor of the upsampling.
         num_classes (int): without background.
         class_agnostic (bool): one mask channel for all classes.
-        mask_convention (str): of targets and pasting, see :mod:`mmdet.structures.mask`.
-        conv_cfg, norm_cfg (dict | None): of the convolutions.
+        mask_convention (str): convention of targets and pasting, see :mod:`mmdet.structures.mask`.
+        conv_cfg, norm_cfg (dict | None): convolution and normalization layers.
         loss_mask (dict): loss on the channel of the labeled class.
         init_cfg (dict | list | None): Kaiming normal by default, as in 2019.
 
@@ -57,7 +57,7 @@ class FCNMaskHead(BaseModule):
         super().__init__(init_cfg or dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d']))
         if upsample_method not in UPSAMPLE_METHODS:
             raise ValueError(
-                f'FCNMaskHead: upsample_method {upsample_method!r} is none of {UPSAMPLE_METHODS}'
+                f'FCNMaskHead: upsample_method must be one of {UPSAMPLE_METHODS}, got {upsample_method!r}'
             )
         check_mask_convention(mask_convention, 'FCNMaskHead')
         self.num_classes = num_classes
@@ -92,7 +92,7 @@ class FCNMaskHead(BaseModule):
         """Predict masks.
 
         Args:
-            x (Tensor): (n, C, s, s) roi features.
+            x (Tensor): (n, C, s, s) RoI features.
 
         Returns:
             Tensor: logits (n, num_classes + 1, 2s, 2s), or (n, 1, 2s, 2s) if class-agnostic.
@@ -142,7 +142,7 @@ class FCNMaskHead(BaseModule):
             labels (Tensor): (n,) int64, 0-based.
 
         Returns:
-            dict[str, Tensor]: ``loss_mask``; zero, but attached to the graph, for n = 0.
+            dict[str, Tensor]: ``loss_mask``; for n = 0 it is zero and attached to the graph.
         """
         if not len(mask_pred):
             return dict(loss_mask=mask_pred.sum() * 0.0)
@@ -160,7 +160,7 @@ class FCNMaskHead(BaseModule):
             labels (Tensor): (n,) int64, 0-based.
             meta (dict): ``ori_shape`` (h, w) and ``scale_factor`` of the image.
             cfg (dict): ``mask_thr_binary``, probability above which a pixel belongs to the object.
-            rescale (bool): masks of the original image; else of the resized one.
+            rescale (bool): masks of the original image, otherwise of the resized one.
 
         Returns:
             list[dict]: n COCO RLEs.

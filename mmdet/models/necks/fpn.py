@@ -19,19 +19,19 @@ class FPN(BaseModule):
     Args:
         in_channels (Sequence[int]): channels of every backbone level.
         out_channels (int): channels of every pyramid level.
-        num_outs (int): pyramid levels; those beyond the backbone's are strided poolings of the last one, or
-            ``add_extra_convs``.
+        num_outs (int): pyramid levels. Extra ones are strided max poolings of the last level, or the
+            convolutions of ``add_extra_convs``.
         start_level (int): first backbone level used.
-        end_level (int): last backbone level used, inclusive; -1 is the last there is.
+        end_level (int): last backbone level used, inclusive; -1 is the last one.
         add_extra_convs (bool | str): make the extra levels by strided 3x3 convolutions ``'on_input'`` (the
             last backbone level; also True), ``'on_lateral'`` or ``'on_output'``.
         relu_before_extra_convs (bool): a ReLU before every extra convolution but the first.
         no_norm_on_lateral (bool): ``norm_cfg`` is for the 3x3 convolutions only.
-        norm_cfg, act_cfg (dict | None): none by default.
+        norm_cfg, act_cfg (dict | None): normalization and activation; none by default.
         init_cfg (dict | list | None): Xavier uniform by default.
 
     Raises:
-        ValueError: for levels or options that do not fit.
+        ValueError: for invalid levels or options.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class FPN(BaseModule):
         """Build the pyramid.
 
         Args:
-            inputs (Sequence[Tensor]): (N, C_i, H_i, W_i), one a backbone level, sides halving.
+            inputs (Sequence[Tensor]): (N, C_i, H_i, W_i), one per backbone level, sides halving.
 
         Returns:
             tuple[Tensor]: ``num_outs`` maps (N, out_channels, H_i, W_i), sides halving.

@@ -1,4 +1,4 @@
-"""RoI extractors: a feature pyramid and rois in, one feature map a roi out."""
+"""RoI extractors: features of each RoI from a feature pyramid."""
 
 from .single_level import SingleRoIExtractor
 

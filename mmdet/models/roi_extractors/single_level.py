@@ -1,4 +1,4 @@
-"""Features of a roi from the one pyramid level that suits its size."""
+"""Features of a RoI from the pyramid level that fits its size."""
 
 import torch
 from torch import nn
@@ -19,8 +19,8 @@ class SingleRoIExtractor(nn.Module):
         roi_layer (dict): ``type='RoIAlign'``, ``output_size``, ``sampling_ratio``, ``mode``: see
             ``mmdet.ops``.
         out_channels (int): channels of every level.
-        featmap_strides (Sequence[int]): strides of the levels used, finest first; further levels are not.
-        finest_scale (float): rois of a size below twice this one, in pixels, go to the first level.
+        featmap_strides (Sequence[int]): strides of the levels used, finest first; other levels are ignored.
+        finest_scale (float): RoIs smaller than twice this size, in pixels, use the first level.
         offset (int): 1 for boxes in inclusive pixels, 0 for continuous ones.
 
     Raises:
@@ -48,13 +48,13 @@ class SingleRoIExtractor(nn.Module):
         return len(self.featmap_strides)
 
     def map_roi_levels(self, rois):
-        """Level of every roi.
+        """Pyramid level of every RoI.
 
         Args:
             rois (Tensor): (K, 5) rows of ``[image index, x1, y1, x2, y2]``.
 
         Returns:
-            Tensor: (K,) int64. A roi with one negative side has no size and goes to the first level.
+            Tensor: (K,) int64. A RoI with one negative side uses the first level.
         """
         sides = rois[:, 3:5].float() - rois[:, 1:3].float() + self.offset
         scale = torch.sqrt(sides[:, 0] * sides[:, 1])

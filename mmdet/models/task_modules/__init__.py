@@ -1,4 +1,4 @@
-"""Assigners, samplers and box coders: what decides targets, built from configs through ``TASK_UTILS``."""
+"""Assigners, samplers and box coders, which decide the targets; registered in ``TASK_UTILS``."""
 
 from .assigners import AssignResult, MaxIoUAssigner
 from .coders import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder

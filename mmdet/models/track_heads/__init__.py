@@ -1,4 +1,4 @@
-"""Heads that tell objects of two frames apart."""
+"""Track heads: embeddings of boxes, and how they are compared."""
 
 from .track_head import TrackHead
 

@@ -1,4 +1,4 @@
-"""The tracking branch of MaskTrack R-CNN: embeddings of boxes, and the loss that makes them match."""
+"""Tracking branch of MaskTrack R-CNN: embeddings of boxes, their similarity and the match loss."""
 
 import torch
 from mmengine.model import BaseModule
@@ -17,18 +17,18 @@ IGNORED = -1
 class TrackHead(BaseModule):
     """Fully connected layers, compared by dot products (Video Instance Segmentation, section 4.1).
 
-    A box either is one of the reference objects or a new one: the scores are softmax logits over the
-    reference boxes, with a column of zeros in front for "new". No normalization, no temperature, and no
-    activation after the last layer unless ``relu_last``.
+    A box is one of the reference objects or a new one. The match logits go through a softmax over the
+    reference boxes and a column of zeros in front, which stands for "new". There is no normalization, no
+    temperature, and no activation after the last layer unless ``relu_last``.
 
     Args:
-        num_fcs (int): layers.
-        in_channels (int): channels of the roi features.
-        roi_feat_size (int): side of the roi features.
+        num_fcs (int): number of layers.
+        in_channels (int): channels of the RoI features.
+        roi_feat_size (int): side of the RoI features.
         fc_out_channels (int): length of an embedding.
-        with_avg_pool (bool): average over the roi before the layers.
-        relu_last (bool): a ReLU follows the last layer too, as in the heads of mmtracking and mmdetection 3.
-        init_cfg (dict | list | None): normal of std 0.01 by default, as in 2019.
+        with_avg_pool (bool): average over the RoI before the layers.
+        relu_last (bool): a ReLU also follows the last layer, as in the heads of mmtracking and mmdetection 3.
+        init_cfg (dict | list | None): normal with std 0.01 by default, as in 2019.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TrackHead(BaseModule):
         """Embeddings of boxes.
 
         Args:
-            x (Tensor): (K, C, s, s) roi features.
+            x (Tensor): (K, C, s, s) RoI features.
 
         Returns:
             Tensor: (K, fc_out_channels).
@@ -71,9 +71,9 @@ class TrackHead(BaseModule):
         return F.relu(x, inplace=True) if self.relu_last else x
 
     def similarity(self, embeddings: Tensor, ref_embeddings: Tensor) -> Tensor:
-        """Compare embeddings; training and tracking call this, always with float32 values and autocast off.
+        """Compare embeddings. Override this to compare in another way.
 
-        Override it to compare in another way.
+        Training and tracking both call it, always in float32 with autocast off.
 
         Args:
             embeddings (Tensor): (n, E) float32 of the boxes to identify.
@@ -107,7 +107,7 @@ class TrackHead(BaseModule):
         Args:
             scores (list[Tensor]): (n_i, m_i + 1) of :meth:`forward`.
             ids (list[Tensor]): (n_i,) int64: 1 + index of the object in the reference frame, 0 if it is
-                absent there, -1 for a box to be left out.
+                absent there, -1 for a box to ignore.
 
         Returns:
             dict[str, Tensor]: scalars ``loss_match`` and ``match_acc`` (percent).

@@ -1,4 +1,4 @@
-"""Trackers: plain objects that give detections of a video their identities."""
+"""Trackers: plain objects that assign identities to the detections of a video."""
 
 from .masktrack_tracker import MaskTrackTracker
 from .memory import TrackMemory

@@ -19,38 +19,36 @@ DROPPED = -1
 
 @TASK_UTILS.register_module()
 class MaskTrackTracker:
-    """Give the detections of each frame the identity of a remembered object, or a new one.
+    """Give each detection of a frame the identity of a remembered object, or a new one.
 
     The score of detection i and object j is ``log softmax(similarity)_ij + a * log(det score_i) + b * IoU_ij
-    + c * [label_i = label_j]``; the alternative "new object" has similarity 0, IoU ``dummy_iou`` and counts
-    as of the same class (docs/conventions.md, "Match scores"). Each detection takes its best alternative. Of
-    several that claim one object the one with the highest score gets it, the earlier if they tie; the others
-    are dropped ("Contested objects"). Each video has its own memory, so videos may be interleaved ("Track
-    memory").
+    + c * [label_i = label_j]``; the alternative "new object" has similarity 0, IoU ``dummy_iou`` and the same
+    class (docs/conventions.md, "Match scores"). Each detection takes its best alternative. If several claim
+    one object, the highest score gets it, the earlier one in a tie; the others are dropped ("Contested
+    objects"). Each video has its own memory, so videos may be interleaved ("Track memory").
 
     Args:
-        match_coeff (dict | Sequence[float] | None): a, b, c as ``det_score``, ``iou``, ``label``, or in this
-            order. None matches by similarity alone.
-        dummy_iou (float): IoU that a new object counts with.
-        update_label (bool): the label in memory follows the object; by default it stays the first.
-        new_id_for_losers (bool): a detection that lost its object to a better one starts a new identity.
-        match_thr (float | None): least softmax probability of the similarity at which an object may be
-            matched; below it the detection counts as new.
-        new_track_thr (float | None): least detection score that starts an identity; below it the detection is
-            dropped.
-        max_age (int | None): objects missed in this many frames on end are forgotten.
-        age_on_empty (bool): a frame without detections lets objects be forgotten, too. mmtracking forgets
-            only when a frame with detections is done: objects survive a gap in which nothing at all was
-            found.
-        max_objects (int | None): objects remembered at most; those unseen for longest go first, of those
-            equally long unseen the older identity.
-        offset (int): 1 for IoU of boxes in inclusive pixels (2019), 0 for continuous coordinates.
+        match_coeff (dict | Sequence[float] | None): a, b, c as a dict with the keys ``det_score``, ``iou``,
+            ``label``, or in this order. None uses only the similarity.
+        dummy_iou (float): IoU of a new object.
+        update_label (bool): store the label of the last match instead of the first label.
+        new_id_for_losers (bool): a detection that loses its object to a better one starts a new identity
+            instead of being dropped.
+        match_thr (float | None): objects with a lower softmax probability of the similarity cannot be
+            matched.
+        new_track_thr (float | None): detections with a lower score cannot start an identity and are dropped.
+        max_age (int | None): objects unseen for this many frames are forgotten.
+        age_on_empty (bool): objects can be forgotten in a frame without detections. False as in mmtracking:
+            objects survive a gap without any detection.
+        max_objects (int | None): largest number of remembered objects. Those unseen for longest are forgotten
+            first, the older identity in a tie.
+        offset (int): 1 for boxes in inclusive pixels (2019), 0 for continuous coordinates.
 
     Attributes:
         similarity (Callable | None): from embeddings (n, E) and (m, E) to match logits (n, m + 1), as
-            :meth:`TrackHead.similarity`. None by default: a detector sets the similarity of its track head,
-            and a tracker used alone compares by dot products. A subclass that defines a method of this name
-            keeps its own.
+            :meth:`TrackHead.similarity`. None by default: a detector then sets the similarity of its track
+            head, and a tracker without a detector uses dot products. A subclass may define a method of this
+            name, which the detector does not replace.
 
     Raises:
         ValueError: for unknown cues or limits below 1.
@@ -87,7 +85,7 @@ class MaskTrackTracker:
         self.memories = {}
 
     def reset(self, video_id: Hashable | None = None) -> None:
-        """Forget a video, or all of them if ``video_id`` is None."""
+        """Forget a video, or all videos if ``video_id`` is None."""
         if video_id is None:
             self.memories.clear()
         else:
@@ -103,26 +101,26 @@ class MaskTrackTracker:
         labels: Tensor,
         embeddings: Tensor,
     ) -> Tensor:
-        """Identify the detections of one frame. Frames of a video come in order.
+        """Assign identities to the detections of one frame. Frames of a video must come in order.
 
         Args:
-            video_id (Hashable): whose memory to use; it begins empty.
+            video_id (Hashable): selects the memory.
             frame_id (int): index of the frame, for ``max_age`` and ``max_objects``.
-            bboxes (Tensor): (n, 4) xyxy; one scale for the whole video.
+            bboxes (Tensor): (n, 4) xyxy, in the same scale for the whole video.
             scores (Tensor): (n,) in (0, 1].
             labels (Tensor): (n,) int64.
             embeddings (Tensor): (n, E) of :meth:`TrackHead.embed`.
 
         Returns:
-            Tensor: (n,) int64 identities from 0 on, distinct; -1 for dropped detections.
+            Tensor: (n,) int64 distinct identities, counted from 0; -1 for dropped detections.
 
         Raises:
-            ValueError: if the lengths differ, or embeddings are of another length than before.
+            ValueError: if the numbers of rows differ, or embeddings are not as long as before.
         """
         counts = [len(value) for value in (bboxes, scores, labels, embeddings)]
         if len(set(counts)) != 1:
             raise ValueError(
-                'MaskTrackTracker: bboxes, scores, labels and embeddings must be of one length, got '
+                'MaskTrackTracker: bboxes, scores, labels and embeddings must have equal length, got '
                 + ', '.join(map(str, counts))
             )
         memory = self.memories.setdefault(video_id, TrackMemory())
@@ -161,7 +159,7 @@ class MaskTrackTracker:
         """Combine the cues (paper, equation 3).
 
         Args:
-            log_probs (Tensor): (n, m + 1) log-softmax of the similarity.
+            log_probs (Tensor): (n, m + 1) log-softmax of the match logits.
             scores (Tensor): (n,) detection scores.
             ious (Tensor): (n, m) overlaps with the remembered boxes.
             same_label (Tensor): (n, m) 1 where the labels agree.
@@ -182,7 +180,7 @@ class MaskTrackTracker:
         similarity = self.similarity or dot_product_logits
         logits = in_float32(similarity, embeddings, memory.embeddings)
         huge = torch.finfo(logits.dtype).max
-        # One detection that overflowed must not spoil the others.
+        # A detection that overflows must not affect the others.
         log_probs = logits.nan_to_num(nan=-huge, posinf=huge, neginf=-huge).log_softmax(dim=1)
         ious = bbox_overlaps(bboxes, memory.bboxes, offset=self.offset)
         combined = self.cue_scores(log_probs, scores, ious, labels[:, None] == memory.labels[None])
@@ -195,7 +193,7 @@ class MaskTrackTracker:
         return choice, combined[np.arange(len(choice)), choice]
 
     def _settle(self, choice, score):
-        """Detections that get the object they chose, and those that start an identity, in order."""
+        """Indices of detections that get the object they chose, and of those that start an identity."""
         starts = choice == 0
         # Best score first, the earlier of equal ones first: the first claim of each object wins it.
         order = np.argsort(-score, kind='stable')

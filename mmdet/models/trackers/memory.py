@@ -1,17 +1,17 @@
-"""What a tracker remembers of the objects of one video."""
+"""Memory of a tracker for one video."""
 
 import torch
 from torch import Tensor
 
 
 class TrackMemory:
-    """The objects of one video: embedding, box and label as last accepted, one row an object.
+    """The objects of one video, one row per object: embedding, box and label.
 
-    Storage doubles when it is full, so that adding an object costs constant time however many there are.
-    Rows are in order of identity. Forgotten objects leave the rows; their identities are never given again.
+    Storage doubles when it is full, so that adding an object takes constant time. Rows are in order of
+    identity. Forgotten objects are removed, and their identities are never used again.
 
     Attributes:
-        next_id (int): identity of the next new object = number of objects ever seen.
+        next_id (int): identity of the next new object, the number of objects seen so far.
     """
 
     def __init__(self):
@@ -30,7 +30,7 @@ class TrackMemory:
 
     @property
     def bboxes(self) -> Tensor:
-        """Tensor: (m, 4) xyxy, in the pixels the tracker is fed with."""
+        """Tensor: (m, 4) xyxy, in the scale of the detections."""
         return self._bboxes[: self._count]
 
     @property
@@ -49,16 +49,16 @@ class TrackMemory:
         return self._last_seen[: self._count]
 
     def add(self, frame_id: int, bboxes: Tensor, labels: Tensor, embeddings: Tensor) -> Tensor:
-        """Remember new objects.
+        """Add new objects.
 
         Args:
-            frame_id (int): frame they were seen in.
+            frame_id (int): the current frame.
             bboxes (Tensor): (k, 4).
             labels (Tensor): (k,) int64.
             embeddings (Tensor): (k, E).
 
         Returns:
-            Tensor: (k,) int64 their new identities, on the CPU.
+            Tensor: (k,) int64 new identities, on the CPU.
         """
         count = len(bboxes)
         ids = torch.arange(self.next_id, self.next_id + count)
@@ -74,7 +74,7 @@ class TrackMemory:
     def update(
         self, rows: Tensor, frame_id: int, bboxes: Tensor, embeddings: Tensor, labels: Tensor | None = None
     ) -> None:
-        """Overwrite what is known of matched objects.
+        """Update matched objects.
 
         Args:
             rows (Tensor): (k,) int64 distinct rows, on the CPU.
@@ -94,7 +94,7 @@ class TrackMemory:
         self._last_seen[rows] = frame_id
 
     def keep(self, rows: Tensor) -> None:
-        """Forget every object but those of ``rows`` (Tensor: (k,) int64 ascending, on the CPU)."""
+        """Forget all objects except ``rows``, (k,) int64 ascending, on the CPU."""
         if len(rows) == self._count:
             return
         device_rows = rows.to(self._bboxes.device)

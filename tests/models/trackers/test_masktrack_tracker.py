@@ -242,7 +242,7 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match='max_age'):
         MaskTrackTracker(max_age=0)
     tracker = MaskTrackTracker()
-    with pytest.raises(ValueError, match='one length, got 1, 2, 2, 2'):
+    with pytest.raises(ValueError, match='equal length, got 1, 2, 2, 2'):
         track(tracker, 0, boxes(0), [0.9, 0.9])
     track(tracker, 0, boxes(0), [0.9])
     with pytest.raises(ValueError, match='length 4 expected'):

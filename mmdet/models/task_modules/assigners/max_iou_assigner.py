@@ -10,24 +10,25 @@ from .assign_result import AssignResult
 
 @TASK_UTILS.register_module()
 class MaxIoUAssigner:
-    """Assign every box to a ground truth, to the background or to nothing.
+    """Assign every box to a ground truth or the background, or ignore it.
 
-    1. Boxes in an ignored region are left out.
+    1. Boxes in an ignored region are ignored.
     2. Boxes whose best overlap is below ``neg_iou_thr`` are negative.
     3. Boxes whose best overlap is at least ``pos_iou_thr`` go to that ground truth.
     4. Every ground truth whose best overlap reaches ``min_pos_iou`` gets the boxes that have that overlap,
-       even those which step 3 gave to a better match; of several that claim a box the last one wins
+       even those that step 3 gave to a better match; if several claim a box, the last one wins
        (docs/conventions.md, "Low-quality matches").
 
     Args:
         pos_iou_thr (float): step 3.
         neg_iou_thr (float | tuple[float, float]): step 2; a pair is the half-open band of negatives.
         min_pos_iou (float): step 4.
-        match_low_quality (bool): there is a step 4; mmdetection 2 and later leave it out in the second stage
-            of models without masks.
-        gt_max_assign_all (bool): step 4 takes every box tied at the best overlap, or only the first.
-        ignore_iof_thr (float): share of a box in an ignored region above which it is left out; <= 0: never.
-        ignore_wrt_candidates (bool): the share is of the box, or else of the ignored region.
+        match_low_quality (bool): apply step 4; mmdetection 2 and later skip it in the second stage of models
+            without masks.
+        gt_max_assign_all (bool): step 4 takes every box tied at the best overlap instead of only the first.
+        ignore_iof_thr (float): a box is ignored if more than this share of it lies in an ignored region;
+            <= 0: never.
+        ignore_wrt_candidates (bool): the share of the box, otherwise of the ignored region.
         offset (int): 1 for inclusive pixels (2019), 0 for continuous coordinates.
 
     Raises:
@@ -88,7 +89,7 @@ class MaxIoUAssigner:
         return AssignResult(len(gt_bboxes), gt_inds, max_overlaps, labels)
 
     def _ignored(self, bboxes, regions):
-        """(n,) bool of the boxes in ignored regions, or None where nothing can be."""
+        """(n,) bool of the boxes in ignored regions, or None if there are no such regions."""
         if self.ignore_iof_thr <= 0 or regions is None or len(regions) == 0 or len(bboxes) == 0:
             return None
         if self.ignore_wrt_candidates:
@@ -115,7 +116,7 @@ class MaxIoUAssigner:
             claims = (
                 torch.zeros_like(overlaps, dtype=torch.bool).scatter_(1, gt_best_box[:, None], True) & reaches
             )
-        # The loop of 2019 over ground truths lets a later one overwrite: that is the largest claiming index.
+        # In the loop of 2019 a later ground truth overwrites: the largest claiming index wins.
         gt, box = claims.nonzero(as_tuple=True)
         last_claim = torch.zeros_like(gt_inds).scatter_reduce_(0, box, gt + 1, 'amax')
         return torch.where(last_claim > 0, last_claim, gt_inds), max_overlaps

@@ -1,4 +1,4 @@
-"""Box coders: what a regressor's four numbers mean."""
+"""Box coders: boxes to regression targets and back."""
 
 from .delta_xywh import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder
 

@@ -12,8 +12,8 @@ class DeltaXYWHBBoxCoder:
         target_means, target_stds (Sequence[float]): four numbers each; deltas are ``(delta - mean) / std``.
         wh_ratio_clip (float): limit of the size ratio in decoding, in both directions.
         clip_border (bool): decoded boxes are clipped to the image.
-        clip_shrinking (bool): ``wh_ratio_clip`` limits shrinking too, as in mmdetection; torchvision limits
-            growth alone.
+        clip_shrinking (bool): ``wh_ratio_clip`` also limits shrinking, as in mmdetection; torchvision limits
+            only growth.
     """
 
     offset = 0
@@ -47,7 +47,7 @@ class DeltaXYWHBBoxCoder:
         Args:
             bboxes (Tensor): (n, 4), xyxy.
             deltas (Tensor): (n, 4 * k).
-            max_shape (tuple | Tensor | None): (h, w), or (n, 2) rows of it, to clip to.
+            max_shape (tuple | Tensor | None): (h, w) to clip to, or (n, 2) with one (h, w) per row.
         """
         max_shape = max_shape if self.clip_border else None
         return delta2bbox(

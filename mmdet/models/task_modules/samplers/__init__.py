@@ -1,4 +1,4 @@
-"""Samplers: which of the assigned boxes are learned from, and the generators they draw with."""
+"""Samplers, which choose the assigned boxes to train on, and their random generators."""
 
 from .generator import image_generator
 from .random_sampler import RandomSampler

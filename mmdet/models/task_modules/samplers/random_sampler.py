@@ -13,10 +13,10 @@ class RandomSampler:
     """Choose at most ``num`` boxes, at most ``pos_fraction`` of them positive.
 
     Args:
-        num (int): boxes an image.
-        pos_fraction (float): largest share of positives; what they leave free is filled with negatives.
-        neg_pos_ub (float): most negatives for each positive (at least one is counted); < 0: no limit.
-        add_gt_as_proposals (bool): put the ground truths in front of the boxes, as positives.
+        num (int): boxes per image.
+        pos_fraction (float): largest share of positives; the rest are negatives.
+        neg_pos_ub (float): most negatives per positive, counting at least one positive; < 0: no limit.
+        add_gt_as_proposals (bool): add the ground truths in front of the boxes, as positives.
     """
 
     def __init__(self, num, pos_fraction, neg_pos_ub=-1, add_gt_as_proposals=True):
@@ -30,12 +30,12 @@ class RandomSampler:
         self.add_gt_as_proposals = add_gt_as_proposals
 
     def random_choice(self, candidates, k, generator=None):
-        """Choose ``k`` of the candidates, each with equal chance; the one place randomness enters.
+        """Choose ``k`` of the candidates uniformly. All randomness of the sampler is here.
 
         Args:
             candidates (Tensor): (n,) int64, n > k.
-            k (int): how many.
-            generator (numpy.random.Generator | None): None takes numpy's global state, as in 2019.
+            k (int): number to choose.
+            generator (numpy.random.Generator | None): None uses numpy's global state, as in 2019.
 
         Returns:
             Tensor: (k,) in any order.
@@ -47,7 +47,7 @@ class RandomSampler:
         return candidates[torch.from_numpy(np.ascontiguousarray(chosen)).to(candidates.device)]
 
     def sample(self, assign_result, bboxes, gt_bboxes, gt_labels=None, generator=None):
-        """Choose the boxes of one image to learn from.
+        """Choose the boxes of one image to train on.
 
         Args:
             assign_result (AssignResult): of ``bboxes``.

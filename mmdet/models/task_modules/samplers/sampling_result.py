@@ -1,4 +1,4 @@
-"""The boxes one image learns from."""
+"""Result of a sampler."""
 
 from dataclasses import dataclass
 
