@@ -142,23 +142,18 @@ def multiclass_nms(
     Raises:
         TypeError, ValueError: an argument has a wrong type, shape or value.
     """
-    if scores.dim() != 2 or boxes.dim() != 2 or boxes.shape[0] != scores.shape[0]:
+    columns = scores.shape[-1]
+    if scores.dim() != 2 or boxes.shape not in ((len(scores), 4), (len(scores), 4 * columns)):
         raise ValueError(
             f'multiclass_nms: expected boxes (n, 4) or (n, 4 * (C + 1)) and scores (n, C + 1), '
             f'got {tuple(boxes.shape)} and {tuple(scores.shape)}'
-        )
-    num_columns = scores.shape[1]
-    if boxes.shape[1] not in (4, 4 * num_columns):
-        raise ValueError(
-            f'multiclass_nms: expected boxes of width 4 or {4 * num_columns} for {num_columns} score '
-            f'columns, got {tuple(boxes.shape)}'
         )
     rows, labels = (scores[:, 1:] > score_thr).nonzero(as_tuple=True)
     kept_scores = scores[rows, labels + 1]
     if boxes.shape[1] == 4:
         kept_boxes = boxes[rows]
     else:
-        kept_boxes = boxes.reshape(-1, num_columns, 4)[rows, labels + 1]
+        kept_boxes = boxes.reshape(-1, columns, 4)[rows, labels + 1]
     kind, options = _read_nms_cfg(nms_cfg)
     if kind == 'nms':
         order = batched_nms(kept_boxes, kept_scores, labels, offset=offset, **options)
@@ -167,12 +162,10 @@ def multiclass_nms(
         dets, order = soft_nms(kept_boxes, kept_scores, offset=offset, idxs=labels, **options)
     labels, rows = labels[order], rows[order]
     limit = max_per_img if max_per_img >= 0 else dets.shape[0]
-    if not always_sort and dets.shape[0] <= limit:
-        order = labels.sort(stable=True).indices
-    else:
-        # Equal scores of several classes: class-major order decides, as the sort of 2019 saw it.
-        by_class = labels.sort(stable=True).indices
-        order = by_class[dets[by_class, 4].sort(descending=True, stable=True).indices][:limit]
+    order = labels.sort(stable=True).indices
+    if always_sort or dets.shape[0] > limit:
+        # Of equal scores in several classes the lower class comes first, as in 2019.
+        order = order[dets[order, 4].sort(descending=True, stable=True).indices][:limit]
     return dets[order], labels[order], rows[order]
 
 

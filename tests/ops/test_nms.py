@@ -296,7 +296,12 @@ BOXES, SCORES = make_boxes(3)
         (soft_nms, (BOXES, SCORES, 0.5, 0.0), ValueError, 'sigma > 0, got 0.0'),
         (soft_nms, (BOXES, SCORES, 0.5, 0.5, 0.1, 'hard'), ValueError, "'linear', 'gaussian', got 'hard'"),
         (multiclass_nms, (BOXES, SCORES, 0.5, CFG), ValueError, r'C \+ 1\), got \(3, 4\) and \(3,\)'),
-        (multiclass_nms, (BOXES.repeat(1, 3), torch.zeros(3, 2), 0.5, CFG), ValueError, 'width 4 or 8'),
+        (
+            multiclass_nms,
+            (BOXES.repeat(1, 3), torch.zeros(3, 2), 0.5, CFG),
+            ValueError,
+            r'got \(3, 12\) and \(3, 2\)',
+        ),
     ],
 )
 def test_bad_arguments(path, function, arguments, error, text):

@@ -117,21 +117,11 @@ class MaskTrackTracker:
         Raises:
             ValueError: if the numbers of rows differ, or embeddings are not as long as before.
         """
-        counts = [len(value) for value in (bboxes, scores, labels, embeddings)]
-        if len(set(counts)) != 1:
-            raise ValueError(
-                'MaskTrackTracker: bboxes, scores, labels and embeddings must have equal length, got '
-                + ', '.join(map(str, counts))
-            )
         memory = self.memories.setdefault(video_id, TrackMemory())
+        _check_detections(video_id, memory, bboxes, scores, labels, embeddings)
         bboxes = bboxes[:, :4]
         ids = torch.full((len(bboxes),), DROPPED, dtype=torch.int64)
         if len(memory) and len(bboxes):
-            if embeddings.size(1) != memory.embeddings.size(1):
-                raise ValueError(
-                    f'MaskTrackTracker: embeddings of length {memory.embeddings.size(1)} expected in video '
-                    f'{video_id!r}, got {embeddings.size(1)}'
-                )
             choice, score = self._choose(memory, bboxes, scores, labels, embeddings)
         else:
             choice, score = np.zeros(len(bboxes), np.int64), np.zeros(len(bboxes), np.float32)
@@ -211,6 +201,20 @@ class MaskTrackTracker:
         if self.max_objects is not None and len(memory) > self.max_objects:
             by_age = memory.last_seen.argsort(stable=True)
             memory.keep(by_age[len(memory) - self.max_objects :].sort().values)
+
+
+def _check_detections(video_id, memory, bboxes, scores, labels, embeddings):
+    counts = [len(value) for value in (bboxes, scores, labels, embeddings)]
+    if len(set(counts)) != 1:
+        raise ValueError(
+            'MaskTrackTracker: bboxes, scores, labels and embeddings must have equal length, got '
+            + ', '.join(map(str, counts))
+        )
+    if len(memory) and len(bboxes) and embeddings.size(1) != memory.embeddings.size(1):
+        raise ValueError(
+            f'MaskTrackTracker: embeddings of length {memory.embeddings.size(1)} expected in video '
+            f'{video_id!r}, got {embeddings.size(1)}'
+        )
 
 
 def _coefficients(match_coeff):
