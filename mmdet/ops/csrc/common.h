@@ -1,4 +1,4 @@
-// What every source file shares: the marker for code that runs on both devices, and the name of the library.
+// Shared by all source files: the marker for code that runs on both devices, and the name of the library.
 #pragma once
 
 #if defined(__CUDACC__) || defined(MASKTRACK_EMULATE_CUDA)
@@ -7,8 +7,8 @@
 #define MASKTRACK_HD inline
 #endif
 
-// Operators live in torch.ops.masktrack. tests/ops/emulation builds the CUDA kernels once more for the CPU, under
-// another name. One more macro in between, since torch's own do not expand the name in every version.
+// Operators live in torch.ops.masktrack. tests/ops/emulation builds the CUDA kernels for the CPU under another
+// name. The extra macro is needed as the macros of torch do not expand the name in every version.
 #ifndef MASKTRACK_NAMESPACE
 #define MASKTRACK_NAMESPACE masktrack
 #define MASKTRACK_CUDA_KEY CUDA

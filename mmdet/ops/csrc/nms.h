@@ -11,7 +11,7 @@ namespace masktrack {
 // Values are part of the operator schema, see mmdet/ops/constants.py.
 enum SoftMethod : int64_t { kLinear = 0, kGaussian = 1 };
 
-// A comparison instead of std::max: false for NaN, so that a box with NaN overlaps nothing; and it vectorizes.
+// A comparison instead of std::max: it is false for NaN, so that a box with NaN overlaps nothing, and it vectorizes.
 template <typename T>
 MASKTRACK_HD T larger(T a, T b) {
   return a > b ? a : b;
@@ -35,13 +35,13 @@ MASKTRACK_HD T intersection(T ax1, T ay1, T ax2, T ay2, T bx1, T by1, T bx2, T b
   return width * height;
 }
 
-// Scores are compared by this: NaN comes last.
+// Rank of a score: NaN comes last.
 template <typename T>
 MASKTRACK_HD T soft_rank(T score) {
   return score == score ? score : T(-INFINITY);
 }
 
-// Factor that the score of a box keeps after a better box overlaps it by `iou`.
+// Factor for the score of a box that a better box overlaps by `iou`.
 template <typename T>
 MASKTRACK_HD T soft_weight(T iou, T threshold, T sigma, int64_t method) {
   if (method == kGaussian) return T(std::exp(double(-(iou * iou) / sigma)));

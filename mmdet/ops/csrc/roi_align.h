@@ -3,7 +3,7 @@
 // A region is cut into pooled_h x pooled_w bins, every bin into grid_h x grid_w cells; the feature map is read
 // bilinearly at the center of each cell and a bin is the mean of its cells. Rows and columns are independent of
 // each other, so everything is written for one axis. The order of operations is part of the contract: the CPU, the
-// CUDA and the plain-PyTorch path round alike as long as the compiler does not fuse multiplications and additions.
+// CUDA and the plain PyTorch path round alike if the compiler does not fuse multiplications and additions.
 #pragma once
 
 #include <cmath>
@@ -20,8 +20,8 @@ enum RoIMode : int64_t {
   kUnaligned = 2,  // no shift, extent at least one cell
 };
 
-// Most cells per bin and axis under adaptive sampling: far beyond any map, and few enough that single precision tells
-// the cells of a bin apart.
+// Largest number of cells per bin and axis under adaptive sampling: larger than any map, and small enough for single
+// precision to distinguish the cells of a bin.
 constexpr int64_t kMaxGrid = int64_t(1) << 20;
 
 // One axis of a region in units of feature cells.
@@ -29,10 +29,10 @@ template <typename T>
 struct RoIAxis {
   T start;       // where the region begins
   T bin;         // extent of one bin
-  int64_t grid;  // cells of a bin; 0 where there is nothing to sample
+  int64_t grid;  // cells of a bin; 0 if there are no samples
 };
 
-// Where one sample falls between two rows (or columns).
+// Position of a sample between two rows (or columns).
 template <typename T>
 struct Tap {
   int64_t low, high;   // both inside [0, size)
@@ -66,7 +66,7 @@ MASKTRACK_HD RoIAxis<T> roi_axis(T low, T high, T scale, int64_t pooled, int64_t
   return axis;
 }
 
-// Number that the sum over a bin is divided by. 0 gives 0/0 = NaN, which the 2019 mode asks for.
+// Divisor of the sum over a bin. 0 gives 0/0 = NaN, as in 2019.
 template <typename T>
 MASKTRACK_HD T sample_count(const RoIAxis<T>& y, const RoIAxis<T>& x, int64_t mode) {
   const T count = T(y.grid) * T(x.grid);

@@ -1,4 +1,4 @@
-// Arguments of the RoIAlign operators, read and checked in the same way for every device.
+// Arguments of the RoIAlign operators, read and checked alike for every device.
 #pragma once
 
 #include <torch/csrc/stable/ops.h>
@@ -32,7 +32,7 @@ struct Pyramid {
   int64_t levels, batch, channels;
 };
 
-// Regions with the pyramid level of each; `levels` is null where everything is on level 0.
+// Regions with the pyramid level of each; `levels` is null if all are on level 0.
 template <typename A>
 struct Regions {
   const A* rois;
@@ -40,12 +40,12 @@ struct Regions {
   int64_t count, pooled_h, pooled_w, sampling_ratio, mode;
 };
 
-// Memory runs over channels first. Python decides by the same rule (mmdet/ops/_plain.py).
+// Whether channels are innermost in memory. Python uses the same rule (mmdet/ops/_plain.py).
 inline bool is_channels_last(const Tensor& map) {
   return map.size(1) > 1 && map.stride(1) == 1 && !map.is_contiguous();
 }
 
-// Uninitialized (or zero) map of shape (n, c, h, w) in the wanted memory order.
+// Uninitialized (or zero) map of shape (n, c, h, w) in the given memory order.
 inline Tensor new_map(const Tensor& like, int64_t n, int64_t c, int64_t h, int64_t w, bool channels_last, bool zero,
                       ScalarType type) {
   std::vector<int64_t> shape = channels_last ? std::vector<int64_t>{n, h, w, c} : std::vector<int64_t>{n, c, h, w};
@@ -60,7 +60,7 @@ Level<T, A> read_level(const Tensor& map, T* data, double scale) {
                      map.stride(1), map.stride(2), map.stride(3), A(scale)};
 }
 
-// `shape` is where the maps come from: the features forward, the new gradients backward.
+// `maps` are the features in the forward pass and the new gradients in the backward pass.
 inline void check_maps(const std::vector<Tensor>& maps, const std::vector<double>& scales, const Tensor& rois,
                        ScalarType rois_type, const char* op) {
   STD_TORCH_CHECK(!maps.empty() && int64_t(maps.size()) <= kMaxLevels, op, ": expected 1 to ", kMaxLevels,

@@ -23,12 +23,12 @@ using torch::stable::Tensor;
 // Boxes as one array per coordinate, group after group; inside a group in the order of the input.
 template <typename T>
 struct BoxTable {
-  // As wide as the coordinates, so that comparing and marking stay in one kind of vector register.
+  // As wide as the coordinates, so that comparing and marking use the same vector registers.
   using Flag = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
   std::vector<T> x1, y1, x2, y2, area;
   std::vector<Flag> removed;
-  std::vector<int64_t> row;    // place in the input
-  std::vector<int64_t> start;  // first place of each group, and the end
+  std::vector<int64_t> row;    // index in the input
+  std::vector<int64_t> start;  // first index of each group, and the end
 };
 
 template <typename T>
@@ -84,8 +84,8 @@ MASKTRACK_CLONES void suppress_range(BoxTable<double>& t, int64_t i, int64_t a, 
   suppress(t, i, a, b, thr, offset);
 }
 
-// A block is settled one box after another; what survives then sweeps over the rest, split among threads. Marking is
-// the same in any order, so the number of threads changes nothing.
+// Boxes of a block are decided one after another; the kept ones then suppress the rest, split among threads. Marks do
+// not depend on the order, so the result does not depend on the number of threads.
 template <typename T>
 void suppress_group(BoxTable<T>& table, int64_t begin, int64_t end, T threshold, T offset) {
   constexpr int64_t kBlock = 256, kGrain = 2048;
@@ -120,14 +120,14 @@ void nms_mask_typed(const Tensor& boxes, const std::optional<Tensor>& groups, T 
   for (size_t k = 0; k < table.row.size(); ++k) keep[table.row[k]] = !table.removed[k];
 }
 
-// Boxes that are still in the race, packed, in the order of the input.
+// Remaining boxes, packed, in the order of the input.
 template <typename T>
 struct SoftRace {
   std::vector<T> x1, y1, x2, y2, area, score, iou;
   std::vector<int64_t> row;
 };
 
-// Overlap of box `best` with all others that are left.
+// Overlap of box `best` with all other remaining boxes.
 template <typename T>
 MASKTRACK_INLINE void overlaps(SoftRace<T>& race, int64_t best, int64_t n, T offset) {
   const T *px1 = race.x1.data(), *py1 = race.y1.data(), *px2 = race.x2.data(), *py2 = race.y2.data();
@@ -207,7 +207,7 @@ Tensor nms_mask_cpu(Tensor boxes, std::optional<Tensor> groups, double iou_thres
   check_arguments(boxes, groups, "nms_mask");
   Tensor keep = torch::stable::new_empty(boxes, {boxes.size(0)}, ScalarType::Bool);
   bool* out = keep.mutable_data_ptr<bool>();
-  // The threshold is a float32 in both precisions: the 2019 rule.
+  // The threshold is float32 in both precisions, as in 2019.
   const float threshold = float(iou_threshold);
   if (boxes.scalar_type() == ScalarType::Double) {
     nms_mask_typed<double>(boxes, groups, threshold, double(offset), out);
@@ -223,7 +223,7 @@ std::tuple<Tensor, Tensor> soft_nms_cpu(Tensor boxes, Tensor scores, std::option
   check_arguments(boxes, groups, "soft_nms");
   STD_TORCH_CHECK(scores.dim() == 1 && scores.size(0) == boxes.size(0) && scores.scalar_type() == boxes.scalar_type(),
                   "soft_nms: scores must have shape (n,) and the type of boxes");
-  // A fresh tensor also where the scores come as a strided view; it is changed in place.
+  // A new tensor, also if the scores are a strided view, as it is changed in place.
   Tensor decayed = torch::stable::new_empty(scores, {scores.size(0)});
   torch::stable::copy_(decayed, scores);
   Tensor keep = torch::stable::new_empty(boxes, {boxes.size(0)}, ScalarType::Bool);

@@ -1,8 +1,9 @@
 // RoIAlign on the CPU, forward and backward.
 //
-// Forward splits the regions among threads, backward the channels: no two threads write to one place, so the result
-// does not depend on their number. The inner loop runs over channels in all layouts: in place where the memory does,
-// otherwise in a small copy of what a region reads, or, forward, in a copy of the whole map where many regions read it.
+// The forward pass splits regions among threads, the backward pass channels: no two threads write to the same element,
+// so the result does not depend on the number of threads. The inner loop runs over channels in all layouts. If channels
+// are not innermost in memory, it works on a copy of the patch that a region reads or, in the forward pass with many
+// regions, on a copy of the whole map.
 #include "../roi_align.h"
 
 #include <torch/csrc/stable/library.h>
@@ -53,11 +54,11 @@ MASKTRACK_BACKWARD(float)
 MASKTRACK_BACKWARD(double)
 #undef MASKTRACK_BACKWARD
 
-// Moving a map as a whole pays off if the patches of its regions would hold more than this many times its places.
-// Measured: the two cost the same between 1 and 2, depending on caches and type.
+// Copying a whole map is faster if the patches of its regions have more than this many times its spatial positions. In
+// measurements the two cost the same between 1 and 2, depending on caches and type.
 constexpr double kMovePays = 1.5;
 
-// A region that names a level or an image that is not there would read foreign memory.
+// A region with an invalid level or image would read out of bounds.
 template <typename A>
 void check_indices(const Regions<A>& regions, int64_t levels, int64_t batch, const char* op) {
   for (int64_t k = 0; k < regions.count; ++k) {
@@ -70,8 +71,8 @@ void check_indices(const Regions<A>& regions, int64_t levels, int64_t batch, con
   }
 }
 
-// Give maps whose memory runs over columns a copy with channels innermost, where the regions would copy more than that
-// in patches. The sums are the same ones in the same order.
+// Copy maps that are not channels-last to that layout, if the regions would copy more in patches. The sums are the
+// same, in the same order.
 template <typename T, typename A>
 void move_channels_inside(const std::vector<Tensor>& feats, const Regions<A>& regions,
                           std::vector<Level<const T, A>>& pyramid, std::vector<Tensor>& kept) {
@@ -80,24 +81,25 @@ void move_channels_inside(const std::vector<Tensor>& feats, const Regions<A>& re
   std::vector<double> read(pyramid.size(), 0.0);
   for (int64_t k = 0; k < regions.count; ++k) {
     const int64_t i = regions.levels ? regions.levels[k] : 0;
-    read[i] += double(patch_places(regions, k, pyramid[i].scale, pyramid[i].height, pyramid[i].width));
+    read[i] += double(patch_positions(regions, k, pyramid[i].scale, pyramid[i].height, pyramid[i].width));
   }
   for (size_t i = 0; i < pyramid.size(); ++i) {
     Level<const T, A>& level = pyramid[i];
-    const int64_t width = level.width, places = level.height * width;
-    const bool planes = level.stride_w == 1 && level.stride_h == width && level.stride_c >= places;
-    if (!planes || read[i] <= kMovePays * double(batch * places)) continue;
+    const int64_t width = level.width, positions = level.height * width;
+    const bool planes = level.stride_w == 1 && level.stride_h == width && level.stride_c >= positions;
+    if (!planes || read[i] <= kMovePays * double(batch * positions)) continue;
     kept.push_back(torch::stable::new_empty(feats[i], {batch, level.height, width, channels}));
     T* target = kept.back().mutable_data_ptr<T>();
-    const int64_t tiles = (places + kTilePlaces - 1) / kTilePlaces;
+    const int64_t tiles = (positions + kTilePositions - 1) / kTilePositions;
     torch::stable::parallel_for(0, batch * tiles, 1, [&](int64_t first, int64_t last) {
       for (int64_t tile = first; tile < last; ++tile) {
-        const int64_t image = tile / tiles, start = tile % tiles * kTilePlaces;
-        move_inside(level.data + image * level.stride_n + start, level.stride_c, std::min(kTilePlaces, places - start),
-                    channels, target + (image * places + start) * channels);
+        const int64_t image = tile / tiles, start = tile % tiles * kTilePositions;
+        move_inside(level.data + image * level.stride_n + start, level.stride_c,
+                    std::min(kTilePositions, positions - start), channels,
+                    target + (image * positions + start) * channels);
       }
     });
-    level = Level<const T, A>{target, level.height, width, places * channels, 1, width * channels, channels,
+    level = Level<const T, A>{target, level.height, width, positions * channels, 1, width * channels, channels,
                               level.scale};
   }
 }

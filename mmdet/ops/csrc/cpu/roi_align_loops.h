@@ -1,4 +1,4 @@
-// The loops of RoIAlign on the CPU: tables of samples, sums over them, and the way back.
+// Loops of RoIAlign on the CPU: tables of samples, sums over them, and the backward pass.
 #pragma once
 
 #include <algorithm>
@@ -15,9 +15,9 @@ template <typename A>
 struct AxisTable {
   std::vector<Tap<A>> taps;
   std::vector<int64_t> used;       // samples of each bin
-  int64_t stride = 0;              // places between two bins
+  int64_t stride = 0;              // positions between two bins
   int64_t total = 0;               // samples of all bins
-  int64_t lowest = 0, extent = 0;  // what part of the map they read
+  int64_t lowest = 0, extent = 0;  // part of the map that they read
 
   void fill(const RoIAxis<A>& axis, int64_t pooled, int64_t size) {
     stride = total = extent = 0;
@@ -50,7 +50,7 @@ struct Grid {
   AxisTable<A> y, x;
   A count;
 
-  // False where there is nothing to read.
+  // False if there is nothing to read.
   bool fill(const Regions<A>& regions, int64_t k, A scale, int64_t height, int64_t width) {
     const A* roi = regions.rois + 5 * k;
     const auto axis_y = roi_axis(roi[2], roi[4], scale, regions.pooled_h, regions.sampling_ratio, regions.mode);
@@ -62,52 +62,53 @@ struct Grid {
     return y.total > 0 && x.total > 0;
   }
 
-  // Copying the part of the map that a region reads, channels innermost, pays off when it is read often enough.
+  // Copying the part of the map that a region reads, channels innermost, is faster if it is read often enough.
   bool copy_pays() const { return y.extent * x.extent <= 8 * y.total * x.total; }
 };
 
-// Channels that a copied patch holds side by side.
+// Channels that are adjacent in a copied patch.
 constexpr int64_t kLanes = 32;
 
-// Places of a map and channels of each that are moved at once.
-constexpr int64_t kTilePlaces = 256, kTileChannels = 16;
+// Spatial positions and channels that are copied at once.
+constexpr int64_t kTilePositions = 256, kTileChannels = 16;
 
-// Copy at most kTilePlaces neighboring places of `channels` planes so that the channels of a place lie side by side:
-// target (places, channels). By way of a tile, which reads long runs of each plane and writes whole cache lines; planes
-// are often a multiple of 4 KiB apart and would, read across, push each other out of the cache. The odd width keeps the
-// columns of the tile apart for the same reason.
+// Copy at most kTilePositions neighboring positions of `channels` planes so that the channels of a position are
+// adjacent: target (positions, channels). The copy goes through a tile, which reads long runs of each plane and writes
+// whole cache lines. Planes are often a multiple of 4 KiB apart; reading across them would evict one another from the
+// cache. For the same reason the tile has an odd width.
 template <typename T>
-MASKTRACK_INLINE void channels_inside(const T* source, int64_t stride_c, int64_t places, int64_t channels, T* target) {
-  T tile[kTileChannels][kTilePlaces + 1];
+MASKTRACK_INLINE void channels_inside(const T* source, int64_t stride_c, int64_t positions, int64_t channels,
+                                      T* target) {
+  T tile[kTileChannels][kTilePositions + 1];
   for (int64_t first = 0; first < channels; first += kTileChannels) {
     const int64_t depth = std::min(kTileChannels, channels - first);
     for (int64_t c = 0; c < depth; ++c) {
       const T* plane = source + (first + c) * stride_c;
-      for (int64_t p = 0; p < places; ++p) tile[c][p] = plane[p];
+      for (int64_t p = 0; p < positions; ++p) tile[c][p] = plane[p];
     }
-    for (int64_t p = 0; p < places; ++p) {
-      T* __restrict__ place = target + p * channels + first;
+    for (int64_t p = 0; p < positions; ++p) {
+      T* __restrict__ position = target + p * channels + first;
       if (depth == kTileChannels) {  // a fixed length becomes whole vectors
-        for (int64_t c = 0; c < kTileChannels; ++c) place[c] = tile[c][p];
+        for (int64_t c = 0; c < kTileChannels; ++c) position[c] = tile[c][p];
       } else {
-        for (int64_t c = 0; c < depth; ++c) place[c] = tile[c][p];
+        for (int64_t c = 0; c < depth; ++c) position[c] = tile[c][p];
       }
     }
   }
 }
 
-// About how many places of a map a region reads, if it is read by way of a patch.
+// Approximate number of positions of a map that a region reads through a patch.
 template <typename A>
-int64_t patch_places(const Regions<A>& regions, int64_t k, A scale, int64_t height, int64_t width) {
+int64_t patch_positions(const Regions<A>& regions, int64_t k, A scale, int64_t height, int64_t width) {
   const A* roi = regions.rois + 5 * k;
-  A places = A(1);
+  A positions = A(1);
   for (int axis = 0; axis < 2; ++axis) {
     const int64_t pooled = axis ? regions.pooled_h : regions.pooled_w, size = axis ? height : width;
     const auto range = roi_axis(roi[1 + axis], roi[3 + axis], scale, pooled, regions.sampling_ratio, regions.mode);
     const A low = std::max(range.start, A(0)), high = std::min(range.start + range.bin * A(pooled), A(size));
-    places *= high > low ? std::min(high - low + A(1), A(size)) : A(0);  // a comparison with NaN is false
+    positions *= high > low ? std::min(high - low + A(1), A(size)) : A(0);  // a comparison with NaN is false
   }
-  return int64_t(places);
+  return int64_t(positions);
 }
 
 // Sum of the samples of each bin, channels innermost: sums (bins, channels). `image` starts at row y0, column x0.
@@ -136,7 +137,7 @@ MASKTRACK_INLINE void sum_pixels(const T* image, int64_t stride_h, int64_t strid
   }
 }
 
-// The same for maps whose memory runs over columns, by way of a patch: sums (channels, bins).
+// The same for maps whose memory runs over columns, through a patch: sums (channels, bins).
 // work: (patch + bins) * kLanes.
 template <typename T, typename A>
 MASKTRACK_INLINE void sum_patch(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid,
@@ -163,7 +164,7 @@ MASKTRACK_INLINE void sum_patch(const T* image, const Level<const T, A>& level, 
   }
 }
 
-// The same without a copy, for regions that read a large part of the map at few places: sums (channels, bins).
+// The same without a copy, for regions that read a large part of the map at few positions: sums (channels, bins).
 template <typename T, typename A>
 void sum_planes(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid, A* sums) {
   const int64_t pooled_h = grid.y.used.size(), pooled_w = grid.x.used.size();
@@ -213,7 +214,7 @@ MASKTRACK_INLINE void spread_pixels(A* image, int64_t stride_h, int64_t stride_w
   }
 }
 
-// The same for maps whose memory runs over columns, by way of a patch: shares (channels, bins).
+// The same for maps whose memory runs over columns, through a patch: shares (channels, bins).
 template <typename A>
 MASKTRACK_INLINE void spread_patch(A* image, const Level<A, A>& level, int64_t channels, const Grid<A>& grid, A* work,
                                    const A* shares) {

@@ -1,4 +1,4 @@
-// Launching a kernel on the stream and device of a tensor.
+// Launches kernels on the stream and device of a tensor.
 #pragma once
 
 #include <torch/csrc/stable/accelerator.h>
@@ -29,7 +29,7 @@ inline cudaStream_t current_stream(const torch::stable::Tensor& tensor) {
   return static_cast<cudaStream_t>(stream);
 }
 
-// Blocks for `total` independent elements; kernels stride over what is left above the limit.
+// Blocks for `total` independent elements; kernels loop over the elements above the limit.
 inline unsigned int blocks_for(int64_t total, int64_t threads) {
   return static_cast<unsigned int>(std::min<int64_t>((total + threads - 1) / threads, 1 << 20));
 }

@@ -1,5 +1,4 @@
-// Non-maximum suppression on the GPU, without waiting for it: plain, per group, and soft. All results are the same in
-// every run.
+// Non-maximum suppression on the GPU: plain, per group, and soft. It does not synchronize; results are deterministic.
 #include "../nms.h"
 
 #include <torch/csrc/stable/library.h>
@@ -21,7 +20,7 @@ constexpr int kWord = 64;         // boxes per word of the bit matrix
 constexpr int kSweepThreads = 256;
 constexpr int kSoftThreads = 512;
 
-// Bit j of word (i, w) tells that box i suppresses box 64 w + j. Only words on and right of the diagonal are written.
+// Bit j of word (i, w) is set if box i suppresses box 64 w + j. Only words on and right of the diagonal are written.
 template <typename T>
 __global__ void suppression_kernel(const T* boxes, const int64_t* groups, int64_t n, int64_t words, T threshold,
                                    T offset, Word* bits) {
@@ -51,7 +50,8 @@ __global__ void suppression_kernel(const T* boxes, const int64_t* groups, int64_
   bits[i * words + column] = word;
 }
 
-// One block walks over the rows, 64 at a time: a thread settles the diagonal, all spread what survives.
+// One block goes over the rows, 64 at a time: one thread decides within the diagonal, then all threads apply the rows
+// of the kept boxes.
 __global__ void sweep_kernel(const Word* bits, int64_t n, int64_t words, Word* removed, bool* keep) {
   __shared__ Word diagonal[kWord];
   __shared__ Word kept;
@@ -82,7 +82,7 @@ __global__ void sweep_kernel(const Word* bits, int64_t n, int64_t words, Word* r
   }
 }
 
-// One block picks the best box that is left, over all groups, and lets it lower the scores of its group.
+// One block picks the best remaining box of all groups and lowers the scores of its group.
 template <typename T>
 __global__ void soft_kernel(const T* boxes, const int64_t* groups, int64_t n, T threshold, T sigma, T min_score,
                             int64_t method, T offset, T* scores, bool* left, bool* keep) {
@@ -114,7 +114,7 @@ __global__ void soft_kernel(const T* boxes, const int64_t* groups, int64_t n, T 
     if (best < 0) return;
     const T *box = boxes + 4 * best, x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3];
     const T area = box_area(x1, y1, x2, y2, offset);
-    __syncthreads();  // everyone has read the winner before its places are used again
+    __syncthreads();  // all threads have read the winner before its memory is reused
     for (int64_t j = threadIdx.x; j < n; j += blockDim.x) {
       if (!left[j] || (groups && groups[j] != groups[best])) continue;
       if (j == best) {

@@ -18,14 +18,14 @@ using torch::headeronly::Half;
 
 constexpr int kThreads = 256;
 
-// One element of the pooled grid, and what its region looks like.
+// One element of the pooled grid, and its region.
 template <typename A>
 struct Element {
   int64_t k, c, p, q;
   int64_t level, image;
 };
 
-// Neighboring threads take neighboring memory: columns of a contiguous map, channels of a channels-last one.
+// Neighboring threads access neighboring memory: columns of a contiguous map, channels of a channels-last one.
 template <typename A>
 __device__ __forceinline__ Element<A> locate(int64_t index, const Regions<A>& regions, int64_t channels,
                                              bool channels_last) {
@@ -45,7 +45,7 @@ __device__ __forceinline__ Element<A> locate(int64_t index, const Regions<A>& re
   return element;
 }
 
-// A device-side assertion, as in torch's own indexing: looking from the host would wait for the GPU.
+// A device-side assertion, as in the indexing of torch: a check on the host would synchronize.
 template <typename A, typename P>
 __device__ __forceinline__ void check(const Element<A>& element, const Regions<A>& regions, const P& pyramid) {
   const A image = regions.rois[5 * element.k];
@@ -87,7 +87,7 @@ __global__ void forward_kernel(Pyramid<const T, A> pyramid, Regions<A> regions, 
   }
 }
 
-// Several bins read one pixel, so gradients are added atomically: their order, and the last bit, is not fixed.
+// Several bins read one pixel, so gradients are added atomically; the order, and the last bit, is not deterministic.
 template <typename T, typename A>
 __global__ void backward_kernel(Pyramid<A, A> pyramid, Regions<A> regions, bool channels_last, int64_t total,
                                 const T* grad, int64_t grad_k, int64_t grad_c, int64_t grad_h, int64_t grad_w) {
