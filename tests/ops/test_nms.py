@@ -108,7 +108,7 @@ def test_group_ids_of_any_integer_type(path):
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf')])
-def test_boxes_that_are_no_place_at_all(both, value):
+def test_boxes_that_are_not_finite_or_huge(both, value):
     boxes, scores = make_boxes(30)
     for column in range(4):
         boxes[column * 3, column] = value

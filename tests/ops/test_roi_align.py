@@ -107,7 +107,7 @@ def test_layouts_give_equal_bits(path, layout, dtype):
 @pytest.mark.parametrize('count', [4, 60])  # 60 regions read more than the maps hold: those are copied whole
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_many_regions_give_equal_bits_in_every_layout(both, dtype, count):
-    # 17 * 19 places and 37 channels fill no tile of the copy evenly.
+    # 17 * 19 positions and 37 channels do not fill the tiles of the copy.
     generator = torch.Generator().manual_seed(0)
     feats = [make_feat((2, 37, 17, 19), dtype), make_feat((2, 37, 9, 10), dtype, seed=1)]
     rois = torch.rand(count, 5, generator=generator) * torch.tensor([0, 60.0, 50.0, 0, 0])
@@ -132,7 +132,7 @@ def test_many_regions_give_equal_bits_in_every_layout(both, dtype, count):
         torch.set_num_threads(threads)
 
 
-def test_a_view_of_a_batch_is_copied_from_its_own_places(both):
+def test_a_view_of_a_batch_is_copied_from_its_positions(both):
     """Every second image and channel of a larger batch: planes lie further apart than they are large."""
     whole = make_feat((4, 80, 17, 19), torch.float32)
     rois = torch.tensor([[0, 2.0, 3.0, 70.0, 60.0], [1, 0.0, 0.0, 75.0, 66.0]]).repeat(20, 1)
@@ -181,7 +181,7 @@ def test_half_types_are_summed_in_float(path, dtype):
     assert torch.equal(out, exact.to(dtype))
 
 
-def test_half_precision_rois_keep_their_place(path):
+def test_half_precision_rois_keep_their_position(path):
     feat = make_feat((1, 1, 8, 8), torch.float16)
     rois = torch.tensor([[0, 1.0, 1.0, 5.0, 5.0]], dtype=torch.float16)
     assert torch.equal(roi_align(feat, rois, 2, 1.0, 2), roi_align(feat, rois.float(), 2, 1.0, 2))
@@ -245,7 +245,7 @@ def test_no_images_and_no_channels(path):
 
 
 def test_region_without_extent_under_adaptive_sampling(path):
-    """2019: 0 samples, 0 / 0 = NaN forward, nothing backward. The other modes give 0."""
+    """Legacy: no samples, 0 / 0 = NaN forward, no gradient, as in 2019. Aligned: 0."""
     feat = make_feat().requires_grad_()
     rois = torch.tensor([[0, 20.0, 20.0, 10.0, 30.0]])
     out = roi_align(feat, rois, 2, 0.25, 0, 'legacy')
@@ -257,7 +257,7 @@ def test_region_without_extent_under_adaptive_sampling(path):
 @pytest.mark.parametrize('mode', MODES)
 @pytest.mark.parametrize('ratio', [0, 2])
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -float('inf'), 1e30, -1e30, 3e9])
-def test_coordinates_that_are_no_place_at_all(both, value, ratio, mode):
+def test_coordinates_that_are_not_finite_or_huge(both, value, ratio, mode):
     """No crash, no endless loop, no read outside the map, and both paths agree."""
     feat = torch.ones(1, 2, 6, 6)
     rois = torch.tensor([[0, 1.0, 1.0, 4.0, 4.0]]).repeat(4, 1)

@@ -26,7 +26,7 @@ def load_json(name):
 
 
 def uniform(key, count):
-    """``count`` numbers in [0, 1) that depend on ``key`` alone, float64."""
+    """``count`` numbers in [0, 1) that depend only on ``key``, float64."""
     with np.errstate(over='ignore'):
         state = (np.uint64(zlib.crc32(key.encode())) << np.uint64(32)) + np.arange(count, dtype=np.uint64)
         state = state + np.uint64(0x9E3779B97F4A7C15)

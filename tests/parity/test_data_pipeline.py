@@ -166,7 +166,7 @@ def test_testing_sample(number):
 
 
 def test_group_sampler_order_under_recorded_generator():
-    """With numpy's legacy generator in place of ours the order is the original's."""
+    """With the legacy generator of numpy the order is that of 2019."""
     sampler = GroupSampler(make_dataset(SAMPLES[0]), batch_size=2, seed=0, rank=0, world_size=1)
     assert len(sampler) == META['group_sampler_len']
     sampler.generator = lambda epoch: np.random.RandomState(3)

@@ -122,7 +122,7 @@ def test_flip_twice_is_nothing_and_keeps_the_size(offset):
     assert torch.equal(bbox_flip(flipped, (20, 30), offset), boxes)
     assert torch.equal(flipped[:, 2] - flipped[:, 0], boxes[:, 2] - boxes[:, 0])
     assert flipped[0, 0] == 30 - boxes[0, 2] - offset
-    assert boxes[0, 0] == 0, 'the input is left alone'
+    assert boxes[0, 0] == 0, 'the input is unchanged'
 
 
 def test_flip_of_a_pixel_in_the_first_column_lands_in_the_last():
@@ -135,7 +135,7 @@ def test_clip():
     boxes = torch.tensor([[-5.0, -5.0, 100.0, 100.0]])
     assert bbox_clip(boxes, (20, 30)).tolist() == [[0, 0, 29, 19]]
     assert bbox_clip(boxes, (20, 30), offset=0).tolist() == [[0, 0, 30, 20]]
-    assert boxes[0, 0] == -5, 'the input is left alone'
+    assert boxes[0, 0] == -5, 'the input is unchanged'
 
 
 def test_rois_carry_the_image():

@@ -34,7 +34,7 @@ class MaskTrackRCNN(MaskRCNN):
         self.check_roi_head(self.track_roi_extractor, self.track_head, name, 'track_head')
         self.tracker = TASK_UTILS.build(tracker or dict(type='MaskTrackTracker'))
         if getattr(self.tracker, 'similarity', self) is None:
-            self.tracker.similarity = getattr(self.track_head, 'similarity', None)
+            self.tracker.similarity = self.track_head.similarity
 
     def loss(self, inputs, data_samples):
         """Losses of pairs of frames.

@@ -1,4 +1,4 @@
-"""RPN: lone edges of training, proposals against a slow reference, conventions and errors."""
+"""RPN: edge cases of training, proposals against a slow reference, conventions and errors."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Box heads: shapes of every variant, lone edges, detections in both conventions, errors."""
+"""Box heads: shapes of every variant, edge cases, detections in both conventions, errors."""
 
 import pytest
 import torch

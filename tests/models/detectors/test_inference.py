@@ -106,7 +106,7 @@ def test_memory_begins_at_frame_zero_and_ends_with_the_video():
         sample.set_metainfo({'video_length': 5})
     first = predict(model, data)
     assert set(model.tracker.memories) == {1}
-    again = predict(model, clip(1, 3))  # frame 0 anew
+    again = predict(model, clip(1, 3))  # frame 0 resets the memory
     assert tracks(again) == tracks(first)
     assert model.tracker.memories == {}  # its length is known here
 

@@ -44,7 +44,7 @@ def test_ground_truths_come_first():
     assert result.pos_inds.tolist() == [0, 1, 2, 3, 4]
     assert result.pos_is_gt.tolist() == [True] * 3 + [False] * 2
     assert torch.equal(result.pos_bboxes[:3], gt_boxes)
-    assert torch.equal(assigned.gt_inds, before), 'the assignment is left alone'
+    assert torch.equal(assigned.gt_inds, before), 'the assignment is unchanged'
 
 
 def test_few_positives_leave_room_for_negatives_up_to_the_bound():

@@ -1,7 +1,10 @@
 """One similarity: the track head's, in training and in testing, in float32."""
 
+import copy
+
 import pytest
 import torch
+from mmengine.model import BaseModule
 from torch.nn import functional as F
 
 from mmdet.models.track_heads import TrackHead
@@ -82,6 +85,20 @@ def test_an_overridden_similarity_changes_identities_in_testing(cosine_model):
     for model, identity in ((plain, 1), (cosine_model, 0)):
         assert identify(model, remembered).tolist() == [0, 1]
         assert identify(model, seen).tolist() == [identity]
+
+
+def test_a_copied_model_tracks_by_its_own_head(cosine_model):
+    """Weight averaging copies models; the copy must not compare by the head of the original."""
+    copied = copy.deepcopy(cosine_model)
+    assert copied.tracker.similarity.__self__ is copied.track_head is not cosine_model.track_head
+
+
+def test_a_head_without_similarity_is_refused():
+    class PlainHead(BaseModule):
+        in_channels, roi_feat_size = 32, 7
+
+    with pytest.raises(AttributeError, match="'PlainHead' object has no attribute 'similarity'"):
+        MODELS.build(tiny_cfg(track_head=dict(type=PlainHead)))
 
 
 def test_a_tracker_keeps_a_similarity_of_its_own():
