@@ -1,24 +1,22 @@
 #!/usr/bin/env python
-"""Track objects through your own video: python demo/video_demo.py VIDEO CONFIG CHECKPOINT --out out.webm."""
+"""Track objects through a video: python demo/video_demo.py VIDEO CONFIG CHECKPOINT --out out.webm."""
 
 import argparse
+import itertools
 import json
 import os
-import sys
 from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-# A damaged video is reported in one line; the decoder's own lines say nothing more to a person.
+# A damaged video is reported in one line; lines of the decoder add nothing to that.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
-from mmdet.utils import Progress, UserError, atomic_open, cli_main
+from mmdet.utils import Progress, UserError, add_options, atomic_write_text, cli_main
 
 
 def parse_args(argv=None):
     """Read the command line."""
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description='Detect, segment and track the objects of a video file or of a folder of frames. '
         'The video streams through: its length does not matter for memory.'
@@ -46,18 +44,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--batch-size', type=int, default=1, metavar='N', help='frames that go through together'
     )
-    parser.add_argument('--device', default=None, help='cpu, cuda, cuda:1; default: a GPU if there is one')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config',
-    )
-    parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='unpickle the checkpoint even if that can run code'
-    )
+    add_options(parser, 'cfg-options', 'device', 'trust-checkpoint')
     args = parser.parse_args(argv)
     for name in ('batch_size', 'max_frames', 'fps'):
         value = getattr(args, name)
@@ -72,58 +59,42 @@ def default_out(video):
     return path.with_name(f'{path.stem if path.is_file() else path.name}_tracks.webm')
 
 
-class TrackCollector:
-    """Tracks of one video whose length is known at its end only, for ``--json``."""
-
-    def __init__(self, model):
-        from mmdet.formats.results import VideoTracks
-
-        if not hasattr(model, 'tracker'):
-            raise UserError(f'--json: {type(model).__name__} does not track')
-        # More frames than any video has; set right when it ends.
-        self.tracks = VideoTracks(1, sys.maxsize)
-        classes = model.dataset_meta.get('classes') or range(model.bbox_head.num_classes)
-        self.cat_ids = model.dataset_meta.get('cat_ids') or list(range(1, len(classes) + 1))
-
-    def add(self, index, pred):
-        """Take a frame."""
-        self.tracks.add(index, pred.instance_ids, pred.scores, pred.labels, pred.masks)
-
-    def write(self, path, length):
-        """Write the json."""
-        self.tracks.length = length
-        with atomic_open(path) as file:
-            json.dump(self.tracks.entries(self.cat_ids), file)
+def category_ids(model):
+    """Category ids for ``--json``: those of the checkpoint, else 1, 2, ..."""
+    if not hasattr(model, 'tracker'):
+        raise UserError(f'--json: {type(model).__name__} does not track')
+    classes = model.dataset_meta.get('classes') or range(model.bbox_head.num_classes)
+    return model.dataset_meta.get('cat_ids') or list(range(1, len(classes) + 1))
 
 
-def track(args, model, reader, frames):
-    """Walk through the video; returns the path of the video written and the number of frames."""
+def track(args, model, reader):
+    """Track through the video, draw and write; returns the path of the video and its number of frames."""
     from mmdet.apis import inference_video
+    from mmdet.formats.video_tracks import VideoTracks
     from mmdet.media import VideoWriter, write_image
     from mmdet.visualization import draw_instances
 
-    collector = TrackCollector(model) if args.json else None
-    classes = model.dataset_meta.get('classes')
-    out = Path(args.out or default_out(args.video))
-    total = min(reader.count or sys.maxsize, args.max_frames or sys.maxsize)
+    cat_ids = category_ids(model) if args.json else None
+    tracks = VideoTracks(1)
+    frames = itertools.islice(reader, args.max_frames)
+    total = min((count for count in (reader.count, args.max_frames) if count), default=None)
+    style = {'score_thr': args.score_thr, 'draw_boxes': args.boxes or None}
     with (
-        VideoWriter(out, args.fps or reader.fps) as writer,
-        Progress(total if total < sys.maxsize else None, 'frames') as progress,
+        VideoWriter(Path(args.out or default_out(args.video)), args.fps or reader.fps) as writer,
+        Progress(total, 'frames') as progress,
     ):
-        for index, (frame, sample) in enumerate(
-            inference_video(model, frames, args.batch_size, with_frames=True)
-        ):
+        predicted = inference_video(model, frames, args.batch_size, with_frames=True)
+        for index, (frame, sample) in enumerate(predicted):
             pred = sample.pred_instances
-            style = {'score_thr': args.score_thr, 'draw_boxes': args.boxes or None}
-            image = draw_instances(frame, pred, classes, **style)
-            writer.write(image)
+            drawn = draw_instances(frame, pred, model.dataset_meta.get('classes'), **style)
+            writer.write(drawn)
             if args.frames:
-                write_image(Path(args.frames) / f'{index:05d}.jpg', image)
-            if collector is not None:
-                collector.add(index, pred)
+                write_image(Path(args.frames) / f'{index:05d}.jpg', drawn)
+            if args.json:
+                tracks.add(index, pred.instance_ids, pred.scores, pred.labels, pred.masks)
             progress.update()
-    if collector is not None:
-        collector.write(args.json, writer.frames)
+    if args.json:
+        atomic_write_text(args.json, json.dumps(tracks.entries(cat_ids)))
     return writer.path, writer.frames
 
 
@@ -131,8 +102,6 @@ def track(args, model, reader, frames):
 def main(argv=None):
     """Track and draw."""
     args = parse_args(argv)
-    from itertools import islice
-
     import torch
 
     from mmdet.apis import init_detector
@@ -141,8 +110,7 @@ def main(argv=None):
     reader = VideoReader(args.video)  # first, as it is quick to fail
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     model = init_detector(args.config, args.checkpoint, device, args.trust_checkpoint, args.cfg_options)
-    frames = islice(reader, args.max_frames) if args.max_frames else reader
-    path, count = track(args, model, reader, frames)
+    path, count = track(args, model, reader)
     print(f'{count} frames: {path}' + (f', tracks: {args.json}' if args.json else ''))
     missing = reader.missing() if not args.max_frames else 0
     if missing:

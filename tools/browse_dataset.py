@@ -10,13 +10,11 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import Progress, UserError, cli_main
+from mmdet.utils import Progress, UserError, add_options, cli_main
 
 
 def parse_args(argv=None):
     """Read the command line."""
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description='Write samples of a dataset as images, after all transforms of the pipeline.'
     )
@@ -28,7 +26,7 @@ def parse_args(argv=None):
     parser.add_argument('--every', type=int, default=None, metavar='K', help='step; default: spread evenly')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--epoch', type=int, default=0, help='epoch of the random draws (0)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_options(parser, 'cfg-options')
     return parser.parse_args(argv)
 
 
@@ -79,7 +77,8 @@ def draw_sample(packed, classes):
 def main(argv=None):
     """Draw the samples, and all of them on one sheet."""
     args = parse_args(argv)
-    from mmdet.apis import building, load_config, register_all_modules
+    from mmdet.apis import load_config, register_all_modules
+    from mmdet.apis.config import building
     from mmdet.datasets.samplers import SampleIndex
     from mmdet.media import write_image
     from mmdet.registry import DATASETS

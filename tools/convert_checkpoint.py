@@ -12,7 +12,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, atomic_write_text, cli_main
+from mmdet.utils import UserError, add_options, atomic_write_text, cli_main
 
 
 def parse_args(argv=None):
@@ -28,7 +28,7 @@ def parse_args(argv=None):
         '--format', default='auto', choices=['auto', *FORMATS], help='default: found by the keys'
     )
     parser.add_argument('--config-out', metavar='FILE', help='write a config that runs the weights')
-    parser.add_argument('--trust-checkpoint', action='store_true', help='allow SRC to run code on loading')
+    add_options(parser, 'trust-checkpoint')
     parser.add_argument('--style', choices=['pytorch', 'caffe'], help="where a bottleneck's stride is")
     parser.add_argument(
         '--image-norm', choices=list(IMAGE_NORMS), help='mean, std and channel order of images'

@@ -117,7 +117,7 @@ def main(argv=None):
     names = {str(c): name for c, name in evaluation.dataset.categories.items()}
     print(stats_report(summary, names, args.format, args.per_category), flush=True)
     if args.images:  # last: the numbers are there already if a frame is missing
-        from mmdet.apis.rendering import render_worst
+        from mmdet.visualization import render_worst
 
         worst, folder = summary['analysis']['per_video'], Path(args.plot) / 'worst_videos'
         say_drawn(render_worst(args.ann, args.results, worst, args.images, folder))

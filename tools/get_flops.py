@@ -13,12 +13,10 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, cli_main
+from mmdet.utils import UserError, add_options, cli_main
 
 
 def parse_args(argv=None):
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -26,7 +24,7 @@ def parse_args(argv=None):
     parser.add_argument(
         '--shape', type=int, nargs='+', help='width and height of the image (default: of the config)'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_options(parser, 'cfg-options')
     parser.add_argument('--json', action='store_true', help='print json instead of a table')
     return parser.parse_args(argv)
 

@@ -9,22 +9,17 @@ import json
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import cli_main
+from mmdet.utils import add_options, cli_main
 
 
 def parse_args(argv=None):
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('checkpoint', help='path or address')
     parser.add_argument('--config', help='say what this config would take and leave')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_options(parser, 'cfg-options', 'trust-checkpoint')
     parser.add_argument('--json', action='store_true', help='print json instead of text')
-    parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='allow the file to run code on loading'
-    )
     return parser.parse_args(argv)
 
 

@@ -4,21 +4,19 @@ import argparse
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import atomic_write_text, cli_main
+from mmdet.utils import add_options, atomic_write_text, cli_main
 
 
 @cli_main
 def main(argv=None):
     """Print the config, or one part of it."""
-    from mmengine.config import DictAction
-
     from mmdet.apis import load_config
     from mmdet.apis.config_text import config_text, lookup
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file, native or of 2019')
     parser.add_argument('--key', help='print this part only, such as model.backbone')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add_options(parser, 'cfg-options')
     parser.add_argument('--out', help='write to this file instead')
     args = parser.parse_args(argv)
     config = load_config(args.config, args.cfg_options)

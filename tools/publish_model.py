@@ -14,7 +14,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, atomic_open, cli_main
+from mmdet.utils import UserError, add_options, atomic_open, cli_main
 
 
 def parse_args(argv=None):
@@ -35,7 +35,7 @@ def parse_args(argv=None):
     )
     parser.add_argument('--half', action='store_true', help='store floating-point tensors as float16')
     parser.add_argument('--classes', nargs='+', metavar='NAME', help='class names, in label order')
-    parser.add_argument('--trust-checkpoint', action='store_true', help='allow SRC to run code on loading')
+    add_options(parser, 'trust-checkpoint')
     return parser.parse_args(argv)
 
 

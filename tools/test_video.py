@@ -2,20 +2,17 @@
 """Track objects through the videos of a dataset: python tools/test_video.py CONFIG CHECKPOINT --out OUT."""
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, cli_main
+from mmdet.utils import UserError, add_options, cli_main
 
 
 def parse_args(argv=None):
     """Read the command line; the spellings of 2019 work as well."""
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(
         description='Track objects through the videos of the test dataset of a config. The results json is '
         'always written, at the original resolution, and OUT.zip with it as results.json.'
@@ -23,7 +20,7 @@ def parse_args(argv=None):
     parser.add_argument('config', help='config file, also one of 2019')
     parser.add_argument('checkpoint', nargs='?', help='weights; not needed with --load-result')
     parser.add_argument(
-        '--out', help='results go to OUT.json; a trailing .json, .pkl or .pickle of OUT is replaced'
+        '--out', help='results are written to OUT.json; a trailing .json, .pkl or .pickle of OUT is removed'
     )
     parser.add_argument(
         '--eval', nargs='*', choices=['segm', 'bbox'], help='score the results (default: segm)'
@@ -45,27 +42,14 @@ def parse_args(argv=None):
         metavar='S',
         help='draw tracks of at least this score (0.3)',
     )
-    parser.add_argument('--show-fps', type=float, default=6.0, metavar='F', help='of the rendered videos (6)')
+    parser.add_argument('--show-fps', type=float, default=6.0, metavar='F', help='frames per second (6)')
     parser.add_argument(
-        '--load-result', '--load_result', action='store_true', help='compute nothing, read OUT.json'
+        '--load-result', '--load_result', action='store_true', help='read OUT.json, do not run the model'
     )
-    parser.add_argument('--resume', action='store_true', help='go on with a run that was cut off')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config',
-    )
-    parser.add_argument('--device', help='cpu, cuda, cuda:1; default: a GPU if there is one')
-    parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='unpickle the checkpoint even if that can run code'
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--gpus', type=int, default=1, help='processes to start, as in 2019')
+    parser.add_argument('--resume', action='store_true', help='continue an interrupted run')
+    add_options(parser, 'cfg-options', 'device', 'trust-checkpoint', 'launcher')
+    parser.add_argument('--gpus', type=int, default=1, help='number of processes to start')
     parser.add_argument('--proc_per_gpu', '--proc-per-gpu', type=int, default=1, help='times --gpus')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.eval == []:
         args.eval = ['segm']
@@ -89,29 +73,29 @@ def relaunch(args, argv):
 
 
 def out_path(args, config):
-    """Where the json goes; without ``--out`` the config's work dir, named after the checkpoint."""
+    """Path of the json; without ``--out`` in the config's work dir, named after the checkpoint."""
+    from mmdet.apis.runner import default_work_dir
     from mmdet.formats.results import result_path
 
     if args.out:
         return result_path(args.out)
-    folder = Path(config.get('work_dir') or Path('work_dirs') / Path(args.config).stem)
+    folder = Path(config.get('work_dir') or default_work_dir(config))
     return result_path(str(folder / f'{Path(args.checkpoint).stem}_results.json'))
 
 
 def make_renderer(args, dataset, json_path):
-    """The renderer that ``--show`` and ``--show-dir`` ask for, or None."""
+    """The renderer for ``--show`` and ``--show-dir``, or None."""
     if not (args.show or args.show_dir):
         return None
-    from mmdet.apis.rendering import ResultRenderer
+    from mmdet.visualization import ResultRenderer
 
-    cat_ids, names = dataset.metainfo['cat_ids'], dataset.metainfo['classes']
     truth = None
     if args.show_gt:
         truth = {video['id']: tracks for video, tracks in zip(dataset.videos, dataset.tracks)}
     return ResultRenderer(
         args.show_dir or f'{json_path.with_suffix("")}_show',
         dataset.videos,
-        dict(zip(cat_ids, names)),
+        dict(zip(dataset.metainfo['cat_ids'], dataset.metainfo['classes'])),
         dataset.img_prefix,
         truth=truth,
         score_thr=args.show_score_thr,
@@ -119,50 +103,27 @@ def make_renderer(args, dataset, json_path):
     )
 
 
-def render_rest(renderer, dataset, json_path, fresh):
-    """Render what was not rendered on the way (``fresh``: the ids of what was), then the contact sheet."""
-    from mmdet.apis.rendering import tracks_by_video
-    from mmdet.media import write_image
-    from mmdet.utils import Progress
-    from mmdet.visualization import sheet_of_folder
-
-    missing = [v for v in dataset.videos if v['id'] not in fresh and v['file_names']]
-    if missing:
-        tracks = tracks_by_video(json.loads(Path(json_path).read_text()))
-        with Progress(len(missing), 'videos rendered') as progress:
-            for video in missing:
-                renderer(video, tracks.get(video['id'], []))
-                progress.update()
-    sheet = renderer.out_dir / 'contact_sheet.jpg'
-    write_image(sheet, sheet_of_folder(renderer.out_dir))
-    print(f'rendered videos and {sheet.name} are in {renderer.out_dir}')
-
-
 def test(args, config, dataset, json_path, renderer):
-    """Run the model; returns the ids of the videos that were rendered on the way, on any process."""
-    from mmengine.dist import all_gather_object
-
-    from mmdet.apis import init_detector
-    from mmdet.apis.testing import init_processes, test_videos
+    """Run the model; results go to the json and to the renderer."""
+    from mmdet.apis import init_detector, test_videos
+    from mmdet.apis.testing import init_processes
+    from mmdet.formats.video_tracks import TrackCollector
 
     device = init_processes(args.launcher)
     model = init_detector(config, args.checkpoint, args.device or device, args.trust_checkpoint)
-    rendered = []
+    sinks = [TrackCollector(dataset.metainfo['cat_ids'], renderer)] if renderer else []
+    test_videos(model, dataset, config, args.checkpoint, json_path, args.resume, sinks)
 
-    def on_video(video, tracks):
-        renderer(video, tracks)
-        rendered.append(video['id'])
 
-    test_videos(
-        model,
-        dataset,
-        config,
-        args.checkpoint,
-        json_path,
-        resume=args.resume,
-        on_video=on_video if renderer else None,
-    )
-    return {video for part in all_gather_object(rendered) for video in part}
+def render_rest(renderer, dataset, json_path, rendered):
+    """Render the videos that no process has rendered during the test, then the contact sheet."""
+    from mmdet.formats.results import read_results
+
+    missing = [v for v in dataset.videos if v['id'] not in rendered and v['file_names']]
+    if missing:
+        renderer.render(read_results(json_path), missing)
+    sheet = renderer.write_sheet()
+    print(f'rendered videos and {sheet.name} are in {renderer.out_dir}')
 
 
 @cli_main
@@ -172,10 +133,9 @@ def main(argv=None):
     args = parse_args(argv)
     if args.gpus * args.proc_per_gpu > 1 and args.launcher == 'none' and not args.load_result:
         relaunch(args, argv)
-    from mmengine.dist import is_main_process
+    from mmengine.dist import all_gather_object, is_main_process
 
-    from mmdet.apis import load_config
-    from mmdet.apis.testing import build_test_dataset, score_results
+    from mmdet.apis import build_test_dataset, load_config, score_results
 
     config = load_config(args.config, args.cfg_options, quiet=int(os.environ.get('RANK', 0)) > 0)
     json_path = out_path(args, config)
@@ -183,11 +143,11 @@ def main(argv=None):
     if args.eval and not any(dataset.tracks):
         print(f'note: {dataset.ann_file} has no ground truth: there will be no score', file=sys.stderr)
     renderer = make_renderer(args, dataset, json_path)
-    rendered = set()
     if not args.load_result:
-        rendered = test(args, config, dataset, json_path, renderer)
+        test(args, config, dataset, json_path, renderer)
     elif not json_path.is_file():
         raise UserError(f'--load-result: {json_path} does not exist')
+    rendered = sum(all_gather_object(renderer.rendered), []) if renderer else []
     if not is_main_process():
         return
     print(f'results: {json_path}', flush=True)

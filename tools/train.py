@@ -5,13 +5,11 @@ import os
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, cli_main
+from mmdet.utils import UserError, add_options, cli_main
 
 
 def parse_args(argv=None):
     """Return the parsed command line."""
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(description='Train a detector or tracker.')
     parser.add_argument('config', help='config file, native or of 2019 (a config is code: it is run)')
     parser.add_argument('--work-dir', '--work_dir', help='where checkpoints and logs go')
@@ -34,22 +32,9 @@ def parse_args(argv=None):
     parser.add_argument(
         '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on the CPU'
     )
+    add_options(parser, 'cfg-options', 'trust-checkpoint', 'launcher')
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change config keys, such as optim_wrapper.optimizer.lr=0.01',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument(
-        '--gpus', type=int, help='2019; only 1 means something here: more go through dist_train.sh'
-    )
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
-    parser.add_argument(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load checkpoints that could run code on loading; only for files whose source you trust',
+        '--gpus', type=int, help='of 2019; only 1 is supported: for more use tools/dist_train.sh'
     )
     return parser.parse_args(argv)
 
@@ -90,7 +75,8 @@ def main(argv=None):
     """Train as the command line says."""
     args = parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    from mmdet.apis import build_runner, registry_errors
+    from mmdet.apis import build_runner
+    from mmdet.apis.config import registry_errors
     from mmdet.engine import trusting
 
     config = configure(args)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import Progress, UserError, cli_main
+from mmdet.utils import UserError, cli_main
 
 
 def parse_args(argv=None):
@@ -43,23 +43,19 @@ def parse_args(argv=None):
 def main(argv=None):
     """Draw."""
     args = parse_args(argv)
-    from mmdet.apis.rendering import ResultRenderer, tracks_by_video
+    from mmdet.formats.results import read_results
     from mmdet.formats.split import match_video_ids
-    from mmdet.formats.ytvis import load_ytvis, read_json
-    from mmdet.media import write_image
-    from mmdet.visualization import sheet_of_folder
+    from mmdet.formats.ytvis import load_ytvis
+    from mmdet.visualization import ResultRenderer
 
     index = load_ytvis(args.ann, require_annotations=args.results is None)
     tracks = index.by_video
     if args.results is not None:
-        content = read_json(args.results, 'results file')
-        if not isinstance(content, list):
-            raise UserError(f'{args.results}: expected a list of results, got {type(content).__name__}')
-        tracks = tracks_by_video(content)
+        tracks = read_results(args.results)
         known = {video['id'] for video in index.videos}
         lost = sum(len(entries) for video, entries in tracks.items() if video not in known)
-        if lost and lost == len(content):
-            raise UserError(f'{args.results}: not one of {lost} predictions is of a video of {args.ann}')
+        if lost and known.isdisjoint(tracks):
+            raise UserError(f'{args.results}: none of {lost} predictions is of a video of {args.ann}')
         if lost:
             print(f'note: {lost} predictions are of videos that {args.ann} lacks', file=sys.stderr)
     videos = index.videos
@@ -80,12 +76,9 @@ def main(argv=None):
         suffix=f'.{args.format}',
         **({'draw_boxes': True} if args.boxes else {}),
     )
-    with Progress(len(videos), 'videos') as progress:
-        for video in videos:
-            renderer(video, tracks.get(video['id'], []))
-            progress.update()
+    renderer.render(tracks, videos)
     if not args.no_frames:
-        write_image(Path(args.out) / 'contact_sheet.jpg', sheet_of_folder(args.out))
+        renderer.write_sheet()
     print(f'{len(videos)} videos are in {args.out}')
 
 

@@ -1,15 +1,17 @@
-"""The calls a user scripts with: read a config, train, load a detector, run it on images and videos."""
+"""What a script calls: read a config, train, load a detector, run it on images, videos and datasets.
+
+The names load on first use, as reading a config needs no torch.
+"""
 
 from mmdet.utils.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        'config': ('building', 'check_keys', 'load_config', 'registry_errors', 'require'),
+        'config': ('load_config',),
         'inference': ('inference_detector', 'inference_video', 'init_detector'),
-        'rendering': ('ResultRenderer', 'render_worst'),
-        'runner': ('build_runner', 'default_work_dir'),
-        'setup': ('register_all_modules', 'warn_of_clashes'),
-        'testing': ('build_test_dataset', 'score_results', 'test_images', 'test_videos'),
+        'runner': ('build_runner',),
+        'setup': ('register_all_modules',),
+        'testing': ('build_test_dataset', 'predict_dataset', 'score_results', 'test_videos'),
     },
 )

@@ -1,8 +1,11 @@
-"""Running a trained detector on custom images and videos."""
+"""Running a trained detector on images and videos."""
 
 import itertools
 import os
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,8 +13,12 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 
-from mmdet.engine.checkpoint import load_weights, read_checkpoint
-from mmdet.registry import MODELS
+from mmdet.datasets.base import compose
+from mmdet.engine import load_weights, read_checkpoint
+from mmdet.engine.prediction import predict
+from mmdet.media import VideoReader, read_image
+from mmdet.registry import DATASETS, MODELS
+from mmdet.structures import DetDataSample
 from mmdet.utils import UserError
 
 from .config import building, load_config
@@ -22,24 +29,29 @@ _video_numbers = itertools.count()
 
 
 def init_detector(
-    config, checkpoint=None, device='cpu', trust_checkpoint=False, cfg_options=None, allow_partial=False
-):
-    """Build a detector, ready to run.
+    config: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = 'cpu',
+    trust_checkpoint: bool = False,
+    cfg_options: dict | None = None,
+    allow_partial: bool = False,
+) -> torch.nn.Module:
+    """Build a detector and load its weights.
 
     Args:
-        config (str | Path | Config): config file of either schema, or what ``load_config`` gave.
-        checkpoint (str | Path | None): weights; None leaves the random ones.
+        config (str | Path | Config): config file of either schema, or from :func:`~mmdet.apis.load_config`.
+        checkpoint (str | Path | None): weights; None leaves them random.
         device (str | torch.device): where it runs.
         trust_checkpoint (bool): unpickle the checkpoint without restriction. It may then run any code.
         cfg_options (dict | None): changes to the config.
-        allow_partial (bool): accept a checkpoint that leaves some of the model's tensors random.
+        allow_partial (bool): accept a checkpoint that leaves some tensors of the model random.
 
     Returns:
         nn.Module: in evaluation mode, with ``cfg`` (Config) and ``dataset_meta`` (dict with ``classes``, or
         empty if they are unknown).
 
     Raises:
-        UserError: if config or checkpoint cannot be used, or the device is not there.
+        UserError: config or checkpoint cannot be used, or the device is not available.
     """
     register_all_modules()
     if not isinstance(config, Config):
@@ -70,12 +82,12 @@ def _checked_device(device):
     except RuntimeError:
         raise UserError(f'unknown device {device!r}: expected cpu, cuda or cuda:0') from None
     if device.type == 'cuda' and not torch.cuda.is_available():
-        raise UserError(f'device {str(device)!r} was asked for, but torch sees no GPU')
+        raise UserError(f'device {str(device)!r} is not available: torch sees no GPU')
     return device
 
 
 def _random_weights(model):
-    """Initialize, fetch nothing, and do not print a line for every tensor."""
+    """Initialize without downloading anything and without a log line for every tensor."""
     for module in model.modules():
         if 'Pretrained' in str(getattr(module, 'init_cfg', None)):
             module.init_cfg = None
@@ -89,7 +101,7 @@ def _random_weights(model):
 
 
 def _test_dataset(config):
-    """The dataset part of the config for testing, looking into wrappers; None where there is none."""
+    """Config of the dataset for testing, also inside wrappers; None if the config has none."""
     for name in ('test_dataloader', 'val_dataloader'):
         dataset = (config.get(name) or {}).get('dataset')
         while dataset is not None and 'pipeline' not in dataset:
@@ -101,17 +113,15 @@ def _test_dataset(config):
 
 
 def _dataset_meta(config, checkpoint, model):
-    """Class names: of the checkpoint, else of the config, the dataset class it names or its annotation file.
+    """Class names of the checkpoint, else of the config, its dataset class or its annotation file.
 
-    Names that are not as many as the model's classes are of something else and left out.
+    If their number is not that of the model's classes they belong to something else and are left out.
     """
     meta = (checkpoint or {}).get('meta') or {}
     found = dict(meta.get('dataset_meta') or {})
     found = {str(key).lower(): value for key, value in found.items()}
     classes = found.get('classes') or meta.get('CLASSES')
     if not classes and (dataset := _test_dataset(config)) is not None:
-        from mmdet.registry import DATASETS
-
         classes = dataset.get('classes') or (dataset.get('metainfo') or {}).get('classes')
         kind = DATASETS.get(dataset.get('type', '')) if not classes else None
         classes = classes or getattr(kind, 'CLASSES', None) or _classes_of_file(dataset)
@@ -122,7 +132,7 @@ def _dataset_meta(config, checkpoint, model):
 
 
 def _classes_of_file(dataset):
-    """Category names of the dataset's annotation file by ascending id, if it is here."""
+    """Category names of the dataset's annotation file by ascending id; None if it does not exist."""
     from mmdet.formats.ytvis import read_json
 
     path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
@@ -137,18 +147,16 @@ def _classes_of_file(dataset):
 
 
 class FramePipeline:
-    """The test pipeline of a config, for frames that are arrays already.
+    """The test pipeline of a config, for frames that are arrays.
 
     Args:
         config (Config): its test (or validation) dataset names the transforms.
 
     Raises:
-        UserError: if the config has no such dataset.
+        UserError: the config has no such dataset.
     """
 
-    def __init__(self, config):
-        from mmdet.datasets.base import compose
-
+    def __init__(self, config: Config):
         dataset = _test_dataset(config)
         if dataset is None:
             raise UserError(
@@ -158,14 +166,16 @@ class FramePipeline:
         with building('the pipeline'):
             self.steps = compose(steps)
 
-    def __call__(self, image, video_id, frame_id, video_length=None, path=''):
+    def __call__(
+        self, image: np.ndarray, video_id, frame_id: int, video_length: int | None = None, path: str = ''
+    ) -> dict:
         """Prepare one frame.
 
         Args:
             image (np.ndarray): uint8 (H, W, 3) BGR.
             video_id: names the video.
             frame_id (int): 0-based index of the frame.
-            video_length (int | None): number of frames, where known.
+            video_length (int | None): number of frames, if known.
             path (str): for messages.
 
         Returns:
@@ -203,29 +213,20 @@ class FramePipeline:
         return results
 
 
-def _frames_of(source):
-    """Frames of a path, a reader or any iterable, with their number where it is known."""
-    if isinstance(source, str) or hasattr(source, '__fspath__'):
-        from mmdet.media import VideoReader
-
-        source = VideoReader(source)
-    return source
-
-
-@torch.inference_mode()
-def _predict(model, batch):
-    return model.test_step(pseudo_collate(batch))
-
-
-def inference_video(model, frames, batch_size=1, with_frames=False):
-    """Detect, segment and track through a video, frame by frame; nothing of it is kept.
+def inference_video(
+    model: torch.nn.Module,
+    frames: str | Path | Iterable[np.ndarray],
+    batch_size: int = 1,
+    with_frames: bool = False,
+) -> Iterator[DetDataSample | tuple[np.ndarray, DetDataSample]]:
+    """Detect, segment and track the objects of a video. It streams: no frame is kept.
 
     Args:
         model (nn.Module): from :func:`init_detector`.
         frames (str | Path | Iterable[np.ndarray]): video file, folder of images, or BGR arrays
             uint8 (H, W, 3).
-        batch_size (int): frames that go through the network together; results are the same up to rounding.
-        with_frames (bool): give the frames back, too.
+        batch_size (int): frames in one pass of the network; results are equal up to rounding.
+        with_frames (bool): yield the frames too.
 
     Yields:
         DetDataSample | tuple: for each frame in order, ``pred_instances`` with bboxes, scores, labels, masks
@@ -233,32 +234,41 @@ def inference_video(model, frames, batch_size=1, with_frames=False):
         ``with_frames``.
 
     Raises:
-        UserError: if the video cannot be read.
-        ValueError: if a frame is not an uint8 (H, W, 3) array.
+        UserError: the video cannot be read.
+        ValueError: a frame is not a uint8 (H, W, 3) array.
     """
     if batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
     pipeline = FramePipeline(model.cfg)
     video_id = f'stream {next(_video_numbers)}'
-    tracker = getattr(model, 'tracker', None)
-    frames = iter(_frames_of(frames))
-    first = 0
-    try:
+    frames = iter(VideoReader(frames) if isinstance(frames, (str, os.PathLike)) else frames)
+    waiting = deque()  # frames that are not predicted yet
+
+    def batches():
+        number = 0
         while images := list(itertools.islice(frames, batch_size)):
-            # Frames of one batch must be of one size; a video keeps its size, a folder need not.
-            for _, group in itertools.groupby(enumerate(images), key=lambda item: np.shape(item[1])):
+            # All frames of a batch must have one size. A video has one size, a folder may have several.
+            for _, group in itertools.groupby(images, key=np.shape):
                 group = list(group)
-                batch = [pipeline(image, video_id, first + index) for index, image in group]
-                for (_, image), sample in zip(group, _predict(model, batch)):
-                    yield (image, sample) if with_frames else sample
-            first += len(images)
+                waiting.extend(group)
+                yield pseudo_collate([pipeline(image, video_id, number + i) for i, image in enumerate(group)])
+                number += len(group)
+
+    try:
+        for _, samples in predict(model, batches()):
+            for sample in samples:
+                frame = waiting.popleft()
+                yield (frame, sample) if with_frames else sample
     finally:
+        tracker = getattr(model, 'tracker', None)
         if hasattr(tracker, 'reset'):
             tracker.reset(video_id)
 
 
-def inference_detector(model, images):
-    """Run a detector on images that have nothing to do with each other.
+def inference_detector(
+    model: torch.nn.Module, images: str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
+) -> DetDataSample | list[DetDataSample]:
+    """Run a detector on single images.
 
     Args:
         model (nn.Module): from :func:`init_detector`.
@@ -269,16 +279,18 @@ def inference_detector(model, images):
         DetDataSample | list[DetDataSample]: one for one image, a list for several.
 
     Raises:
-        UserError: if an image cannot be read.
+        UserError: an image cannot be read.
+        ValueError: an array is not uint8 (H, W, 3).
     """
-    from mmdet.media import read_image
-
-    single = not isinstance(images, (list, tuple))
     pipeline = FramePipeline(model.cfg)
-    samples = []
-    for image in [images] if single else images:
-        path = '' if isinstance(image, np.ndarray) else str(image)
-        array = read_image(path) if path else image
-        batch = [pipeline(array, f'stream {next(_video_numbers)}', 0, video_length=1, path=path)]
-        samples += _predict(model, batch)
-    return samples[0] if single else samples
+
+    def batches():
+        for image in images if several else [images]:
+            path = '' if isinstance(image, np.ndarray) else str(image)
+            array = read_image(path) if path else image
+            video_id = f'stream {next(_video_numbers)}'
+            yield pseudo_collate([pipeline(array, video_id, 0, video_length=1, path=path)])
+
+    several = isinstance(images, (list, tuple))
+    found = [sample for _, samples in predict(model, batches()) for sample in samples]
+    return found if several else found[0]

@@ -48,10 +48,10 @@ def build_runner(config, train=True, validate=False, amp=False):
         require(config, ('test_dataloader',), 'testing')
         _drop(config, (*_TRAINING, 'param_scheduler', 'auto_scale_lr'))
         if config.get('test_evaluator') is not None:
-            config['test_cfg'] = config.get('test_cfg') or {}
+            config['test_cfg'] = {'type': 'TestLoop', **(config.get('test_cfg') or {})}
     if train and validate:
         require(config, _VALIDATION, 'validation (--validate)')
-        config['val_cfg'] = config.get('val_cfg') or {}
+        config['val_cfg'] = {'type': 'ValLoop', **(config.get('val_cfg') or {})}
     else:
         _drop(config, (*_VALIDATION, 'val_cfg'))
         _forget_best(config)

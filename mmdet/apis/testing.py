@@ -1,18 +1,26 @@
-"""Testing on videos: frames in, results json out, resumable and on any number of processes."""
+"""Testing: a model runs over the images or videos of a config, and sinks take the predicted frames."""
 
 import contextlib
 import hashlib
 import json
 import os
 import sys
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from mmengine.dataset import pseudo_collate
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.dist import barrier, broadcast_object_list, get_rank, get_world_size, is_main_process
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader, Dataset
 
+from mmdet.datasets import VideoBatchSampler
+from mmdet.engine import check_class_counts
 from mmdet.engine.environment import join_gloo
+from mmdet.engine.prediction import Sink, predict
+from mmdet.evaluation import evaluate_ytvis
+from mmdet.evaluation.report import stats_report
 from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, write_submission
 from mmdet.registry import DATASETS
 from mmdet.utils import Progress, UserError
@@ -22,8 +30,8 @@ from .config import building, require
 from .setup import register_all_modules
 
 
-def init_processes(launcher):
-    """Join the other processes of a distributed test; results travel over gloo, so GPUs may be shared.
+def init_processes(launcher: str) -> str:
+    """Join the other processes of a distributed test. Results travel over gloo, so processes may share a GPU.
 
     Args:
         launcher (str): 'none', 'pytorch' (torchrun), 'slurm' or 'mpi'.
@@ -32,7 +40,7 @@ def init_processes(launcher):
         str: the device of this process.
 
     Raises:
-        UserError: if this process was not started by that launcher.
+        UserError: this process was not started by that launcher.
     """
     if launcher != 'none' and not torch.distributed.is_initialized():
         if launcher == 'pytorch':
@@ -50,40 +58,96 @@ def init_processes(launcher):
     return f'cuda:{local}'
 
 
-def build_test_dataset(config):
+def build_test_dataset(config: Config, videos: bool = True) -> Dataset:
     """Build the dataset of a config's ``test_dataloader``.
 
+    Args:
+        config (Config): from :func:`~mmdet.apis.load_config`.
+        videos (bool): whether a dataset of videos or of single images is expected.
+
     Raises:
-        UserError: if there is none, or it does not give videos.
+        UserError: there is none, or it is of the other kind.
     """
     require(config, ('test_dataloader',), 'testing')
     register_all_modules()
     with building('the dataset'):
         dataset = DATASETS.build(config.test_dataloader.dataset)
-    if getattr(dataset, 'single_images', True):
+    images = _has_images(dataset)
+    if videos and images:
         raise UserError(
             f'{type(dataset).__name__} gives single images: use tools/test.py, or a dataset of videos'
         )
-    if not getattr(dataset, 'test_mode', True):
+    if not videos and not images:
+        raise UserError(f'{type(dataset).__name__} gives videos: use tools/test_video.py')
+    if videos and not getattr(dataset, 'test_mode', True):
         raise UserError(
             'test_dataloader.dataset needs test_mode=True, or frames without objects are left out'
         )
     return dataset
 
 
-def check_classes(model, dataset):
-    """Compare the number of classes of model and dataset.
+def _has_images(dataset):
+    """Whether a dataset has single images; wrappers of datasets do not say and count as such."""
+    return getattr(dataset, 'single_images', True)
 
-    Raises:
-        UserError: if they differ: the category ids of the results would be wrong.
+
+def _batches(config, dataset, done):
+    """Data loader of this process: images, or consecutive frames of the videos that are not done."""
+    settings = config.test_dataloader
+    batch_size, workers = settings.get('batch_size') or 1, settings.get('num_workers') or 0
+    if _has_images(dataset):
+        sampler = BatchSampler(DefaultSampler(dataset, shuffle=False), batch_size, drop_last=False)
+    else:
+        slices = [
+            (start, end)
+            for video, (start, end) in zip(dataset.videos, dataset.video_slices)
+            if video['id'] not in done and end > start
+        ]
+        sampler = VideoBatchSampler(SimpleNamespace(video_slices=slices), batch_size)
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        num_workers=workers,
+        collate_fn=pseudo_collate,
+        worker_init_fn=_one_thread if workers else None,
+    )
+
+
+def _one_thread(worker_id):
+    """Workers of the data loader share the cores: one thread each."""
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def predict_dataset(
+    model: torch.nn.Module, dataset: Dataset, config: Config, sinks: Sequence[Sink], done: Collection = ()
+):
+    """Run a model over a dataset and give each predicted frame to every sink.
+
+    With several processes each takes its share of the images, or whole videos.
+
+    Args:
+        model (nn.Module): from :func:`~mmdet.apis.init_detector`.
+        dataset (Dataset): from :func:`build_test_dataset`.
+        config (Config): ``test_dataloader`` has the batch size and the number of workers, ``test_cfg.fp16``
+            asks for mixed precision.
+        sinks (Sequence[Sink]): see :class:`~mmdet.engine.prediction.Sink`.
+        done (Collection): ids of videos to skip.
     """
-    ours = getattr(getattr(model, 'bbox_head', None), 'num_classes', None)
-    theirs = len(dataset.metainfo['cat_ids'])
-    if ours is not None and ours != theirs:
-        raise UserError(
-            f'the model knows {ours} classes, but {dataset.ann_file} has {theirs} categories; '
-            'give the classes the model was trained on as test_dataloader.dataset.classes'
-        )
+    loader = _batches(config, dataset, done)
+    total, label = sum(map(len, loader.batch_sampler)), 'images' if _has_images(dataset) else 'frames'
+    if get_world_size() > 1:
+        label += f' of process 0 of {get_world_size()}'
+    fp16 = bool((config.get('test_cfg') or {}).get('fp16'))
+    with Progress(total, label) if is_main_process() else contextlib.nullcontext() as progress:
+        for _, samples in predict(model, loader, fp16):
+            for sample in samples:
+                for sink in sinks:
+                    sink.add(sample)
+            if progress is not None:
+                progress.update(len(samples))
 
 
 def _digest(path):
@@ -94,8 +158,8 @@ def _digest(path):
     return digest.hexdigest()[:16]
 
 
-def run_signature(config, checkpoint, dataset):
-    """What the results of a run depend on: a run that was cut off goes on only with all of it equal."""
+def run_signature(config: Config, checkpoint: str | Path, dataset: Dataset) -> dict[str, str]:
+    """What the results of a run depend on: an interrupted run continues only if all of it is equal."""
     parts = {'model': config.model, 'data': config.test_dataloader.dataset}
     text = json.dumps(
         {name: part.to_dict() if hasattr(part, 'to_dict') else part for name, part in parts.items()},
@@ -110,122 +174,71 @@ def run_signature(config, checkpoint, dataset):
     }
 
 
-def _loader(config, dataset, done):
-    """Batches of consecutive frames of the videos that are not done, of this process."""
-    from mmdet.datasets import VideoBatchSampler
-
-    settings = config.test_dataloader
-    slices = [
-        bounds
-        for video, bounds in zip(dataset.videos, dataset.video_slices)
-        if video['id'] not in done and bounds[1] > bounds[0]
-    ]
-    sampler = VideoBatchSampler(SimpleNamespace(video_slices=slices), settings.get('batch_size') or 1)
-    frames = sum(end - start for start, end in sampler.slices)
-    workers = settings.get('num_workers') or 0
-    loader = DataLoader(
-        dataset,
-        batch_sampler=sampler,
-        num_workers=workers,
-        collate_fn=pseudo_collate,
-        worker_init_fn=_one_thread if workers else None,
-        pin_memory=False,
-    )
-    return loader, frames
-
-
-def _one_thread(worker_id):
-    """Workers of the data loader share the cores: one thread each."""
-    import cv2
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-
-
-def _broadcast(value):
-    box = [value]
+def _on_main(function, *args, **kwargs):
+    """Run a function on the main process; all processes get its result or its error."""
+    box = [None, None]
+    if is_main_process():
+        try:
+            box[0] = function(*args, **kwargs)
+        except (UserError, OSError) as caught:
+            box[1] = UserError(str(caught))
     broadcast_object_list(box)
+    if box[1] is not None:
+        raise box[1]
     return box[0]
 
 
-def _on_main(function, *args, **kwargs):
-    """Run something on the main process; its result, or its error, reaches all of them."""
-    value = error = None
+def _note(text):
     if is_main_process():
-        try:
-            value = function(*args, **kwargs)
-        except (UserError, OSError) as caught:
-            error = UserError(str(caught))
-    value, error = _broadcast((value, error))
-    if error is not None:
-        raise error
-    return value
+        print(text, file=sys.stderr)
 
 
-def _progress(total, label):
-    """Progress on the main process, None on the others; a context manager."""
-    return Progress(total, label) if is_main_process() else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _interruptible(json_path):
-    """Say how to go on when a person stops the run."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if is_main_process():
-            print(
-                f'\nfinished videos are in {json_path}.partial: --resume goes on from there', file=sys.stderr
-            )
-        raise
-
-
-def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_video=None):
+def test_videos(
+    model: torch.nn.Module,
+    dataset: Dataset,
+    config: Config,
+    checkpoint: str | Path,
+    json_path: str | Path,
+    resume: bool = False,
+    sinks: Sequence[Sink] = (),
+) -> Path:
     """Run a model over the videos of a dataset and write the results json.
 
-    Every finished video is on disk at once, in ``<json_path>.partial``; the json itself appears when all are
-    there. With several processes each takes whole videos.
+    A finished video is written to ``<json_path>.partial`` at once; the json appears when all are finished.
+    With several processes each takes whole videos.
 
     Args:
         model (nn.Module): from :func:`~mmdet.apis.init_detector`.
-        dataset: from :func:`build_test_dataset`.
-        config (Config): its ``test_dataloader`` says how many frames go through together, and how many
-            workers load them.
-        checkpoint (str | Path): file of the weights, to recognize the run by.
-        json_path (str | Path): where the results go; ``.zip`` beside it is what a server takes.
-        resume (bool): keep the finished videos of a run that was cut off.
-        on_video (Callable[[dict, list[dict]], None] | None): called with each finished video and its results.
+        dataset (Dataset): from :func:`build_test_dataset`.
+        config (Config): see :func:`predict_dataset`.
+        checkpoint (str | Path): file of the weights, by which a run to resume is recognized.
+        json_path (str | Path): the results json to write; ``.zip`` beside it is what evaluation servers take.
+        resume (bool): keep the finished videos of an interrupted run.
+        sinks (Sequence[Sink]): take the predicted frames too. They do not see videos that were resumed.
 
     Returns:
         Path: the json.
 
     Raises:
-        UserError: for a model that does not track, frames that cannot be read, or partial results of another
+        UserError: the model does not track, a frame cannot be read, or the partial results come from another
             run.
     """
     if not hasattr(model, 'tracker'):
         raise UserError(f'{type(model).__name__} does not track: use tools/test.py on single images')
-    check_classes(model, dataset)
+    check_class_counts(model, dataset, 'test_dataloader')
     signature = _on_main(run_signature, config, checkpoint, dataset)
-    if not resume and is_main_process() and os.path.exists(f'{json_path}.partial'):
-        print(f'note: starting anew; --resume would go on from {json_path}.partial', file=sys.stderr)
+    if not resume and os.path.exists(f'{json_path}.partial'):
+        _note(f'note: starting over; --resume would continue from {json_path}.partial')
     done = _on_main(prepare_results, json_path, signature, resume)
-    loader, frames = _loader(config, dataset, set(done))
-    if done and is_main_process():
-        print(f'{len(done)} of {len(dataset.videos)} videos are there already', file=sys.stderr)
-    by_id = {video['id']: video for video in dataset.videos}
-    label = 'frames' if get_world_size() == 1 else f'frames of process 0 of {get_world_size()}'
+    if done:
+        _note(f'{len(done)} of {len(dataset.videos)} videos are already done')
     writer = VideoResultWriter(json_path, dataset.metainfo['cat_ids'], rank=get_rank())
-    with _interruptible(json_path), writer, _progress(frames, label) as progress:
-        for batch in loader:
-            with torch.inference_mode():
-                samples = model.test_step(batch)
-            for sample in samples:
-                entries = writer.add(sample)
-                if entries is not None and on_video is not None:
-                    on_video(by_id[sample.video_id], entries)
-            if progress is not None:
-                progress.update(len(samples))
+    try:
+        with writer:
+            predict_dataset(model, dataset, config, [writer, *sinks], set(done))
+    except KeyboardInterrupt:
+        _note(f'\nfinished videos are in {json_path}.partial: --resume continues from there')
+        raise
     barrier()
     order = [video['id'] for video in dataset.videos if video['file_names']]
     path = _on_main(merge_results, json_path, order)
@@ -236,67 +249,20 @@ def test_videos(model, dataset, config, checkpoint, json_path, resume=False, on_
 test_videos.__test__ = False  # pytest takes it for a test otherwise
 
 
-def test_images(model, dataset, config, prefix, kinds, evaluate=True):
-    """Run a model over single images; write ``<prefix>.bbox.json`` and the like, and score them.
-
-    Args:
-        model (nn.Module): from :func:`~mmdet.apis.init_detector`.
-        dataset (Dataset): of images, with ``metainfo`` and ``ann_file``.
-        config (Config): its ``test_dataloader`` says how many images go through together, and how many
-            workers load them; ``test_evaluator.box_offset`` how boxes become widths.
-        prefix (str): of the files written.
-        kinds (Sequence[str]): 'bbox', 'segm', 'proposal'.
-        evaluate (bool): score them.
-
-    Returns:
-        dict[str, float]: the scores, such as ``coco/bbox_mAP``; empty where nothing is scored.
-    """
-    from mmengine.dataset import DefaultSampler
-
-    from mmdet.evaluation.metrics import CocoMetric
-
-    evaluator = config.get('test_evaluator') or {}
-    offset = evaluator.get('box_offset', 1) if isinstance(evaluator, dict) else 1
-    metric = CocoMetric(dataset.ann_file, list(kinds), prefix, not evaluate, box_offset=offset)
-    metric.dataset_meta = dataset.metainfo
-    settings = config.test_dataloader
-    sampler = DefaultSampler(dataset, shuffle=False)
-    loader = DataLoader(
-        dataset,
-        sampler=sampler,
-        batch_size=settings.get('batch_size') or 1,
-        num_workers=settings.get('num_workers') or 0,
-        collate_fn=pseudo_collate,
-        worker_init_fn=_one_thread if settings.get('num_workers') else None,
-    )
-    with _progress(len(sampler), 'images') as progress:
-        for batch in loader:
-            with torch.inference_mode():
-                samples = model.test_step(batch)
-            metric.process(batch, [sample.to_dict() for sample in samples])
-            if progress is not None:
-                progress.update(len(samples))
-    return metric.evaluate(len(dataset))
-
-
-test_images.__test__ = False
-
-
-def score_results(ann_file, results, iou_types=('segm',)):
+def score_results(
+    ann_file: str | Path, results: str | Path, iou_types: Sequence[str] = ('segm',)
+) -> dict[str, dict]:
     """Score a results json and print the 12 official numbers and ``video AP: 0.xxx``.
 
     Args:
-        ann_file (str | Path): annotation json.
+        ann_file (str | Path): annotation file.
         results (str | Path): results json.
         iou_types (Sequence[str]): 'segm' (masks), 'bbox' (boxes).
 
     Returns:
-        dict[str, dict]: summary of :func:`~mmdet.evaluation.evaluate_ytvis` by type; empty where there is no
-        ground truth, which is said.
+        dict[str, dict]: type -> summary of :func:`~mmdet.evaluation.evaluate_ytvis`; empty, with a message,
+        if there is no ground truth.
     """
-    from mmdet.evaluation import evaluate_ytvis
-    from mmdet.evaluation.report import stats_report
-
     found = {}
     for iou_type in iou_types:
         summary = evaluate_ytvis(str(ann_file), str(results), iou_type=iou_type, strict=False)
@@ -306,9 +272,7 @@ def score_results(ann_file, results, iou_types=('segm',)):
         for warning in summary['warnings']:
             print(f'warning: {warning}', file=sys.stderr)
         print(stats_report(summary, {}))
-        print(
-            f'{"video AP" if iou_type == "segm" else "video box AP"}: {summary["stats"]["AP"]:.3f}',
-            flush=True,
-        )
+        name = 'video AP' if iou_type == 'segm' else 'video box AP'
+        print(f'{name}: {summary["stats"]["AP"]:.3f}', flush=True)
         found[iou_type] = summary
     return found

@@ -2,11 +2,12 @@
 
 from mmdet.utils import import_submodules
 
-from . import checkpoint, hooks, loops, optim, runner
+from . import checkpoint, hooks, loops, optim, prediction, runner
 from .checkpoint import load_weights, read_checkpoint, trusting, write_checkpoint
 from .hooks import CheckpointHook, ClassCountHook, NonFiniteLossHook, check_class_counts
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .optim import AutocastOptimWrapper
+from .prediction import Sink, TestLoop, ValLoop, predict
 from .runner import TrackRunner
 
 __all__ = [
@@ -16,13 +17,18 @@ __all__ = [
     'NonFiniteLossHook',
     'ResumableEpochLoop',
     'ResumableIterLoop',
+    'Sink',
+    'TestLoop',
     'TrackRunner',
+    'ValLoop',
     'check_class_counts',
     'checkpoint',
     'hooks',
     'load_weights',
     'loops',
     'optim',
+    'predict',
+    'prediction',
     'read_checkpoint',
     'runner',
     'trusting',

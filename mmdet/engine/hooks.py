@@ -163,5 +163,6 @@ def check_class_counts(model, dataset, where='dataset'):
             shown = ', '.join(str(c) for c in classes[:5]) + (', ...' if len(classes) > 5 else '')
             raise UserError(
                 f'model.{name}.num_classes is {count}, but {where} has {len(classes)} classes ({shown}). '
-                f'Set num_classes={len(classes)} (the background is not counted) in every head'
+                f'Set num_classes={len(classes)} (the background is not counted) in every head, or '
+                f'{where}.dataset.classes to the classes of the model'
             )

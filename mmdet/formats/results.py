@@ -1,11 +1,9 @@
-"""From a stream of predicted frames to the results json of YouTube-VIS.
+"""The results json of YouTube-VIS: written video by video, merged and read.
 
-Frames come in as the detector gives them; a video is turned into tracks and written to disk as soon as its
-last frame is there, so memory holds the run-length codes of unfinished videos only. Free of torch.
-
-While a run lasts, its videos stand in ``<path>.partial`` (``<path>.partial.<rank>`` for further processes),
-one line a video, flushed. Only when all is there does ``<path>`` appear, by a rename. A run that was cut
-off goes on from those lines.
+A video is written when its last frame is added, so memory holds the masks of unfinished videos only. During a
+run the videos are in ``<path>.partial`` (``<path>.partial.<rank>`` for further processes), one line for each,
+flushed; ``<path>`` appears by a rename when all are done. An interrupted run continues from those lines
+(docs/conventions.md, "Result files", "Partial results"). No torch.
 """
 
 import contextlib
@@ -18,13 +16,16 @@ from pathlib import Path
 from mmdet.utils.errors import UserError
 from mmdet.utils.io import atomic_open
 
-from .video_tracks import VideoTracks
+from .reading import parse_json, read_bytes
+from .video_tracks import TrackCollector, VideoTracks
 
 __all__ = [
     'VideoResultWriter',
     'VideoTracks',
     'merge_results',
+    'partial_path',
     'prepare_results',
+    'read_results',
     'result_path',
     'write_submission',
 ]
@@ -33,12 +34,12 @@ _FORMAT = 'masktrack partial results 1'
 
 
 def result_path(out):
-    """Return the json that ``--out OUT`` names: a trailing .json, .pkl or .pickle goes, ``.json`` comes.
+    """Return the json that ``--out OUT`` names: a trailing .json, .pkl or .pickle is replaced by ``.json``.
 
-    ``out_0.4`` gives ``out_0.4.json``: nothing else counts as an ending (semantics B13).
+    Nothing else counts as a suffix: ``out_0.4`` gives ``out_0.4.json``.
 
     Raises:
-        UserError: if nothing is left to name a file, or ``out`` is a folder.
+        UserError: ``out`` names no file.
     """
     text = os.fspath(out)
     stem = re.sub(r'\.(json|pkl|pickle)$', '', text, flags=re.IGNORECASE)
@@ -51,13 +52,14 @@ def result_path(out):
     return path
 
 
-def _partial_path(path, rank=0):
+def partial_path(path, rank=0):
+    """File to which process ``rank`` writes its finished videos until the results json is complete."""
     return Path(f'{path}.partial' if rank == 0 else f'{path}.partial.{rank}')
 
 
 def _partial_files(path):
-    """Every partial file of a run, whatever number of processes it had."""
-    first = _partial_path(path)
+    """Partial files of all processes of a run, existing ones only."""
+    first = partial_path(path)
     pattern = re.compile(re.escape(first.name) + r'(\.\d+)?$')
     if not first.parent.is_dir():
         return []
@@ -73,7 +75,7 @@ def _read_partial(file):
     with open(file, encoding='utf-8') as stream:
         for number, line in enumerate(stream):
             if not line.endswith('\n'):
-                return  # the run was cut off inside this line
+                return  # the run was interrupted while it wrote this line
             line = line[:-1]
             if number == 0:
                 yield line
@@ -98,55 +100,55 @@ def _check_header(file, header, signature):
         found = json.loads(header)
         found = found['signature'] if found['format'] == _FORMAT else None
     except (ValueError, KeyError, TypeError):
-        raise UserError(f'{file} is not a file of partial results; remove it to start anew') from None
+        raise UserError(f'{file} is not a file of partial results; remove it to start over') from None
     expected = json.loads(json.dumps(signature))
     if found != expected:
         differ = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
         raise UserError(
             f'{file} belongs to another run: '
             + '; '.join(f'{key} was {found.get(key)!r}, now {expected.get(key)!r}' for key in differ)
-            + '. Run without resuming, or with the same inputs'
+            + '. Run without --resume, or with the same inputs'
         )
 
 
 def prepare_results(path, signature=None, resume=False):
-    """Get the partial files of a run ready; one process calls this before any writer is made.
+    """Prepare the partial files of a run. One process calls this before any writer is made.
 
     Args:
         path (str | Path): the results json.
-        signature (dict | None): what the results depend on (checkpoint, annotation file, ...); a run goes on
-            only where all of it is equal.
-        resume (bool): keep the videos of a run that was cut off; otherwise they are removed.
+        signature (dict | None): what the results depend on, such as the checkpoint. A run continues only
+            if all of it is equal.
+        resume (bool): keep the finished videos of an interrupted run; else remove them.
 
     Returns:
-        list: ids of the videos that are there already.
+        list: ids of the finished videos.
 
     Raises:
-        UserError: if the partial results come from other inputs.
+        UserError: the partial results come from other inputs.
     """
     signature = signature or {}
     files = _partial_files(path)
     done = {}
-    with atomic_open(_partial_path(path)) as out:
+    with atomic_open(partial_path(path)) as out:
         out.write(_header(signature) + '\n')
         for file in files if resume else ():
             lines = _read_partial(file)
             header = next(lines, None)
             if header is None:
-                continue  # cut off before the first line was out
+                continue  # interrupted before the first line was written
             _check_header(file, header, signature)
             for video, entries in lines:
                 if video not in done and _is_json(f'[{entries}]'):
                     out.write(f'{json.dumps(video)}\t{entries}\n')
                     done[video] = True
     for file in files:
-        if file != _partial_path(path):
+        if file != partial_path(path):
             file.unlink()
     return list(done)
 
 
-class VideoResultWriter:
-    """Writes tracks to disk as videos end; frames of several videos may come interleaved (semantics B10).
+class VideoResultWriter(TrackCollector):
+    """A sink that writes the tracks of each video to a partial file when its last frame is added.
 
     In one process::
 
@@ -156,21 +158,18 @@ class VideoResultWriter:
                 writer.add(sample)
         merge_results(path, order=video_ids)
 
-    With several, the first one prepares and merges, all wait for each other in between, and each writes with
-    its own ``rank``.
+    With several processes the first one prepares and merges, with a barrier before and after the writing.
 
     Args:
-        path (str | Path): the results json that is to come.
-        cat_ids (Sequence[int]): the dataset's category id of every label.
+        path (str | Path): the results json to be.
+        cat_ids (Sequence[int]): the dataset's category id of each label.
         rank (int): number of this process.
     """
 
     def __init__(self, path, cat_ids, rank=0):
+        super().__init__(cat_ids, on_video=self._write)
         self.path = Path(path)
-        self.cat_ids = [int(cat_id) for cat_id in cat_ids]
-        self.open_videos = {}
-        self.finished = []
-        partial = _partial_path(path, rank)
+        partial = partial_path(path, rank)
         if rank == 0:
             if not partial.exists():
                 prepare_results(path)
@@ -178,52 +177,17 @@ class VideoResultWriter:
         else:
             partial.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(partial, 'w', encoding='utf-8')  # noqa: SIM115 - closed by close()
-            with open(_partial_path(path), encoding='utf-8') as first:
+            with open(partial_path(path), encoding='utf-8') as first:
                 self._file.write(first.readline())
             self._file.flush()
 
-    def add(self, sample):
-        """Take one predicted frame.
-
-        Args:
-            sample (DetDataSample | dict): with metainfo video_id, frame_id, video_length and pred_instances
-                of instance_ids, scores, labels and masks; a dict as ``DetDataSample.to_dict`` gives it.
-
-        Returns:
-            list[dict] | None: the results of the video if this was its last missing frame.
-        """
-        get = sample.get if hasattr(sample, 'get') else lambda key: getattr(sample, key, None)
-        missing = [key for key in ('video_id', 'frame_id', 'video_length') if get(key) is None]
-        pred = get('pred_instances')
-        if missing or pred is None:
-            missing += ['pred_instances'] if pred is None else []
-            raise ValueError(f'a predicted frame needs {", ".join(missing)}; did the dataset give videos?')
-        absent = [key for key in ('instance_ids', 'scores', 'labels', 'masks') if key not in pred]
-        if absent:
-            raise ValueError(f'the detector gave no {", ".join(absent)}: is it a tracking model with masks?')
-        fields = (pred[key] for key in ('instance_ids', 'scores', 'labels', 'masks'))
-        return self.add_frame(get('video_id'), int(get('frame_id')), int(get('video_length')), *fields)
-
-    def add_frame(self, video_id, frame_id, video_length, instance_ids, scores, labels, masks):
-        """Take the detections of one frame as plain values; see :meth:`VideoTracks.add`."""
-        tracks = self.open_videos.get(video_id)
-        if tracks is None:
-            tracks = self.open_videos[video_id] = VideoTracks(video_id, video_length)
-        elif tracks.length != video_length:
-            raise ValueError(f'video {video_id!r}: length was {tracks.length}, now {video_length}')
-        tracks.add(frame_id, instance_ids, scores, labels, masks)
-        if not tracks.complete:
-            return None
-        entries = tracks.entries(self.cat_ids)
+    def _write(self, video_id, entries):
         text = ', '.join(json.dumps(entry) for entry in entries)
         self._file.write(f'{json.dumps(video_id)}\t{text}\n')
         self._file.flush()
-        del self.open_videos[video_id]
-        self.finished.append(video_id)
-        return entries
 
     def close(self):
-        """Close the partial file. Videos that are not complete are lost: they start anew on the next run."""
+        """Close the partial file. Frames of videos that are not complete are dropped."""
         self._file.close()
 
     def __enter__(self):
@@ -234,19 +198,19 @@ class VideoResultWriter:
 
 
 def merge_results(path, order=None, keep_partial=False):
-    """Put the finished videos of all processes into one json and remove the partial files.
+    """Merge the finished videos of all processes into the results json and remove the partial files.
 
     Args:
         path (str | Path): the results json; it appears by a rename.
-        order (Sequence | None): video ids in the order wanted; every one must be there. None takes all that
-            are there as they finished.
-        keep_partial (bool): leave the partial files.
+        order (Sequence | None): ids of all videos in the order to write them. None takes the finished videos
+            in the order in which they finished.
+        keep_partial (bool): keep the partial files.
 
     Returns:
         Path: the json.
 
     Raises:
-        UserError: if a video of ``order`` is missing.
+        UserError: a video of ``order`` is missing.
     """
     files = _partial_files(path)
     places = {}
@@ -282,11 +246,11 @@ def merge_results(path, order=None, keep_partial=False):
 
 
 def write_submission(json_path, zip_path=None):
-    """Write the zip that the evaluation servers took: the results json as ``results.json`` at top level.
+    """Write the zip that evaluation servers take: the results json as ``results.json`` at top level.
 
     Args:
         json_path (str | Path): results json.
-        zip_path (str | Path | None): defaults to the same name with ``.zip`` for ``.json``.
+        zip_path (str | Path | None): default: the name of the json with the suffix ``.zip``.
 
     Returns:
         Path: the zip.
@@ -306,3 +270,24 @@ def write_submission(json_path, zip_path=None):
         while chunk := source.read(1 << 20):
             target.write(chunk)
     return zip_path
+
+
+def read_results(path):
+    """Read a result file.
+
+    Args:
+        path (str | Path): json, or a zip of it.
+
+    Returns:
+        dict: video id -> its results, in the order of the file.
+
+    Raises:
+        UserError: it cannot be read, or is not a list of results.
+    """
+    content = parse_json(read_bytes(path), path)
+    if not isinstance(content, list):
+        raise UserError(f'{path}: expected a list of results, got {type(content).__name__}')
+    grouped = {}
+    for entry in content:
+        grouped.setdefault(entry['video_id'], []).append(entry)
+    return grouped

@@ -1,15 +1,15 @@
-"""From the detections of a video's frames to its tracks (semantics A27). Free of torch."""
+"""From predicted frames to the tracks of a video (docs/conventions.md, "Results of a video"). No torch."""
 
 import numpy as np
 
 
-def _numbers(values):
-    """Any tensor, array or list as a list of Python numbers."""
+def numbers(values):
+    """Return a tensor, array or list as a list of Python numbers."""
     return values.tolist() if hasattr(values, 'tolist') else list(values)
 
 
-def _plain_rle(rle):
-    """A copy of a compressed RLE whose counts are text; the caller's dict stays as it is (semantics B12)."""
+def plain_rle(rle):
+    """Return a copy of a compressed RLE with ``counts`` as text, as json takes it."""
     counts = rle['counts']
     if isinstance(counts, bytes):
         counts = counts.decode('ascii')
@@ -17,15 +17,15 @@ def _plain_rle(rle):
 
 
 class VideoTracks:
-    """The objects of one video while its frames come in, in order of first appearance.
+    """The objects of one video, in order of first appearance.
 
     Args:
         video_id: the dataset's own id of the video.
-        length (int): number of frames of the video.
+        length (int | None): number of frames of the video; None if it is not known before the end.
     """
 
-    def __init__(self, video_id, length):
-        if length < 1:
+    def __init__(self, video_id, length=None):
+        if length is not None and length < 1:
             raise ValueError(f'video {video_id!r}: expected a length of at least 1 frame, got {length}')
         self.video_id = video_id
         self.length = length
@@ -34,29 +34,29 @@ class VideoTracks:
 
     @property
     def complete(self):
-        """bool: whether every frame has come."""
+        """bool: whether every frame was added."""
         return len(self.frames) == self.length
 
     def add(self, frame_id, instance_ids, scores, labels, masks):
-        """Take the kept detections of one frame.
+        """Add the detections of one frame.
 
         Args:
             frame_id (int): 0-based index of the frame in the video.
-            instance_ids (Sequence[int]): (n,) identities; negative ones are dropped detections.
+            instance_ids (Sequence[int]): (n,) identities; detections with a negative one are dropped.
             scores (Sequence[float]): (n,) detection scores.
             labels (Sequence[int]): (n,) 0-based labels.
             masks (Sequence[dict]): n compressed RLEs at the original resolution.
 
         Raises:
-            ValueError: for a frame outside the video, one that came before, lengths that differ or an
-                identity that occurs twice.
+            ValueError: the frame is outside the video or was added before, the lengths differ, or an identity
+                occurs twice.
         """
         place = f'video {self.video_id!r}, frame {frame_id}'
-        if not 0 <= frame_id < self.length:
+        if frame_id < 0 or (self.length is not None and frame_id >= self.length):
             raise ValueError(f'{place}: expected a frame index below the video length {self.length}')
         if frame_id in self.frames:
             raise ValueError(f'{place}: came twice')
-        ids, scores, labels = _numbers(instance_ids), _numbers(scores), _numbers(labels)
+        ids, scores, labels = numbers(instance_ids), numbers(scores), numbers(labels)
         if not len(ids) == len(scores) == len(labels) == len(masks):
             raise ValueError(
                 f'{place}: expected as many ids, scores, labels and masks, '
@@ -72,20 +72,21 @@ class VideoTracks:
             track = self.objects.setdefault(int(identity), {'scores': [], 'labels': [], 'masks': {}})
             track['scores'].append(score)
             track['labels'].append(int(label))
-            track['masks'][frame_id] = _plain_rle(mask)
+            track['masks'][frame_id] = plain_rle(mask)
 
     def entries(self, cat_ids):
-        """Return the results of the video, one dict an object (semantics A27 with the ids of D/B11).
+        """Return the results of the video, one dict for each object.
 
         Args:
-            cat_ids (Sequence[int]): the dataset's category id of every label; negative for classes that the
-                dataset lacks, whose objects are left out.
+            cat_ids (Sequence[int]): category id of each label (docs/conventions.md, "Ids in results");
+                objects of classes that the dataset lacks, whose id is negative, are left out.
 
         Returns:
-            list[dict]: ``video_id``, ``score`` (float32 mean over the frames the object was seen in),
+            list[dict]: ``video_id``, ``score`` (float32 mean over the frames with the object),
             ``category_id`` (majority of its labels, ties to the smallest) and ``segmentations`` (RLE or None
             for every frame of the video).
         """
+        length = max(self.frames, default=-1) + 1 if self.length is None else self.length
         found = []
         for track in self.objects.values():
             label = int(np.bincount(track['labels']).argmax())
@@ -94,13 +95,69 @@ class VideoTracks:
                     f'video {self.video_id!r}: label {label} has no category: the dataset has {len(cat_ids)}'
                 )
             if cat_ids[label] < 0:
-                continue  # a class of the model that the dataset does not have: there is no id to give
+                continue
             found.append(
                 {
                     'video_id': self.video_id,
                     'score': np.asarray(track['scores'], dtype=np.float32).mean().item(),
                     'category_id': cat_ids[label],
-                    'segmentations': [track['masks'].get(frame) for frame in range(self.length)],
+                    'segmentations': [track['masks'].get(frame) for frame in range(length)],
                 }
             )
         return found
+
+
+class TrackCollector:
+    """A sink that turns predicted frames into tracks. Frames of several videos may be interleaved.
+
+    Args:
+        cat_ids (Sequence[int]): the dataset's category id of each label.
+        on_video (Callable[[Any, list[dict]], Any] | None): called with the id and the results of each video
+            when its last frame was added.
+    """
+
+    def __init__(self, cat_ids, on_video=None):
+        self.cat_ids = [int(cat_id) for cat_id in cat_ids]
+        self.on_video = on_video
+        self.open_videos = {}
+
+    def add(self, sample):
+        """Add one predicted frame.
+
+        Args:
+            sample (DetDataSample | dict): metainfo video_id, frame_id and video_length, and pred_instances
+                with instance_ids, scores, labels and masks; a dict as ``DetDataSample.to_dict`` gives it.
+
+        Returns:
+            list[dict] | None: the results of the video if this was its last missing frame.
+
+        Raises:
+            ValueError: something of that is missing, or does not fit the frames before.
+        """
+        get = sample.get if hasattr(sample, 'get') else lambda key: getattr(sample, key, None)
+        missing = [key for key in ('video_id', 'frame_id', 'video_length') if get(key) is None]
+        pred = get('pred_instances')
+        if missing or pred is None:
+            missing += ['pred_instances'] if pred is None else []
+            raise ValueError(f'a predicted frame needs {", ".join(missing)}; did the dataset give videos?')
+        absent = [key for key in ('instance_ids', 'scores', 'labels', 'masks') if key not in pred]
+        if absent:
+            raise ValueError(f'the detector gave no {", ".join(absent)}: is it a tracking model with masks?')
+        fields = (pred[key] for key in ('instance_ids', 'scores', 'labels', 'masks'))
+        return self.add_frame(get('video_id'), int(get('frame_id')), int(get('video_length')), *fields)
+
+    def add_frame(self, video_id, frame_id, video_length, instance_ids, scores, labels, masks):
+        """Add the detections of one frame as plain values; see :meth:`VideoTracks.add`."""
+        tracks = self.open_videos.get(video_id)
+        if tracks is None:
+            tracks = self.open_videos[video_id] = VideoTracks(video_id, video_length)
+        elif tracks.length != video_length:
+            raise ValueError(f'video {video_id!r}: length was {tracks.length}, now {video_length}')
+        tracks.add(frame_id, instance_ids, scores, labels, masks)
+        if not tracks.complete:
+            return None
+        entries = tracks.entries(self.cat_ids)
+        if self.on_video is not None:
+            self.on_video(video_id, entries)
+        del self.open_videos[video_id]
+        return entries

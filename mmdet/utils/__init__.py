@@ -1,5 +1,6 @@
 """Helpers that import neither torch nor the rest of the package."""
 
+from .cli import add_options
 from .errors import UserError, cli_main, suggest
 from .io import atomic_open, atomic_write_text
 from .lazy import attach
@@ -11,6 +12,7 @@ __all__ = [
     'IMAGE_SUFFIXES',
     'Progress',
     'UserError',
+    'add_options',
     'atomic_open',
     'atomic_write_text',
     'attach',

@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
         'sheet': ('contact_sheet', 'pick_frames', 'sheet_of_folder', 'side_by_side'),
         'draw': ('draw_instances',),
         'color_matching': ('match_colors', 'track_iou'),
+        'result_renderer': ('ResultRenderer', 'render_worst'),
         'renderer': ('TrackRenderer', 'frames_of_tracks', 'video_names'),
         'text': ('draw_label', 'text_size'),
     },

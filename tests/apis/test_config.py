@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmdet.apis import build_runner, load_config, registry_errors, require
+from mmdet.apis import build_runner, load_config
+from mmdet.apis.config import registry_errors, require
 from mmdet.apis.config_text import config_text, lookup
 from mmdet.registry import HOOKS, MODELS
 from mmdet.utils import UserError

@@ -151,9 +151,7 @@ def test_results_are_drawn_beside_annotations(tiny, tmp_path, capsys):
     call(visualize, *args, '--out', tmp_path / 'named', '--videos', 'clip1', '--no-frames')
     assert [p.name for p in (tmp_path / 'named').iterdir()] == ['clip1.webm']
     (tmp_path / 'r.json').write_text(json.dumps([{**results[0], 'video_id': 500}]))
-    assert 'not one of 1 predictions is of a video' in fails(
-        capsys, visualize, *args, '--out', tmp_path / 'w'
-    )
+    assert 'none of 1 predictions is of a video' in fails(capsys, visualize, *args, '--out', tmp_path / 'w')
     bad = {**results[0], 'category_id': 77}
     (tmp_path / 'r.json').write_text(json.dumps([bad]))
     assert 'category 77 of a track' in fails(capsys, visualize, *args, '--out', tmp_path / 'w')

@@ -44,7 +44,7 @@ def test_every_tool_that_takes_a_checkpoint_is_tried():
         f'{folder}/{path.name}'
         for folder in ('tools', 'demo')
         for path in (ROOT / folder).glob('*.py')
-        if '--trust-checkpoint' in path.read_text()
+        if "'trust-checkpoint'" in path.read_text()
     }
     assert takers == set(TOOLS)
 

@@ -142,7 +142,7 @@ def test_run_that_is_cut_off_goes_on(tiny, results, tmp_path, monkeypatch, capsy
     with pytest.raises(SystemExit) as caught:
         run(tiny.config, tiny.checkpoint, '--out', tmp_path / 'x')
     assert caught.value.code == 130
-    assert 'x.json.partial: --resume goes on from there' in capsys.readouterr().err
+    assert 'x.json.partial: --resume continues from there' in capsys.readouterr().err
     assert not (tmp_path / 'x.json').exists() and (tmp_path / 'x.json.partial').exists()
 
     seen.clear()
@@ -150,7 +150,7 @@ def test_run_that_is_cut_off_goes_on(tiny, results, tmp_path, monkeypatch, capsy
     run(tiny.config, tiny.checkpoint, '--out', tmp_path / 'x', '--resume')
     again = [entry for entry in seen if entry is not None]
     assert again == [(parts.VIDEO_IDS[2], frame) for frame in range(4)]
-    assert '2 of 3 videos are there already' in capsys.readouterr().err
+    assert '2 of 3 videos are already done' in capsys.readouterr().err
     assert json.loads((tmp_path / 'x.json').read_text()) == results
     assert [p.name for p in sorted(tmp_path.iterdir())] == ['x.json', 'x.zip']
 
@@ -216,7 +216,7 @@ def test_bad_inputs_are_one_line_each(tiny, tmp_path, capsys):
     assert 'none.json does not exist' in fails(capsys, config, tiny.checkpoint, *out)
     config = parts.write_config(tmp_path / 'classes.py', tiny.data, num_classes=4)
     other = parts.write_checkpoint(tmp_path / 'other.pth', config)
-    assert '4 classes' in fails(capsys, config, other, *out)
+    assert 'num_classes is 4, but test_dataloader has 3 classes' in fails(capsys, config, other, *out)
     line = fails(capsys, tiny.config, other, *out)
     assert 'does not fit the config' in line
     assert '--load-result' in fails(capsys, tiny.config, '--load-result', '--out', tmp_path / 'nothing')
@@ -234,10 +234,10 @@ def test_missing_frame_is_named_even_from_a_worker(tiny, tmp_path, capsys, worke
     options = ('--cfg-options', f'test_dataloader.num_workers={workers}')
     line = fails(capsys, config, tiny.checkpoint, '--out', tmp_path / 'x', *options)
     assert line.endswith('clip1/00002.png does not exist')
-    # The first video is done; when the frame is back the run goes on from there.
+    # The first video is done; when the frame is back the run continues from there.
     cv2.imwrite(str(data / 'frames/clip1/00002.png'), cv2.imread(str(data / 'frames/clip1/00001.png')))
     run(config, tiny.checkpoint, '--out', tmp_path / 'x', '--resume')
-    assert '1 of 3 videos are there already' in capsys.readouterr().err
+    assert '1 of 3 videos are already done' in capsys.readouterr().err
 
 
 def test_two_processes_give_the_same_file(tiny, results, tmp_path):

@@ -1,4 +1,4 @@
-"""Metrics of the runner: what validation and testing print, and what ``save_best`` can name."""
+"""Metrics that the runner computes in validation and testing; ``save_best`` takes their names."""
 
 from mmdet.utils import import_submodules
 

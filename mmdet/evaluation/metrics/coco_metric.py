@@ -1,4 +1,4 @@
-"""Box, mask and proposal AP of single images by stock pycocotools."""
+"""Box, mask and proposal AP of single images by pycocotools."""
 
 import contextlib
 import io
@@ -11,9 +11,9 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from mmdet.formats.video_tracks import numbers, plain_rle
 from mmdet.registry import METRICS
-from mmdet.utils.errors import UserError, suggest
-from mmdet.utils.io import atomic_open
+from mmdet.utils import UserError, atomic_open, suggest
 
 KINDS = ('bbox', 'segm', 'proposal')
 STATS = (
@@ -32,22 +32,20 @@ STATS = (
 )
 
 
-def _numbers(values):
-    return values.tolist() if hasattr(values, 'tolist') else list(values)
-
-
 @METRICS.register_module()
 class CocoMetric(BaseMetric):
     """COCO AP and AR of boxes (``coco/bbox_mAP``, ...), masks (``coco/segm_mAP``) and proposals.
 
+    The metric is a :class:`~mmdet.engine.prediction.Sink`.
+
     Args:
         ann_file (str): COCO annotation json.
         metric (str | Sequence[str]): any of 'bbox', 'segm', 'proposal'.
-        outfile_prefix (str | None): keep the results as ``<prefix>.bbox.json`` and ``<prefix>.segm.json``.
-        format_only (bool): write the results, score nothing; needs ``outfile_prefix``.
-        box_offset (int): 1 for boxes in inclusive pixels (width = x2 - x1 + 1, as in 2019), 0 for modern
-            models.
-        proposal_nums (Sequence[int]): how many proposals an image are looked at.
+        outfile_prefix (str | None): write the results to ``<prefix>.bbox.json`` and ``<prefix>.segm.json``.
+        format_only (bool): write the results without scoring them; needs ``outfile_prefix``.
+        box_offset (int): 1 for boxes in inclusive pixels (width = x2 - x1 + 1), 0 for modern models
+            (docs/conventions.md, "Inclusive pixels").
+        proposal_nums (Sequence[int]): numbers of proposals of an image at which recall is computed.
         collect_device, prefix, collect_dir: as in mmengine.
 
     Raises:
@@ -74,7 +72,7 @@ class CocoMetric(BaseMetric):
             if name not in KINDS:
                 raise UserError(f'CocoMetric: unknown metric {name!r}{suggest(name, KINDS)}')
         if format_only and not outfile_prefix:
-            raise UserError('CocoMetric: format_only needs outfile_prefix, or nothing would be kept')
+            raise UserError('CocoMetric: format_only needs outfile_prefix, the file to write')
         if not format_only and (ann_file is None or not Path(ann_file).is_file()):
             raise UserError(f'CocoMetric: annotation file {ann_file} does not exist')
         if box_offset not in (0, 1):
@@ -86,35 +84,40 @@ class CocoMetric(BaseMetric):
         self.proposal_nums = tuple(proposal_nums)
 
     def process(self, data_batch, data_samples):
-        """Keep what the json needs of each image.
+        """Add the predictions of a batch, as mmengine passes them.
 
         Args:
             data_batch (dict): unused.
-            data_samples (Sequence[dict]): with img_id and pred_instances (bboxes, scores; labels and masks
-                unless proposals alone are scored).
+            data_samples (Sequence[dict]): see :meth:`add`.
         """
         for sample in data_samples:
-            pred = sample['pred_instances']
-            kept = {
-                'img_id': sample['img_id'],
-                'bboxes': _numbers(pred['bboxes']),
-                'scores': _numbers(pred['scores']),
-                'labels': _numbers(pred['labels']) if 'labels' in pred else [0] * len(pred['bboxes']),
-            }
-            if 'segm' in self.kinds:
-                if 'masks' not in pred:
-                    raise UserError("CocoMetric: metric 'segm' was asked for, but the model gives no masks")
-                kept['masks'] = [
-                    {**m, 'counts': m['counts'].decode() if isinstance(m['counts'], bytes) else m['counts']}
-                    for m in pred['masks']
-                ]
-            self.results.append(kept)
+            self.add(sample)
 
-    def entries(self, results, kind):
-        """Results as COCO lists them.
+    def add(self, sample):
+        """Add the predictions of one image.
 
         Args:
-            results (Sequence[dict]): from :meth:`process`.
+            sample (DetDataSample | dict): img_id, and pred_instances with bboxes, scores and, unless only
+                proposals are scored, labels and masks.
+        """
+        pred = sample.get('pred_instances')
+        kept = {
+            'img_id': sample.get('img_id'),
+            'bboxes': numbers(pred['bboxes']),
+            'scores': numbers(pred['scores']),
+            'labels': numbers(pred['labels']) if 'labels' in pred else [0] * len(pred['bboxes']),
+        }
+        if 'segm' in self.kinds:
+            if 'masks' not in pred:
+                raise UserError("CocoMetric: expected masks for metric 'segm', but the model gives no masks")
+            kept['masks'] = [plain_rle(mask) for mask in pred['masks']]
+        self.results.append(kept)
+
+    def entries(self, results, kind):
+        """Convert results to the entries of a COCO result file.
+
+        Args:
+            results (Sequence[dict]): from :meth:`add`.
             kind (str): 'bbox', 'segm' or 'proposal'.
 
         Returns:
@@ -141,7 +144,7 @@ class CocoMetric(BaseMetric):
         """Write and score the results of all processes.
 
         Args:
-            results (Sequence[dict]): from :meth:`process`.
+            results (Sequence[dict]): from :meth:`add`.
 
         Returns:
             dict[str, float]: ``bbox_mAP``, ``bbox_mAP_50``, ...; for proposals ``proposal_AR@100``, ...
@@ -167,7 +170,7 @@ class CocoMetric(BaseMetric):
             truth = COCO(str(self.ann_file))
         if not truth.anns:
             print_log(
-                f'{self.ann_file} has no ground truth: the results cannot be scored here',
+                f'{self.ann_file} has no ground truth: there is no score',
                 'current',
                 logging.WARNING,
             )

@@ -1,4 +1,4 @@
-"""Video AP while the runner goes: frames stream into tracks on disk, the evaluator reads them at the end."""
+"""Video AP for the runner: frames are written as tracks to disk, which the evaluator reads at the end."""
 
 import logging
 import shutil
@@ -9,29 +9,35 @@ from mmengine.dist import broadcast_object_list, gather_object, get_rank, get_wo
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, result_path
+from mmdet.formats.results import (
+    VideoResultWriter,
+    merge_results,
+    partial_path,
+    prepare_results,
+    result_path,
+)
 from mmdet.formats.ytvis_layout import find_ann_file
 from mmdet.registry import METRICS
-from mmdet.utils.errors import UserError, suggest
+from mmdet.utils import UserError, atomic_open, suggest
 
 IOU_TYPES = ('segm', 'bbox')
 
 
 @METRICS.register_module()
 class YTVISMetric(BaseMetric):
-    """Average precision and recall of tracks on a YouTube-VIS annotation file (semantics A27, A32, B11).
+    """Average precision and recall of tracks on a YouTube-VIS annotation file.
 
-    Gives ``ytvis/segm_AP``, ``ytvis/segm_AP50``, ... (fractions, as the official code prints them), so that
-    ``save_best='ytvis/segm_AP'`` keeps the best checkpoint. A file without ground truth gives no number at
-    all and a warning, not zero.
+    Gives ``ytvis/segm_AP``, ``ytvis/segm_AP50``, ... as fractions; ``save_best='ytvis/segm_AP'`` keeps the
+    best checkpoint. A file without ground truth gives a warning and no number, not zero.
 
-    With several processes every video must be on one of them: use ``VideoBatchSampler``.
+    With several processes all frames of a video must be in one of them: use ``VideoBatchSampler``. The metric
+    is a :class:`~mmdet.engine.prediction.Sink`.
 
     Args:
         ann_file (str): annotation json.
         metric (str | Sequence[str]): 'segm', 'bbox' or both.
-        outfile_prefix (str | None): keep the results at this name + ``.json``.
-        format_only (bool): write the results, score nothing; needs ``outfile_prefix``.
+        outfile_prefix (str | None): write the results to this name + ``.json``.
+        format_only (bool): write the results without scoring them; needs ``outfile_prefix``.
         collect_device, prefix, collect_dir: as in mmengine.
         **eval_options: passed to :func:`~mmdet.evaluation.evaluate_ytvis`.
 
@@ -58,13 +64,13 @@ class YTVISMetric(BaseMetric):
             if name not in IOU_TYPES:
                 raise UserError(f'YTVISMetric: unknown metric {name!r}{suggest(name, IOU_TYPES)}')
         if format_only and not outfile_prefix:
-            raise UserError('YTVISMetric: format_only needs outfile_prefix, or nothing would be kept')
-        if ann_file is None and not format_only:
-            raise UserError('YTVISMetric: ann_file is missing')
+            raise UserError('YTVISMetric: format_only needs outfile_prefix, the file to write')
         if ann_file is not None:
             ann_file = find_ann_file(ann_file)
-        if ann_file is not None and not Path(ann_file).is_file():
-            raise UserError(f'YTVISMetric: annotation file {ann_file} does not exist')
+            if not Path(ann_file).is_file():
+                raise UserError(f'YTVISMetric: annotation file {ann_file} does not exist')
+        elif not format_only:
+            raise UserError('YTVISMetric: ann_file is missing')
         self.ann_file = ann_file
         self.format_only = format_only
         self.out_path = result_path(f'{outfile_prefix}.json') if outfile_prefix else None
@@ -76,20 +82,25 @@ class YTVISMetric(BaseMetric):
         if not self.dataset_meta or 'cat_ids' not in self.dataset_meta:
             raise UserError('YTVISMetric needs a dataset whose metainfo has cat_ids, such as YTVOSDataset')
         self._folder = Path(tempfile.mkdtemp(prefix='masktrack_ytvis_'))
-        prepare_results(self._folder / 'results.json')
-        self._writer = VideoResultWriter(self._folder / 'results.json', self.dataset_meta['cat_ids'])
+        path = self._folder / 'results.json'
+        prepare_results(path)
+        self._writer = VideoResultWriter(path, self.dataset_meta['cat_ids'])
+
+    def add(self, sample):
+        """Add one predicted frame; see :meth:`mmdet.formats.video_tracks.TrackCollector.add`."""
+        if self._writer is None:
+            self._start()
+        self._writer.add(sample)
 
     def process(self, data_batch, data_samples):
-        """Take the predictions of a batch of frames.
+        """Add the predicted frames of a batch, as mmengine passes them.
 
         Args:
             data_batch (dict): unused.
-            data_samples (Sequence[dict | DetDataSample]): as :meth:`VideoResultWriter.add` wants them.
+            data_samples (Sequence[dict]): see :meth:`add`.
         """
-        if self._writer is None:
-            self._start()
         for sample in data_samples:
-            self._writer.add(sample)
+            self.add(sample)
 
     def compute_metrics(self, results):
         """Score a results json.
@@ -104,12 +115,12 @@ class YTVISMetric(BaseMetric):
 
         metrics = {}
         for iou_type in self.iou_types:
-            # Not strict: in training "nothing found yet" is a score of 0 and no mistake.
+            # Not strict: early in training no detections are a score of 0, not an error.
             options = {'strict': False, **self.eval_options}
             found = evaluate_ytvis(str(self.ann_file), str(results), iou_type=iou_type, **options)
             if not found['has_ground_truth']:
                 print_log(
-                    f'{self.ann_file} has no ground truth: no score can be given (which is not a score of 0)',
+                    f'{self.ann_file} has no ground truth: there is no score (which is not a score of 0)',
                     logger='current',
                     level=logging.WARNING,
                 )
@@ -121,16 +132,16 @@ class YTVISMetric(BaseMetric):
         return metrics
 
     def evaluate(self, size):
-        """Put the tracks of all processes together and score them.
+        """Merge the tracks of all processes and score them.
 
         Args:
-            size (int): number of frames of the dataset; unused, as videos know their own lengths.
+            size (int): number of frames of the dataset; unused, as each frame has the length of its video.
 
         Returns:
-            dict[str, float]: equal on every process.
+            dict[str, float]: equal in every process.
 
         Raises:
-            ValueError: if a video is not complete.
+            ValueError: a video is not complete.
         """
         try:
             partial, unfinished = self._close()
@@ -146,34 +157,30 @@ class YTVISMetric(BaseMetric):
         return {f'{self.prefix}/{key}' if self.prefix else key: value for key, value in metrics[0].items()}
 
     def _close(self):
-        """Close this process's part; returns its text, if it must travel, and the videos that lack frames."""
+        """Close the writer; returns the text of its file, for the main process, and the incomplete videos."""
         if self._writer is None:
             self._start()
         self._writer.close()
-        partial = Path(f'{self._folder / "results.json"}.partial')
-        travels = get_world_size() > 1 and get_rank() > 0
-        return partial.read_text() if travels else None, list(self._writer.open_videos)
+        sends = get_world_size() > 1 and get_rank() > 0
+        return partial_path(self._writer.path).read_text() if sends else None, list(self._writer.open_videos)
 
     def _score(self, gathered):
-        """Merge and score on the main process; errors are returned, so that the other processes stop too."""
+        """Merge and score on the main process. Errors are returned, so that all processes raise them."""
         try:
             unfinished = [video for _, videos in gathered for video in videos]
             if unfinished:
                 raise ValueError(
-                    f'videos {unfinished[:5]} are not complete: all their frames must come, on one process '
+                    f'videos {unfinished[:5]} are not complete: all their frames must come, in one process '
                     '(batch_sampler VideoBatchSampler)'
                 )
             path = self._folder / 'results.json'
             for rank, (text, _) in enumerate(gathered):
                 if text is not None:
-                    Path(f'{path}.partial.{rank}').write_text(text)
+                    partial_path(path, rank).write_text(text)
             merge_results(path)
             if self.out_path is not None:
-                self.out_path.parent.mkdir(parents=True, exist_ok=True)
-                # Copied under another name first: the folder may be on another disk.
-                temporary = self.out_path.with_name(f'.{self.out_path.name}.tmp')
-                shutil.copyfile(path, temporary)
-                temporary.replace(self.out_path)
+                with open(path, 'rb') as source, atomic_open(self.out_path, 'wb') as target:
+                    shutil.copyfileobj(source, target)
             return {} if self.format_only else self.compute_metrics(path)
         except Exception as error:
             if get_world_size() == 1:

@@ -1,67 +1,82 @@
-"""From results back to images: the tracks of videos drawn over their frames."""
+"""Rendering results: the tracks of whole videos, drawn over their frames."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet.formats.reading import parse_json, read_bytes
+from mmdet.formats.results import read_results
 from mmdet.formats.ytvis import load_ytvis
 from mmdet.media import read_image, write_image
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import UserError
-from mmdet.visualization import (
-    TrackRenderer,
-    contact_sheet,
-    frames_of_tracks,
-    match_colors,
-    pick_frames,
-    video_names,
-)
+from mmdet.utils import Progress, UserError
+
+from .color_matching import match_colors
+from .renderer import TrackRenderer, frames_of_tracks, video_names
+from .sheet import contact_sheet, pick_frames, sheet_of_folder
 
 
 class ResultRenderer:
     """Renders videos of a YouTube-VIS file: ``DIR/<video>/00000.jpg``, ... and ``DIR/<video>.webm``.
 
+    It can be the function of a :class:`~mmdet.formats.video_tracks.TrackCollector`, which calls it during
+    testing with each video whose last frame was predicted::
+
+        sink = TrackCollector(cat_ids, renderer)
+
     Args:
         out_dir (str | Path): output folder.
-        videos (Sequence[dict]): the videos of the annotation file.
+        videos (Sequence[dict]): ``id``, ``file_names``, ``height`` and ``width`` of each video.
         categories (dict[int, str]): category id -> name.
         img_prefix (str | Path): folder that the file names are relative to.
-        truth (dict | None): video id -> annotations, drawn to the left of the predictions,
-            which take the colors of the objects they cover.
+        truth (dict | None): video id -> annotations to draw to the left of the predictions, which take the
+            colors of the objects that they cover.
         score_thr (float): tracks below this score are not drawn.
-        fps (float): frames a second of the videos.
-        **style: see :class:`~mmdet.visualization.TrackRenderer` and
-            :func:`~mmdet.visualization.draw_instances`.
+        fps (float): frames per second of the videos.
+        **style: see :class:`TrackRenderer` and :func:`draw_instances`.
+
+    Attributes:
+        rendered (list): ids of the videos rendered so far.
     """
 
     def __init__(
-        self, out_dir, videos, categories, img_prefix='', truth=None, score_thr=0.3, fps=6.0, **style
+        self,
+        out_dir: str | Path,
+        videos: Sequence[dict],
+        categories: dict[int, str],
+        img_prefix: str | Path = '',
+        truth: dict | None = None,
+        score_thr: float = 0.3,
+        fps: float = 6.0,
+        **style,
     ):
         self.out_dir = Path(out_dir)
         self.img_prefix = Path(img_prefix)
+        self.videos = {video['id']: video for video in videos}
         self.names = video_names(videos)
         self.labels = {cat_id: label for label, cat_id in enumerate(categories)}
         self.truth = truth
         self.renderer = TrackRenderer(out_dir, list(categories.values()), fps, score_thr, **style)
+        self.rendered = []
 
-    def __call__(self, video, tracks):
+    def __call__(self, video_id, tracks: Sequence[dict]) -> Path:
         """Render one video.
 
         Args:
-            video (dict): ``id`` and ``file_names``.
+            video_id: its id.
             tracks (Sequence[dict]): its results or annotations.
 
         Returns:
             Path: the video file.
 
         Raises:
-            UserError: if a frame cannot be read, or a mask or category does not fit.
+            UserError: a frame cannot be read, or a mask or category does not fit.
         """
-        name, length = self.names[video['id']], len(video['file_names'])
+        video = self.videos[video_id]
+        name, length = self.names[video_id], len(video['file_names'])
         size = (video['height'], video['width'])
         truth, colors = [None] * length, None
         try:
             if self.truth is not None:
-                expected = [track for track in self.truth.get(video['id'], []) if not track.get('iscrowd')]
+                expected = [track for track in self.truth.get(video_id, []) if not track.get('iscrowd')]
                 truth = frames_of_tracks(expected, length, self.labels, size)
                 colors = self._colors(tracks, expected, size)
             frames = frames_of_tracks(tracks, length, self.labels, size, colors)
@@ -73,15 +88,34 @@ class ResultRenderer:
             raise
         except ValueError as error:  # masks that are damaged, or of another size than the frames
             self.renderer.finish(name, keep=False)
-            raise UserError(f'video {video["id"]!r} cannot be drawn: {error}') from None
+            raise UserError(f'video {video_id!r} cannot be drawn: {error}') from None
         except BaseException:
             self.renderer.finish(name, keep=False)
             raise
+        self.rendered.append(video_id)
         return self.renderer.finish(name)
+
+    def render(self, tracks: dict, videos: Sequence[dict]):
+        """Render several videos and show the progress.
+
+        Args:
+            tracks (dict): video id -> its results or annotations.
+            videos (Sequence[dict]): videos to render.
+        """
+        with Progress(len(videos), 'videos rendered') as progress:
+            for video in videos:
+                self(video['id'], tracks.get(video['id'], []))
+                progress.update()
+
+    def write_sheet(self) -> Path:
+        """Write ``DIR/contact_sheet.jpg`` with frames of the rendered videos; returns its path."""
+        path = self.out_dir / 'contact_sheet.jpg'
+        write_image(path, sheet_of_folder(self.out_dir))
+        return path
 
     @staticmethod
     def _colors(tracks, expected, size):
-        """Colors by which predictions go with the ground truth beside them."""
+        """Colors of the predictions, those of the objects that they cover."""
         order = sorted(range(len(tracks)), key=lambda index: -tracks[index].get('score', 1.0))
         masks = [_rles(tracks[index]['segmentations'], size) for index in order]
         matched = match_colors(masks, [_rles(track['segmentations'], size) for track in expected])
@@ -89,8 +123,16 @@ class ResultRenderer:
         return [colors[index] for index in range(len(tracks))]
 
 
-def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.3):
-    """Draw the videos whose objects are covered worst, annotations beside predictions, and a sheet of them.
+def render_worst(
+    ann: str | Path,
+    results: str | Path,
+    per_video: dict,
+    images: str | Path,
+    out_dir: str | Path,
+    count: int = 5,
+    score_thr: float = 0.3,
+) -> list[Path]:
+    """Render the videos whose objects are covered worst, annotations beside predictions, and a sheet of them.
 
     Args:
         ann (str | Path): annotation file.
@@ -98,27 +140,27 @@ def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.
         per_video (dict): of :func:`~mmdet.evaluation.analysis.analyze`, worst first.
         images (str | Path): folder that the file names are relative to.
         out_dir (str | Path): output folder.
-        count (int): how many videos with objects to draw.
+        count (int): number of videos.
         score_thr (float): predictions below it are not drawn.
 
     Returns:
-        list[Path]: the sheet, then a video file for each, worst first.
+        list[Path]: the sheet, then the video files, worst first.
 
     Raises:
-        UserError: a file or frame cannot be read or drawn.
+        UserError: a file cannot be read, or a video cannot be drawn.
     """
     index = load_ytvis(ann)
     known = {str(video['id']): video for video in index.videos}
     worst = [known[name] for name, row in per_video.items() if row['objects'] and name in known][:count]
     if not worst:
         return []
-    tracks = tracks_by_video(parse_json(read_bytes(results), results))
+    tracks = read_results(results)
     categories = {category['id']: category['name'] for category in index.categories}
     renderer = ResultRenderer(out_dir, worst, categories, images, index.by_video, score_thr)
     written, rows, titles = [], [], []
     for video in worst:
         found = [track for track in tracks.get(video['id'], []) if track['category_id'] in categories]
-        written.append(renderer(video, found))
+        written.append(renderer(video['id'], found))
         frames = sorted((Path(out_dir) / renderer.names[video['id']]).glob('*.jpg'))
         rows.append([read_image(str(frames[i])) for i in pick_frames(len(frames), 3)])
         row = per_video[str(video['id'])]
@@ -130,11 +172,3 @@ def render_worst(ann, results, per_video, images, out_dir, count=5, score_thr=0.
 
 def _rles(segmentations, size):
     return [None if mask is None else segm_to_rle(mask, *size) for mask in segmentations]
-
-
-def tracks_by_video(entries):
-    """Group results or annotations by video: dict of lists."""
-    grouped = {}
-    for entry in entries:
-        grouped.setdefault(entry['video_id'], []).append(entry)
-    return grouped
