@@ -3,6 +3,7 @@
 import ast
 import importlib.machinery
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -261,6 +262,15 @@ def test_the_recipe_of_a_dataset_gives_pairs(recipe_modules, tmp_path):
     frames = dataset[0]['frames']
     assert [frame['frame_id'] for frame in frames] == [0, 1]
     assert frames[1]['instances'][0]['bbox'] == [2.0, 5.0, 21.0, 19.0]
+
+
+def test_the_recipe_of_an_output_sees_every_frame(tiny, capsys):
+    (code,) = re.findall(r'```python\n(from mmdet\.apis import .*?)```', ARCHITECTURE, re.DOTALL)
+    code = code.replace('config.py', str(tiny.config)).replace('checkpoint.pth', str(tiny.checkpoint))
+    exec(compile(code, 'output', 'exec'), {'__name__': 'output'})
+    content = json.loads((tiny.data / 'ann.json').read_text())
+    printed = re.findall(r'^\S+ \[.*\]$', capsys.readouterr().out, re.MULTILINE)
+    assert len(printed) == sum(len(video['file_names']) for video in content['videos'])
 
 
 def test_the_recipe_of_a_format_reads_boxes(recipe_modules, tmp_path):
