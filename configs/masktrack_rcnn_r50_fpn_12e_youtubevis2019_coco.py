@@ -4,7 +4,12 @@
 #
 # An image of COCO becomes two crops with other colors, whose objects have the same identities. It is used
 # if it has an object of a category that both datasets know. No published weights go with it.
-_base_ = './masktrack_rcnn_r50_fpn_12e_youtubevis2019.py'
+_base_ = [
+    './_base_/models/masktrack_rcnn_r50_fpn_modern.py',
+    './_base_/datasets/youtube_vis_2019_modern.py',
+    './_base_/schedules/schedule_12e.py',
+    './_base_/default_runtime.py',
+]
 
 # --- data: videos as in the base, images from data/coco ---
 videos = dict(
@@ -45,4 +50,5 @@ train_dataloader = dict(
     dataset=dict(_delete_=True, type='ConcatDataset', datasets=[videos, images]),
 )
 
+optim_wrapper = dict(optimizer=dict(lr=0.00125))  # for batches of 8 pairs
 work_dir = './work_dirs/masktrack_rcnn_r50_fpn_12e_youtubevis2019_coco'

@@ -5,13 +5,12 @@
 #   python tools/test_video.py configs/masktrack_rcnn_r50_fpn_12e_youtubevis2021.py masktrack_r50_2021.pth \
 #       --out results
 #   python tools/train.py configs/masktrack_rcnn_r50_fpn_12e_youtubevis2021.py
-_base_ = './masktrack_rcnn_r50_fpn_12e_youtubevis2019.py'
+_base_ = [
+    './_base_/models/masktrack_rcnn_r50_fpn_modern.py',
+    './_base_/datasets/youtube_vis_2021_modern.py',
+    './_base_/schedules/schedule_12e.py',
+    './_base_/default_runtime.py',
+]
 
-data_root = 'data/youtube_vis_2021/'
-train_dataloader = dict(dataset=dict(type='YouTubeVIS2021Dataset', data_root=data_root))
-test_dataloader = dict(dataset=dict(type='YouTubeVIS2021Dataset', data_root=data_root))
-test_evaluator = dict(ann_file=data_root + 'annotations/instances_val_sub.json')
-val_dataloader = test_dataloader
-val_evaluator = test_evaluator
-
+optim_wrapper = dict(optimizer=dict(lr=0.00125))  # for batches of 8 pairs
 work_dir = './work_dirs/masktrack_rcnn_r50_fpn_12e_youtubevis2021'

@@ -4,7 +4,8 @@
 #   python tools/test_video.py configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py \
 #       work_dirs/masktrack_rcnn_r50_fpn_1x_youtubevos/epoch_12.pth --out results
 #
-# Every key is explained in docs/config.md.
+# This file is whole on purpose: it shows the method and its numbers in one place. The other configs are short
+# files over configs/_base_/; a test holds this one equal to them. docs/config.md explains every key.
 
 # --- model: paper section 4; "legacy" names are the numeric conventions of 2019 (docs/conventions.md) ---
 num_classes = 40  # without background
@@ -163,7 +164,7 @@ val_dataloader = test_dataloader
 val_evaluator = test_evaluator
 
 # --- schedule: 12 epochs, warm-up of 500 iterations from a third ---
-train_cfg = dict(by_epoch=True, max_epochs=12, val_interval=1)
+train_cfg = dict(type='ResumableEpochLoop', max_epochs=12, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
@@ -177,6 +178,9 @@ param_scheduler = [
 ]
 
 # --- running ---
+default_scope = 'mmdet'
+custom_imports = dict(imports=['mmdet.registry'], allow_failed_imports=False)  # so that mmengine knows mmdet
+runner_type = 'mmdet.TrackRunner'
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     checkpoint=dict(type='CheckpointHook', interval=1),

@@ -5,7 +5,12 @@
 #   python tools/test_video.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2019.py masktrack_x101_2019.pth \
 #       --out results
 #   python tools/train.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2019.py
-_base_ = './masktrack_rcnn_r50_fpn_12e_youtubevis2019.py'
+_base_ = [
+    './_base_/models/masktrack_rcnn_r50_fpn_modern.py',
+    './_base_/datasets/youtube_vis_2019_modern.py',
+    './_base_/schedules/schedule_12e.py',
+    './_base_/default_runtime.py',
+]
 
 model = dict(
     backbone=dict(
@@ -17,4 +22,5 @@ model = dict(
     )
 )
 
+optim_wrapper = dict(optimizer=dict(lr=0.00125))  # for batches of 8 pairs
 work_dir = './work_dirs/masktrack_rcnn_x101_fpn_12e_youtubevis2019'

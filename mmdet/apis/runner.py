@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
+from mmdet.registry import RUNNERS
 from mmdet.utils import UserError
 
 from .config import building, require
@@ -34,8 +35,6 @@ def build_runner(config, train=True, validate=False, amp=False):
     Raises:
         UserError: a key is missing for the job, or a ``type`` is unknown (with the close name).
     """
-    from mmdet.engine import TrackRunner
-
     config = Config(config._cfg_dict.to_dict(), filename=config.filename)
     register_all_modules()
     warn_of_clashes()
@@ -57,9 +56,9 @@ def build_runner(config, train=True, validate=False, amp=False):
         _forget_best(config)
     if amp:
         _mixed_precision(config)
-    _complete_hooks(config)
+    config.setdefault('runner_type', 'TrackRunner')
     with building('the model or the runner'):
-        return TrackRunner.from_cfg(config)
+        return RUNNERS.build(config)
 
 
 def _drop(config, keys):
@@ -90,12 +89,3 @@ def _mixed_precision(config):
         wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
     else:
         wrapper.update(type='AutocastOptimWrapper')
-
-
-def _complete_hooks(config):
-    hooks = list(config.get('custom_hooks') or [])
-    present = {hook.get('type') for hook in hooks if isinstance(hook, dict)}
-    for kind in ('NonFiniteLossHook', 'ClassCountHook'):
-        if kind not in present:
-            hooks.append(ConfigDict(type=kind))
-    config['custom_hooks'] = hooks

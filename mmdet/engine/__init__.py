@@ -4,7 +4,7 @@ from mmdet.utils import import_submodules
 
 from . import checkpoint, hooks, loops, optim, prediction, runner
 from .checkpoint import load_weights, read_checkpoint, trusting, write_checkpoint
-from .hooks import CheckpointHook, ClassCountHook, NonFiniteLossHook, check_class_counts
+from .hooks import CheckpointHook, ClassCountHook, NonFiniteLossHook, SummaryHook, check_class_counts
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .optim import AutocastOptimWrapper
 from .prediction import Sink, TestLoop, ValLoop, predict
@@ -18,6 +18,7 @@ __all__ = [
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'Sink',
+    'SummaryHook',
     'TestLoop',
     'TrackRunner',
     'ValLoop',

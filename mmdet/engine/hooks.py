@@ -137,6 +137,22 @@ class ClassCountHook(Hook):
         check_class_counts(_inner(runner.model), runner.test_dataloader.dataset, 'test_dataloader')
 
 
+@HOOKS.register_module()
+class SummaryHook(Hook):
+    """Log what is about to be trained: parameters, samples, iterations, epochs."""
+
+    def before_train(self, runner):
+        """Log one line."""
+        sizes = [(p.numel(), p.requires_grad) for p in runner.model.parameters()]
+        total, frozen = sum(n for n, _ in sizes), sum(n for n, trains in sizes if not trains)
+        loader = runner.train_dataloader
+        runner.logger.info(
+            f'{runner.model_name}: {total / 1e6:.1f} M parameters, {frozen / 1e6:.1f} M of them frozen; '
+            f'{len(loader.dataset)} training samples, {len(loader)} iterations an epoch, '
+            f'{runner.max_epochs} epochs'
+        )
+
+
 def _inner(model):
     return model.module if is_model_wrapper(model) else model
 

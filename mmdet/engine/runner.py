@@ -15,35 +15,31 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils.dl_utils import collect_env
 
-import mmdet
 from mmdet.registry import RUNNERS
 from mmdet.utils import UserError, atomic_write_text
+from mmdet.version import __version__
 
 from .checkpoint import read_checkpoint, write_checkpoint
 from .console import shorten_console
 from .environment import describe_machine, join_gloo
-from .footprint import Footprint
 from .plain_data import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
 from .weights import load_weights, skip_covered_pretraining
 
+# Hooks of every run.
+ALWAYS = ('NonFiniteLossHook', 'ClassCountHook', 'SummaryHook')
+
 
 @RUNNERS.register_module()
 class TrackRunner(Runner):
-    """Runner of this project; see :class:`mmengine.runner.Runner` for the arguments.
+    """mmengine's runner; see :class:`mmengine.runner.Runner` for the arguments.
 
-    Three more config keys are known: ``load_options=dict(class_map='coco')`` (see
-    :func:`~mmdet.engine.weights.load_weights`), and ``trust_checkpoint`` is not one of them on purpose: a
-    config may not switch off the protection, only the person on the command line may.
+    It adds guards against non-finite losses and wrong class counts, resuming bit for bit, checkpoints
+    that are read without running code, data parallel training on CPUs, and a short console log.
 
-    A run whose input is refused, here or in :meth:`train` before the first batch, leaves no work dir behind.
+    One more config key is known: ``load_options=dict(class_map='coco')``, see
+    :func:`~mmdet.engine.weights.load_weights`. Only the command line can trust a checkpoint, never a config.
     """
-
-    def __init__(self, model, work_dir, *args, **kwargs):
-        self._footprint = Footprint()
-        self._footprint.expect(work_dir)
-        with self._footprint.removed_unless_begun():
-            super().__init__(model, work_dir, *args, **kwargs)
 
     def setup_env(self, env_cfg):
         """Start the processes' group, with gloo where there is no GPU."""
@@ -56,7 +52,6 @@ class TrackRunner(Runner):
                 )
             join_gloo()
         super().setup_env(env_cfg)
-        self._footprint.expect_log_dir(Path(self.work_dir) / self.timestamp)
 
     def wrap_model(self, model_wrapper_cfg, model):
         """Wrap for data parallel training, without device ids where there is no GPU."""
@@ -76,7 +71,7 @@ class TrackRunner(Runner):
         """Build the logger; its console half leaves out what is of use in the file only."""
         return shorten_console(super().build_logger(*args, **kwargs))
 
-    def _log_env(self, env_cfg):
+    def _log_env(self, env_cfg):  # private: nothing public keeps these 200 lines off the console
         lines = '\n'.join(f'    {key}: {value}' for key, value in collect_env().items())
         self.logger.info(f'environment:\n{lines}\n    seed: {self.seed}', extra={'file_only': True})
         if self.cfg:
@@ -84,16 +79,9 @@ class TrackRunner(Runner):
         self.logger.info(f'{describe_machine()}, seed {self.seed}')
         self.logger.info(f'output goes to {self.work_dir}, the full log to {self.log_dir}')
 
-    def call_hook(self, fn_name, **kwargs):
-        """Call a method of every hook. Once all have agreed to begin, the config goes to the work dir."""
-        super().call_hook(fn_name, **kwargs)
-        if fn_name in ('before_train', 'before_val', 'before_test') and not self._footprint.begun:
-            self._footprint.begun = True
-            self.dump_config()
-
     def dump_config(self):
-        """Write the config in use to the work dir, but not before its input is accepted."""
-        if is_main_process() and self._footprint.begun:
+        """Write the config to the work dir: whole, also what this run leaves out, and by a rename."""
+        if is_main_process():
             name = Path(self.cfg.filename).stem if self.cfg.filename else self.timestamp
             atomic_write_text(Path(self.work_dir) / f'{name}.py', self._whole_config())
 
@@ -105,9 +93,15 @@ class TrackRunner(Runner):
 
     # --- training ---
 
+    def register_hooks(self, default_hooks=None, custom_hooks=None):
+        """Add guards and summary here: a child config that sets ``custom_hooks`` drops those of its base."""
+        given = {hook.get('type') for hook in custom_hooks or () if isinstance(hook, dict)}
+        ours = {name: {'type': name} for name in ALWAYS if name not in given}
+        super().register_hooks({**ours, **(default_hooks or {})}, custom_hooks)
+
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
-        """Build a data loader; a ``GroupSampler`` fills its batches to the loader's ``batch_size``."""
+        """Build a data loader; ``batch_size`` stands once, and is that of a ``GroupSampler``, too."""
         if isinstance(dataloader, dict) and isinstance(dataloader.get('sampler'), dict):
             sampler = dict(dataloader['sampler'])
             if sampler.get('type') == 'GroupSampler':
@@ -123,36 +117,29 @@ class TrackRunner(Runner):
             raise UserError(f'the data loader cannot be built from the config: {error}') from error
 
     def build_train_loop(self, loop):
-        """Build the training loop: :class:`ResumableEpochLoop`, or the one that counts iterations."""
+        """Build the training loop; ``by_epoch`` in place of a type means a loop that resumes exactly."""
         if isinstance(loop, dict) and 'type' not in loop:
             kind = 'ResumableEpochLoop' if loop.get('by_epoch', True) else 'ResumableIterLoop'
             loop = {'type': kind, **{k: v for k, v in loop.items() if k != 'by_epoch'}}
         return super().build_train_loop(loop)
 
     def train(self):
-        """Train; when resuming, with the seed of the checkpoint.
+        """Train. A resumed run takes the seed of its checkpoint, and its model fetches no pretrained weights.
 
         Returns:
             nn.Module: the trained model.
         """
-        with self._footprint.removed_unless_begun():
-            self._checkpoint = self._find_resume_checkpoint() if self._resume else None
-            if self._checkpoint is not None:
-                self._take_seed(self._checkpoint[1]['meta'].get('seed'))
-            elif self._load_from is not None:
-                self._weights = read_checkpoint(self._load_from)
-            model = super().train()
-            self._checkpoint = None
-            return model
-
-    def test(self):
-        """Test.
-
-        Returns:
-            dict: the metrics.
-        """
-        with self._footprint.removed_unless_begun():
-            return super().test()
+        self._checkpoint = self._find_resume_checkpoint() if self._resume else None
+        if self._checkpoint is not None:
+            path, content = self._checkpoint
+            self._take_seed(content['meta'].get('seed'))
+            skip_covered_pretraining(self._inner_model(), content, path)
+        elif self._load_from is not None:
+            self._weights = read_checkpoint(self._load_from)
+            skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
+        model = super().train()
+        self._checkpoint = None
+        return model
 
     def _find_resume_checkpoint(self):
         """Return ``(path, content)`` of the checkpoint to continue from, or None if there is none yet."""
@@ -181,24 +168,6 @@ class TrackRunner(Runner):
             self.logger.warning(f'seed {seed} of the checkpoint is used, not {self.seed} of the config')
         self._randomness_cfg.update(seed=seed)
         self.set_randomness(**self._randomness_cfg)
-
-    def _init_model_weights(self):
-        # Every tensor comes from the checkpoint when resuming; initializing would only fetch weights in vain.
-        if self._checkpoint is None:
-            if self._load_from is not None:
-                skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
-            super()._init_model_weights()
-        self._say_what_trains()
-
-    def _say_what_trains(self):
-        total = sum(p.numel() for p in self.model.parameters())
-        frozen = sum(p.numel() for p in self.model.parameters() if not p.requires_grad)
-        loader = self.train_dataloader
-        self.logger.info(
-            f'{self._model_name}: {total / 1e6:.1f} M parameters, {frozen / 1e6:.1f} M of them frozen; '
-            f'{len(loader.dataset)} training samples, {len(loader)} iterations an epoch, '
-            f'{self.max_epochs} epochs'
-        )
 
     # --- checkpoints ---
 
@@ -385,7 +354,7 @@ class TrackRunner(Runner):
             'experiment_name': self.experiment_name,
             'time': time.strftime('%Y%m%d_%H%M%S', time.localtime()),
             'mmengine_version': mmengine.__version__,
-            'masktrack_version': mmdet.__version__,
+            'masktrack_version': __version__,
             'world_size': self.world_size,
         }
         dataset = self.train_dataloader.dataset

@@ -1,18 +1,41 @@
 """Reading configs: misspelled keys, options from the command line, unknown types, missing parts."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import RUNNERS
 
 from mmdet.apis import build_runner, load_config
-from mmdet.apis.config import registry_errors, require
+from mmdet.apis.config import KNOWN_KEYS, registry_errors, require
 from mmdet.apis.config_text import config_text, lookup
 from mmdet.registry import HOOKS, MODELS
 from mmdet.utils import UserError
 from tests.compat.configs.old_configs import SMALL_CFG, YOUTUBEVOS_2019
 from tests.engine.toy import toy_config
 
+DIGESTS = {
+    'faster_rcnn_r50_fpn_1x_coco': '454a126d28504e05',
+    'mask_rcnn_r50_fpn_1x_coco': '164ba843134c6341',
+    'masktrack_rcnn_demo_synthetic': 'cb6a58075802b1a5',
+    'masktrack_rcnn_r101_fpn_12e_youtubevis2019': '7896c861b3b19ce6',
+    'masktrack_rcnn_r101_fpn_12e_youtubevis2021': '09ac739102f2e49e',
+    'masktrack_rcnn_r18_scratch_clips': '79c25822e4595b87',
+    'masktrack_rcnn_r50_fpn_12e_ovis': 'e21d542a889fbc09',
+    'masktrack_rcnn_r50_fpn_12e_youtubevis2019': 'ef76419233b3520a',
+    'masktrack_rcnn_r50_fpn_12e_youtubevis2019_coco': '092f65b1f846d037',
+    'masktrack_rcnn_r50_fpn_12e_youtubevis2021': '6db8effb4a71bc3e',
+    'masktrack_rcnn_r50_fpn_1x_youtubevos': '8f3fb9974b5a3c62',
+    'masktrack_rcnn_x101_fpn_12e_youtubevis2019': 'e586319f3d18028d',
+    'masktrack_rcnn_x101_fpn_12e_youtubevis2021': '220088d2db8acc3a',
+    'rpn_r50_fpn_1x_coco': 'ae3e831f82370bf4',
+}
+DIGESTED = (
+    *('model', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator'),
+    *('optim_wrapper', 'param_scheduler'),
+)
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs').glob('*.py'))
 
 
@@ -31,9 +54,48 @@ def test_every_config_loads_and_opens_with_its_command(path):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_configs_have_at_most_one_base_level(path):
-    bases = Config._get_base_files(str(path))
-    assert all(not Config._get_base_files(str(path.parent / base)) for base in bases)
+def test_configs_have_at_most_two_levels_of_bases(path):
+    def depth(file):
+        bases = Config._get_base_files(str(file))
+        return 1 + max(depth(file.parent / base) for base in bases) if bases else 0
+
+    assert depth(path) <= 2
+
+
+def resolved(config):
+    """The parts of a config that a run depends on, without the variables of its author."""
+    return {key: value for key, value in config.to_dict().items() if key in KNOWN_KEYS - {'work_dir'}}
+
+
+def test_the_flat_config_equals_its_bases(tmp_path):
+    folder = CONFIGS[0].parent
+    parts = ('models/masktrack_rcnn_r50_fpn_2019', 'datasets/youtube_vis', 'schedules/schedule_12e')
+    bases = [str(folder / f'_base_/{part}.py') for part in (*parts, 'default_runtime')]
+    composed = load_config(write(tmp_path, f'_base_ = {bases!r}\n'))
+    assert resolved(load_config(folder / 'masktrack_rcnn_r50_fpn_1x_youtubevos.py')) == resolved(composed)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_configs_resolve_to_what_they_always_did(path):
+    """Digests of model, data loaders, evaluators, optimizer and schedule; a change here changes results."""
+    config = load_config(path).to_dict()
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if not config[name]['num_workers']:  # False is the default where there are no workers
+            config[name].pop('persistent_workers', None)
+    keys = [key for key in DIGESTED if key in config]
+    text = json.dumps([[key, config[key]] for key in keys], sort_keys=True)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == DIGESTS[path.stem]
+
+
+def test_mmengine_builds_the_run_from_a_config_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = Config.fromfile(CONFIGS[0].parent / 'masktrack_rcnn_r50_fpn_1x_youtubevos.py')
+    config.model.backbone.init_cfg = None
+    runner = RUNNERS.build(config)
+    assert type(runner).__name__ == 'TrackRunner'
+    hooks = {type(hook).__name__ for hook in runner.hooks}
+    assert {'NonFiniteLossHook', 'ClassCountHook', 'SummaryHook', 'CheckpointHook'} <= hooks
+    assert type(runner.model).__module__.startswith('mmdet.')
 
 
 @pytest.mark.parametrize(
