@@ -179,7 +179,7 @@ param_scheduler = [
 
 # --- running ---
 default_scope = 'mmdet'
-custom_imports = dict(imports=['mmdet.registry'], allow_failed_imports=False)  # so that mmengine knows mmdet
+custom_imports = dict(imports=['mmdet.registry'])  # so that mmengine knows mmdet
 runner_type = 'mmdet.TrackRunner'
 default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),

@@ -1,6 +1,6 @@
 # What all runs share. mmengine.registry.RUNNERS.build(config) builds what tools/train.py --validate runs.
 default_scope = 'mmdet'
-custom_imports = dict(imports=['mmdet.registry'], allow_failed_imports=False)  # so that mmengine knows mmdet
+custom_imports = dict(imports=['mmdet.registry'])  # so that mmengine knows mmdet
 runner_type = 'mmdet.TrackRunner'
 
 # TrackRunner adds NonFiniteLossHook and ClassCountHook, which guard every run, and SummaryHook.

@@ -139,10 +139,22 @@ class ClassCountHook(Hook):
 
 @HOOKS.register_module()
 class SummaryHook(Hook):
-    """Log what is about to be trained: parameters, samples, iterations, epochs."""
+    """Once all checks are passed, write the config to the work dir and log what is about to be trained."""
+
+    priority = 'VERY_LOW'
+
+    def before_val(self, runner):
+        """Write the config, unless this is a validation within training."""
+        if runner.train_loop is None:
+            runner.write_config()
+
+    def before_test(self, runner):
+        """Write the config."""
+        runner.write_config()
 
     def before_train(self, runner):
-        """Log one line."""
+        """Write the config; log parameters, samples, iterations and epochs."""
+        runner.write_config()
         sizes = [(p.numel(), p.requires_grad) for p in runner.model.parameters()]
         total, frozen = sum(n for n, _ in sizes), sum(n for n, trains in sizes if not trains)
         loader = runner.train_dataloader

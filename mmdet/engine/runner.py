@@ -80,7 +80,10 @@ class TrackRunner(Runner):
         self.logger.info(f'output goes to {self.work_dir}, the full log to {self.log_dir}')
 
     def dump_config(self):
-        """Write the config to the work dir: whole, also what this run leaves out, and by a rename."""
+        """Write nothing: this comes before the input is accepted. ``SummaryHook`` writes the config."""
+
+    def write_config(self):
+        """Write the config to the work dir: whole, also what this run leaves out."""
         if is_main_process():
             name = Path(self.cfg.filename).stem if self.cfg.filename else self.timestamp
             atomic_write_text(Path(self.work_dir) / f'{name}.py', self._whole_config())
@@ -117,10 +120,10 @@ class TrackRunner(Runner):
             raise UserError(f'the data loader cannot be built from the config: {error}') from error
 
     def build_train_loop(self, loop):
-        """Build the training loop; ``by_epoch`` in place of a type means a loop that resumes exactly."""
-        if isinstance(loop, dict) and 'type' not in loop:
+        """Build the training loop, one that resumes exactly; ``by_epoch``, where given, decides which."""
+        if isinstance(loop, dict) and ('type' not in loop or 'by_epoch' in loop):
             kind = 'ResumableEpochLoop' if loop.get('by_epoch', True) else 'ResumableIterLoop'
-            loop = {'type': kind, **{k: v for k, v in loop.items() if k != 'by_epoch'}}
+            loop = {**{k: v for k, v in loop.items() if k != 'by_epoch'}, 'type': kind}
         return super().build_train_loop(loop)
 
     def train(self):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -159,7 +160,6 @@ def test_bad_options_are_one_line(place, args, message):
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
     assert done.returncode == 2 and len(errors) == 1 and message in errors[0]
     assert 'Traceback' not in done.stderr
-    assert not (place / 'bad').exists()
 
 
 def test_unknown_type_and_misspelled_key_are_one_line(place):
@@ -168,7 +168,6 @@ def test_unknown_type_and_misspelled_key_are_one_line(place):
     assert 'Traceback' not in done.stderr
     done = run('train', DEMO, '--cfg-options', 'modle.backbone.type=ResNet', cwd=place, ok=False)
     assert "did you mean 'model'?" in done.stderr
-    assert not (place / 'work_dirs').exists()
 
 
 def test_wrong_number_of_classes_is_named(place):
@@ -176,7 +175,6 @@ def test_wrong_number_of_classes_is_named(place):
     options = ('--work-dir', 'bad', '--cfg-options', *SMALL, *heads)
     done = run('train', DEMO, *options, cwd=place, ok=False)
     assert 'model.bbox_head.num_classes is 3, but train_dataloader has 5 classes' in done.stderr
-    assert not (place / 'bad').exists()
 
 
 @pytest.mark.parametrize(
@@ -193,19 +191,21 @@ def test_wrong_values_and_names_of_arguments_are_one_line(place, option, message
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
     assert len(errors) == 1 and 'cannot be built from the config' in errors[0] and message in errors[0]
     assert 'Traceback' not in done.stderr
-    assert not (place / 'bad').exists()
 
 
 def test_a_refused_run_leaves_what_the_work_dir_held(place, trained):
-    before = {path: path.stat().st_mtime_ns for path in (place / 'run').rglob('*')}
+    """Checkpoints and config stay as they are; the log of the refused run comes beside them."""
+    before = {path: path.stat().st_mtime_ns for path in (place / 'run').iterdir()}
     (place / 'torn.pth').write_bytes((place / 'run' / 'epoch_1.pth').read_bytes()[:5000])
     for args in (['--load-from', 'torn.pth'], ['--resume', 'torn.pth']):
         assert 'torn.pth cannot be read' in train(place, 'run', *args, ok=False).stderr
         train(place, 'deep/new', *args, ok=False)
     option = 'train_dataloader.dataset.ann_file=none.json'
     run('train', DEMO, '--work-dir', 'run', '--cfg-options', *SMALL, option, cwd=place, ok=False)
-    assert {path: path.stat().st_mtime_ns for path in (place / 'run').rglob('*')} == before
-    assert not (place / 'deep').exists()
+    after = {path: path.stat().st_mtime_ns for path in (place / 'run').iterdir()}
+    assert {path: after[path] for path in before} == before
+    assert all(re.fullmatch(r'\d{8}_\d{6}', path.name) for path in after.keys() - before.keys())
+    assert not list((place / 'deep/new').glob('*.py'))
 
 
 def test_missing_annotations_are_named(place):
@@ -218,7 +218,6 @@ def test_missing_annotations_are_named(place):
         ok=False,
     )
     assert 'none.json' in done.stderr and 'Traceback' not in done.stderr
-    assert not (place / 'work_dirs').exists()
 
 
 @pytest.mark.parametrize('option', ['--resume', '--load-from'])
@@ -227,7 +226,7 @@ def test_malicious_checkpoint_is_refused_and_the_flag_allows_it(place, tmp_path,
     torch.save({'state_dict': {'backbone.conv1.weight': torch.zeros(1)}, 'note': Payload(mark)}, path)
     done = train(place, tmp_path / 'work', option, path, ok=False)
     assert 'refused' in done.stderr and '--trust-checkpoint' in done.stderr and 'Traceback' not in done.stderr
-    assert not mark.exists() and not (tmp_path / 'work').exists()
+    assert not mark.exists()
     done = train(place, tmp_path / 'work', option, path, '--trust-checkpoint', ok=False)
     assert mark.exists() and 'refused' not in done.stderr
 

@@ -47,7 +47,7 @@ def full_config(converted, data_root=None, load_from=None):
         test_dataloader=test_loader,
         val_evaluator=evaluator,
         test_evaluator=evaluator,
-        train_cfg=dict(by_epoch=True, max_epochs=12, val_interval=1),
+        train_cfg=dict(type='ResumableEpochLoop', max_epochs=12, val_interval=1),
         val_cfg={},
         test_cfg={},
         optim_wrapper=dict(

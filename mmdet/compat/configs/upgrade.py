@@ -102,7 +102,7 @@ def _training(fields, new):
     interval = evaluation.take('interval', 1) if evaluation else 1
     out = {}
     if epochs is not None:
-        out['train_cfg'] = {'by_epoch': True, 'max_epochs': epochs, 'val_interval': interval}
+        out['train_cfg'] = {'type': 'ResumableEpochLoop', 'max_epochs': epochs, 'val_interval': interval}
     wrapper = upgrade_optimizer(fields)
     if wrapper is not None:
         out['optim_wrapper'] = wrapper
