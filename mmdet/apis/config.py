@@ -84,7 +84,7 @@ def load_config(path, cfg_options=None, quiet=False):
         quiet (bool): do not print the line that says that a 2019 config was upgraded.
 
     Returns:
-        Config: in the native schema, with ``default_scope`` and ``runner_type``.
+        Config: in the native schema, with ``default_scope='mmdet'``.
 
     Raises:
         UserError: the file is missing or no valid config, or a top-level key is nearly a known one.
@@ -107,9 +107,8 @@ def load_config(path, cfg_options=None, quiet=False):
             )
     _apply(config, after, path)
     check_keys(config, '--cfg-options', KNOWN_KEYS)
-    for key, value in (('default_scope', 'mmdet'), ('runner_type', 'mmdet.TrackRunner')):
-        if config.get(key) is None:  # configs without _base_/default_runtime.py
-            config[key] = value
+    if config.get('default_scope') is None:
+        config['default_scope'] = 'mmdet'
     return config
 
 

@@ -56,6 +56,7 @@ def build_runner(config, train=True, validate=False, amp=False):
         _forget_best(config)
     if amp:
         _mixed_precision(config)
+    config.setdefault('runner_type', 'mmdet.TrackRunner')
     with building('the model or the runner'):
         return RUNNERS.build(config)
 

@@ -359,7 +359,7 @@ def test_mots_png_and_txt_give_one_file(tmp_path):
         mots.read([tmp_path / 'png' / '0002'], tmp_path / 'images', classes)
 
 
-def test_unused_rows_and_skipped_folders_are_reported(davis, capsys):
+def test_unused_rows_and_folders_without_masks_are_reported(davis, capsys):
     (davis / 'frames' / 'zebra').mkdir()
     Image.new('RGB', (6, 4)).save(davis / 'frames' / 'zebra' / '0.jpg')
     (davis / 'masks' / 'empty').mkdir()

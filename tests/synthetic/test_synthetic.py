@@ -159,8 +159,7 @@ def test_nothing_is_left_of_a_failed_run(tmp_path, monkeypatch):
 def test_command_line(tmp_path):
     command = [
         sys.executable,
-        '-m',
-        'tools.make_synthetic_dataset',
+        str(ROOT / 'tools' / 'make_synthetic_dataset.py'),
         str(tmp_path / 'd'),
         '--train-videos',
         '1',
