@@ -16,8 +16,9 @@ from pathlib import Path
 import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.formats.files import read_name_list
+from mmdet.formats.reading import read_json
 from mmdet.formats.split import match_video_ids, split_videos, subset
-from mmdet.formats.ytvis import parse_ytvis, read_json
+from mmdet.formats.ytvis import parse_ytvis
 from mmdet.utils import UserError, atomic_open, cli_main
 
 

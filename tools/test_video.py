@@ -117,11 +117,11 @@ def test(args, config, dataset, json_path, renderer):
 
 def render_rest(renderer, dataset, json_path, rendered):
     """Render the videos that no process has rendered during the test, then the contact sheet."""
-    from mmdet.formats.results import read_results
+    from mmdet.formats.results import results_by_video
 
     missing = [v for v in dataset.videos if v['id'] not in rendered and v['file_names']]
     if missing:
-        renderer.render(read_results(json_path), missing)
+        renderer.render(results_by_video(json_path), missing)
     sheet = renderer.write_sheet()
     print(f'rendered videos and {sheet.name} are in {renderer.out_dir}')
 

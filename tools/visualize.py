@@ -43,7 +43,7 @@ def parse_args(argv=None):
 def main(argv=None):
     """Draw."""
     args = parse_args(argv)
-    from mmdet.formats.results import read_results
+    from mmdet.formats.results import results_by_video
     from mmdet.formats.split import match_video_ids
     from mmdet.formats.ytvis import load_ytvis
     from mmdet.visualization import ResultRenderer
@@ -51,7 +51,7 @@ def main(argv=None):
     index = load_ytvis(args.ann, require_annotations=args.results is None)
     tracks = index.by_video
     if args.results is not None:
-        tracks = read_results(args.results)
+        tracks = results_by_video(args.results)
         known = {video['id'] for video in index.videos}
         lost = sum(len(entries) for video, entries in tracks.items() if video not in known)
         if lost and known.isdisjoint(tracks):

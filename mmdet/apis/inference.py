@@ -133,7 +133,7 @@ def _dataset_meta(config, checkpoint, model):
 
 def _classes_of_file(dataset):
     """Category names of the dataset's annotation file by ascending id; None if it does not exist."""
-    from mmdet.formats.ytvis import read_json
+    from mmdet.formats.reading import read_json
 
     path = os.path.join(dataset.get('data_root') or '', dataset.get('ann_file') or '')
     if not os.path.isfile(path):

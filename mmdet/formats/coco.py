@@ -3,7 +3,7 @@
 from mmdet.utils import UserError
 
 from .annotations import VideoAnnotations
-from .ytvis import read_json
+from .reading import read_json
 
 _KEYS = {
     'images': ('id', 'width', 'height', 'file_name'),

@@ -7,7 +7,8 @@ from mmdet.utils import Progress, UserError, natural_key
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
-from .ytvis import parse_ytvis, read_json
+from .reading import read_json
+from .ytvis import parse_ytvis
 
 
 def read(source: str | Path, video_from_path: bool = False, stream=None) -> VideoAnnotations:

@@ -1,8 +1,8 @@
-"""Defects of annotation and result files: what is wrong, at which places, and what is done about it."""
+"""Defects of annotation and result files: what is wrong, at which places, and how strict a reader is."""
 
 from mmdet.utils import UserError
 
-#: kind -> (what is wrong, what lenient scoring does). The order is that of the checks.
+#: Kinds that concern scoring, in the order of the checks: kind -> (what is wrong, what lenient scoring does).
 KINDS = {
     'not_an_object': ('entries that are not JSON objects', 'they are left out'),
     'missing_key': ('entries without a required key', 'they are left out'),
@@ -110,57 +110,105 @@ KINDS = {
     ),
 }
 
-#: Kinds the official code passes over by rule and that do not make a file unfit: warned of in both modes.
+#: Kinds that scoring does not look at: kind -> what is wrong.
+FILE_KINDS = {
+    'odd_id': 'ids that are not integers (ids of videos may also be text)',
+    'category_name': 'categories without a name, or with the name of another one',
+    'video_size': 'videos without a usable height and width',
+    'file_names': 'videos without a usable list "file_names"',
+    'video_frames': 'videos without frames, or whose "length" differs from the number of "file_names"',
+    'iscrowd_value': 'annotations whose "iscrowd" is neither 0 nor 1',
+    'list_length': 'annotations whose "bboxes" or "areas" are not lists with one entry for each frame',
+    'mask_form': 'masks that are neither null, an RLE nor a list of polygons',
+    'area_value': 'areas that are neither null nor a finite number',
+}
+
+#: Kinds that the official code ignores by rule: warned of, also in strict scoring.
 TOLERATED = {'prediction_of_unknown_category'}
+
+#: Kinds with which a file cannot be trained on.
+TRAINING = {
+    *('not_an_object', 'missing_key', 'bad_value', 'bad_id', 'no_categories', 'length'),
+    *('duplicate_video', 'duplicate_category', 'duplicate_annotation'),
+    *('ground_truth_of_unknown_video', 'ground_truth_of_unknown_category', 'bad_box'),
+    *FILE_KINDS,
+} - {'video_frames'}
+
+#: How strict a reader is: policy -> (kinds that are errors, kinds that are warnings); it ignores the rest.
+POLICIES = {
+    'strict': (set(KINDS) - TOLERATED, TOLERATED),
+    'lenient': (set(), set(KINDS)),
+    'training': (TRAINING, set()),
+    'collect': (set(), {*KINDS, *FILE_KINDS}),
+}
+
+
+def what_is_wrong(kind: str) -> str:
+    """What a kind of defect means."""
+    return FILE_KINDS[kind] if kind in FILE_KINDS else KINDS[kind][0]
 
 
 class InputDefect(UserError):
-    """A file cannot be scored as it is.
+    """A file cannot be used as it is.
 
     Attributes:
-        kind (str): one of :data:`KINDS`.
+        kind (str): one of :data:`KINDS` or :data:`FILE_KINDS`.
         places (list[str]): every place where it was found.
     """
 
-    def __init__(self, kind, source, places):
+    def __init__(self, kind, source, places, limit=None):
         self.kind = kind
         self.places = list(places)
-        super().__init__(describe(kind, source, self.places, limit=None))
+        super().__init__(describe(kind, source, self.places, limit))
 
 
 def describe(kind, source, places, limit=20):
     """One message: source, count, what is wrong and where (at most ``limit`` places; None: all of them)."""
-    what = KINDS[kind][0]
     shown = places if limit is None else places[:limit]
     more = f', and {len(places) - len(shown)} more' if len(shown) < len(places) else ''
-    return f'{source}: {what} [{kind}, {len(places)}]: {", ".join(shown)}{more}'
+    return f'{source}: {what_is_wrong(kind)} [{kind}, {len(places)}]: {", ".join(shown)}{more}'
 
 
 class Report:
-    """Collects defects by kind; stops at the first kind when strict, else turns them into warnings.
+    """Collects defects by kind; a policy says which of them are errors, warnings, or ignored.
 
     Args:
-        strict (bool): whether :meth:`settle` raises.
+        policy (str): ``'strict'`` or ``'lenient'`` for scoring, ``'training'``, or ``'collect'`` for checks,
+            which want to know every defect and go on.
+
+    Attributes:
+        found (dict): (kind, source) -> places, since the last :meth:`settle`.
+        warnings (list[str]): messages on what was found and is not an error.
     """
 
-    def __init__(self, strict=True):
-        self.strict = strict
+    def __init__(self, policy: str = 'strict'):
+        self.policy = policy
+        self.errors, self.tolerated = POLICIES[policy]
         self.found = {}
         self.warnings = []
 
-    def add(self, kind, source, place):
-        """Note one place (str) where ``kind`` was found in ``source`` (str, such as a file name)."""
-        self.found.setdefault((kind, source), []).append(place)
+    def wants(self, kind: str) -> bool:
+        """Whether this policy looks at a kind, so that a costly check can be skipped."""
+        return kind in self.errors or kind in self.tolerated
 
-    def settle(self):
-        """End a stage of checks.
+    def add(self, kind: str, source: str, place: str) -> None:
+        """Note one place where ``kind`` was found in ``source`` (such as a file name)."""
+        if self.wants(kind):
+            self.found.setdefault((kind, source), []).append(place)
+
+    def settle(self) -> None:
+        """End a stage of reading: raise for errors, turn the rest into warnings.
+
+        Under the policy ``'collect'`` nothing happens: everything stays in ``found``.
 
         Raises:
-            InputDefect: when strict and a defect was found; the first kind, with all its places.
+            InputDefect: for the first kind that is an error, with all its places.
         """
+        if self.policy == 'collect':
+            return
         found, self.found = self.found, {}
-        order = list(KINDS)
+        order = [*KINDS, *FILE_KINDS]
         for (kind, source), places in sorted(found.items(), key=lambda item: order.index(item[0][0])):
-            if self.strict and kind not in TOLERATED:
-                raise InputDefect(kind, source, places)
+            if kind in self.errors:
+                raise InputDefect(kind, source, places, limit=20 if self.policy == 'training' else None)
             self.warnings.append(f'{describe(kind, source, places)}; {KINDS[kind][1]}')

@@ -12,7 +12,8 @@ from .annotations import VideoAnnotations
 from .builder import track_lists
 from .files import checked_relative, folders_with, video_name
 from .indexed_png import read_video_masks
-from .ytvis import parse_ytvis, read_json
+from .reading import read_json
+from .ytvis import parse_ytvis
 
 FORMAT = 'masktrack masks 1'
 MANIFEST = 'objects.json'

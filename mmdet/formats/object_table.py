@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmdet.utils import UserError, atomic_open
 
-from .ytvis import read_json
+from .reading import read_json
 
 ANY = '*'
 

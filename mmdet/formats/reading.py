@@ -1,13 +1,11 @@
-"""Reading annotation and result files: json, or the zip that the servers took."""
+"""Reading JSON files, as they are or in the zip that evaluation servers take."""
 
+import gc
 import json
 import zipfile
 from pathlib import Path
 
-from mmdet.structures.packed_masks import pack_masks
 from mmdet.utils import UserError
-
-from .plain_values import plain, plain_masks
 
 #: Limits for what is unpacked from a zip, so that a small file cannot fill the memory.
 MAX_UNPACKED = 4 * 2**30
@@ -15,17 +13,24 @@ MAX_RATIO = 500
 MAX_MEMBERS = 1000
 
 
-def read_bytes(path):
-    """Content of a json file, or of the one json in a zip.
+class MissingFileError(UserError, FileNotFoundError):
+    """A file to be read does not exist."""
+
+
+def read_bytes(path: str | Path, kind: str = 'file') -> bytearray:
+    """Content of a JSON file, or of the one JSON file in a zip.
+
+    Args:
+        path (str | Path): file.
+        kind (str): what messages call it, such as ``'annotation file'``.
 
     Raises:
-        FileNotFoundError: no such file. UserError: not readable, or a zip that is not as the servers took it.
+        MissingFileError: the file does not exist.
+        UserError: it cannot be read, or is a zip without a single ``results.json``.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f'{path}: no such file')
     if path.is_dir():
-        raise UserError(f'{path} is a folder; a json or zip file is expected')
+        raise UserError(f'{kind} {path} cannot be read: it is a folder')
     try:
         with open(path, 'rb') as file:
             start = file.read(4)
@@ -35,9 +40,46 @@ def read_bytes(path):
                 n = file.readinto(data)
                 del data[n:]
                 return data
+    except FileNotFoundError:
+        raise MissingFileError(f'{kind} {path} does not exist') from None
     except OSError as error:
-        raise UserError(f'{path} cannot be read: {error.strerror or error}') from None
+        raise UserError(f'{kind} {path} cannot be read: {error.strerror or error}') from None
     return _read_zip(path)
+
+
+def parse_json(data: bytes | bytearray, path: str | Path, kind: str = 'file'):
+    """Parse JSON text.
+
+    Args:
+        data (bytes | bytearray): the text.
+        path (str | Path), kind (str): as for :func:`read_bytes`, for messages.
+
+    Raises:
+        UserError: it is not valid; the message has the line and the column.
+    """
+    if not data or data.isspace():
+        raise UserError(f'{kind} {path} is empty')
+    # The garbage collector would walk the growing tree again and again, for a third of the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        text = error.doc.rstrip()
+        cut = error.pos >= len(text) - 1 or not text.endswith(('}', ']'))
+        hint = ': the file seems to be cut off' if cut and not error.msg.startswith('Extra') else ''
+        place = f'line {error.lineno}, column {error.colno} ({error.msg})'
+        raise UserError(f'{kind} {path} is not valid json at {place}{hint}') from None
+    except (RecursionError, ValueError) as error:
+        raise UserError(f'{kind} {path} is not valid json: {error}') from None
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def read_json(path: str | Path, kind: str = 'annotation file'):
+    """Read and parse a JSON file; see :func:`read_bytes` and :func:`parse_json`."""
+    return parse_json(read_bytes(path, kind), path, kind)
 
 
 def _read_zip(path):
@@ -95,77 +137,3 @@ def _choose(path, infos):
         names = ', '.join(repr(info.filename) for info in infos[:10]) or 'nothing'
         raise UserError(f'{path}: one results.json at top level of the zip is expected; it has {names}')
     return top[0]
-
-
-def parse_json(data, path):
-    """Parse json text, with one clear message when it is none."""
-    try:
-        return json.loads(data)
-    except UnicodeDecodeError as error:
-        raise UserError(f'{path} is not a json file: {error}') from None
-    except json.JSONDecodeError as error:
-        early = error.pos >= len(error.doc.rstrip()) - 1 and not error.msg.startswith('Extra')
-        what = 'the file ends too early' if early or 'Unterminated' in error.msg else 'not valid json'
-        raise UserError(f'{path}: {what}: {error}') from None
-    except (RecursionError, ValueError) as error:
-        raise UserError(f'{path} cannot be parsed: {error}') from None
-
-
-def read_tracks(path, core):
-    """Read a file and take the masks out of it.
-
-    Args:
-        path (str | Path): json or zip.
-        core (module | None): the compiled core, or None for plain Python.
-
-    Returns:
-        tuple: the parsed json, in which each ``segmentations`` list is a :class:`Span`, and the ``Masks``.
-    """
-    data = read_bytes(path)
-    if core is not None:
-        parsed = core.parse_tracks(data)
-        if parsed is not None:
-            return parsed
-        data = read_bytes(path)
-    root = parse_json(data, path)
-    del data
-    return take_masks(root, core)
-
-
-class Span(tuple):
-    """``(begin, end)``: the range of masks that stood in a ``segmentations`` list."""
-
-    __slots__ = ()
-
-
-def take_masks(root, core=None):
-    """Pack the masks of parsed json, or of what scripts pass in; the caller's objects stay as they are.
-
-    Values of numpy and torch count as the numbers and lists they hold.
-
-    Returns:
-        tuple: like :func:`read_tracks`.
-    """
-    whole = isinstance(root, dict)
-    if whole:
-        root = {key: value if key == 'annotations' else plain(value) for key, value in root.items()}
-    holder = root.get('annotations') if whole else root
-    if isinstance(holder, tuple):
-        holder = list(holder)
-    if not isinstance(holder, list):
-        masks, _ = pack_masks([])
-        return root, masks
-    rows, frames, copied = [], [], list(holder)
-    for i, entry in enumerate(holder):
-        if not isinstance(entry, dict):
-            continue
-        copied[i] = {key: value if key == 'segmentations' else plain(value) for key, value in entry.items()}
-        found = plain_masks(entry.get('segmentations'))
-        if isinstance(found, list):
-            rows.append(i)
-            frames.append(found)
-    pack = core.pack_masks if core is not None else pack_masks
-    masks, spans = pack(frames)
-    for i, span in zip(rows, spans.tolist()):
-        copied[i]['segmentations'] = Span(span)
-    return ({**root, 'annotations': copied} if whole else copied), masks

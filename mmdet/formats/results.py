@@ -16,7 +16,7 @@ from pathlib import Path
 from mmdet.utils.errors import UserError
 from mmdet.utils.io import atomic_open
 
-from .reading import parse_json, read_bytes
+from .reading import read_json
 from .video_tracks import TrackCollector, VideoTracks
 
 __all__ = [
@@ -272,7 +272,7 @@ def write_submission(json_path, zip_path=None):
     return zip_path
 
 
-def read_results(path):
+def results_by_video(path):
     """Read a result file.
 
     Args:
@@ -284,7 +284,7 @@ def read_results(path):
     Raises:
         UserError: it cannot be read, or is not a list of results.
     """
-    content = parse_json(read_bytes(path), path)
+    content = read_json(path, 'result file')
     if not isinstance(content, list):
         raise UserError(f'{path}: expected a list of results, got {type(content).__name__}')
     grouped = {}

@@ -10,7 +10,7 @@ from mmdet.utils import UserError
 
 from .annotations import VideoAnnotations
 from .builder import track_lists
-from .ytvis import read_json
+from .reading import read_json
 
 
 @dataclass

@@ -1,207 +1,248 @@
-"""Reading and checking YouTube-VIS annotation files in plain Python: no torch, no mask is decoded."""
+"""The reader of YouTube-VIS annotation files. Training, checks and scoring share it.
 
-import gc
+How strict it is depends on the policy of the :class:`~mmdet.formats.defects.Report` that is passed in. No
+mask is decoded; torch is not needed.
+"""
+
 import json
 import math
 from pathlib import Path
 
+import numpy as np
+
 from mmdet.utils import UserError, atomic_write_text
 
 from .annotations import VideoAnnotations
+from .defects import Report
+from .mask_checks import check_lengths, check_masks
+from .reading import read_json
+from .ytvis_entries import check_entries, is_int
+from .ytvis_tables import (
+    Dataset,
+    Tracks,
+    append_track,
+    has_keys,
+    is_id,
+    is_number,
+    is_zero_id,
+    kind_of,
+    mean_area,
+    read_list,
+    sort_ids,
+    span_of,
+)
 
 
-def read_json(path, kind='annotation file'):
-    """Parse a json file; ``UserError`` names the file and, where it can, the place at which it is broken."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f'{kind} {path} does not exist') from None
-    except OSError as error:
-        raise UserError(f'{kind} {path} cannot be read: {error.strerror or error}') from None
-    if not data.strip():
-        raise UserError(f'{kind} {path} is empty')
-    # The collector would walk the growing tree again and again, for a third of the time, and find nothing.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return json.loads(data)
-    except json.JSONDecodeError as error:
-        text = error.doc.rstrip()
-        cut = error.pos >= len(text) - 1 or not text.endswith(('}', ']'))
-        hint = ': the file seems to be cut off' if cut else ''
-        place = f'line {error.lineno}, column {error.colno} ({error.msg})'
-        raise UserError(f'{kind} {path} is not valid json at {place}{hint}') from None
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f'{kind} {path} is not valid json ({error})') from None
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def load_ytvis(path, require_annotations=False):
-    """Read a YouTube-VIS annotation file and check its structure.
-
-    Masks are looked at from outside only (type of each entry): a file of 61 000 frames loads in seconds.
+def load_ytvis(path: str | Path, require_annotations: bool = False) -> VideoAnnotations:
+    """Read an annotation file for training, testing or conversion.
 
     Args:
-        path (str | Path): json file with ``videos``, ``categories`` and ``annotations`` (test sets have
-            none).
+        path (str | Path): json file with ``videos``, ``categories`` and ``annotations`` (none in test sets).
         require_annotations (bool): refuse a file without annotations.
 
-    Returns:
-        VideoAnnotations: videos, categories and annotations.
-
     Raises:
-        UserError: the file is missing, cut off, or not YouTube-VIS; the message names the place.
+        UserError: the file is missing, cut off, or not in YouTube-VIS format; the message names the places.
     """
-    content = read_json(path)
-    return parse_ytvis(content, path, require_annotations)
+    return parse_ytvis(read_json(path), path, require_annotations)
 
 
-def parse_ytvis(content, path='annotations', require_annotations=False):
+def parse_ytvis(content, path='annotations', require_annotations: bool = False) -> VideoAnnotations:
     """Check parsed json as :func:`load_ytvis` does; ``path`` is what messages call it."""
-    if not isinstance(content, dict):
-        raise UserError(
-            f'{path} is not a YouTube-VIS annotation file: expected an object with the keys '
-            f'videos, categories and annotations, got {_kind(content)}'
-        )
-    if 'videos' not in content and 'images' in content:
-        raise UserError(
-            f'{path} is a COCO image annotation file (it has images, no videos), not a YouTube-VIS one'
-        )
-    for key in ('videos', 'categories'):
-        if not isinstance(content.get(key), list):
-            raise UserError(
-                f'{path} is not a YouTube-VIS annotation file: expected a list under {key!r}, got '
-                + (_kind(content[key]) if key in content else f'only the keys {sorted(map(str, content))}')
-            )
+    read_tables(content, None, str(path), Report('training'))
     annotations = content.get('annotations')
-    if annotations is None:
-        if require_annotations:
-            raise UserError(f'{path} has no annotations: it names videos only, as the public test sets do')
-    elif not isinstance(annotations, list):
-        raise UserError(f'{path}: expected a list under annotations, got {_kind(annotations)}')
-    category_ids = _check_categories(content['categories'], path)
-    lengths = _check_videos(content['videos'], path)
-    _check_annotations(annotations or [], lengths, category_ids, path)
+    if annotations is None and require_annotations:
+        raise UserError(f'{path} has no annotations: it only lists videos, as public test sets do')
+    has_annotations = annotations is not None
     return VideoAnnotations(
-        path, content['categories'], content['videos'], annotations or [], annotations is not None
+        path, content['categories'], content['videos'], annotations or [], has_annotations
     )
 
 
-def _kind(value):
-    names = {dict: 'an object', list: 'a list', str: 'a string', bool: 'a boolean', type(None): 'null'}
-    return names.get(type(value), f'{value!r}')
+def read_tables(root, masks, source: str, report: Report, iou_type: str = 'segm') -> tuple[Dataset, Tracks]:
+    """Read the parsed json of an annotation file into checked tables.
+
+    Args:
+        root (object): the json, from :func:`~mmdet.formats.packing.read_packed` or ``read_json``.
+        masks (Masks | None): its masks; None if they are still in ``root``, then only their form is checked.
+        source (str): what messages call the file.
+        report (Report): where defects go, and how strict to be.
+        iou_type (str): ``'segm'``, or ``'bbox'`` where tracks need no masks.
+
+    Raises:
+        UserError: it is not in YouTube-VIS format at all.
+        InputDefect: it has a defect that is an error for the policy of ``report``.
+    """
+    dataset = read_dataset(root, source, report)
+    truth = _read_truth(root, masks, dataset, source, report, iou_type)
+    if masks is None:
+        check_lengths(truth, {v: len(names) for v, names in dataset.file_names.items()}, report)
+        report.settle()
+    elif iou_type == 'segm':
+        check_masks(truth, dataset, report)
+    return dataset, truth
 
 
-def _is_int(value):
-    return isinstance(value, int) and not isinstance(value, bool)
+def read_dataset(root, source: str, report: Report) -> Dataset:
+    """Read the videos and categories of an annotation file; see :func:`read_tables`."""
+    _check_root(root, source)
+    videos, file_names = {}, {}
+    for row, entry in read_list(root, 'videos', source, report):
+        place = f'videos[{row}] (id {entry["id"]!r})'
+        if entry['id'] in videos:
+            report.add('duplicate_video', source, place)
+        _check_video(entry, place, source, report)
+        names = entry.get('file_names')
+        height, width, length = (_count(entry.get(key)) for key in ('height', 'width', 'length'))
+        if length is None and isinstance(names, list):
+            length = len(names)
+        videos[entry['id']] = (height, width, length)
+        file_names[entry['id']] = names if isinstance(names, list) else []
+    categories, names = {}, set()
+    for row, entry in _list_categories(root, source, report):
+        place, name = f'categories[{row}] (id {entry["id"]!r})', entry.get('name')
+        if entry['id'] in categories:
+            report.add('duplicate_category', source, place)
+        _check_id(entry, f'categories[{row}]', 'id', source, report)
+        if not isinstance(name, str) or not name or name in names:
+            report.add('category_name', source, f'{place} name {name!r}')
+        names.add(name if isinstance(name, str) else None)
+        categories[entry['id']] = str(entry.get('name', entry['id']))
+    report.settle()
+    return Dataset(videos, categories, sort_ids(videos), sort_ids(categories), file_names)
 
 
-def _require(entry, key, test, expected, place):
-    """Return ``entry[key]`` if ``test`` holds for it; otherwise say where and what was expected."""
-    if not isinstance(entry, dict):
-        raise UserError(f'{place}: expected an object, got {_kind(entry)}')
-    if key not in entry:
-        raise UserError(f'{place}: the key {key!r} is missing')
-    if not test(entry[key]):
-        raise UserError(f'{place}.{key}: expected {expected}, got {_kind(entry[key])}')
-    return entry[key]
+def _check_root(root, source):
+    """Tell what is no YouTube-VIS file at all."""
+    start = f'{source} is not a YouTube-VIS annotation file'
+    if not isinstance(root, dict):
+        keys = 'videos, categories and annotations'
+        raise UserError(f'{start}: expected an object with the keys {keys}, got {kind_of(root)}')
+    if 'videos' not in root and 'images' in root:
+        raise UserError(f'{start}, but a COCO image annotation file (it has images, no videos)')
+    for key in ('videos', 'annotations'):
+        value = root.get(key)
+        if isinstance(value, list) or (key == 'annotations' and not value):
+            continue
+        got = kind_of(value) if key in root else f'only the keys {list(root)[:8]}'
+        raise UserError(f'{start}: expected a list under {key!r}, got {got}')
 
 
-def _check_categories(categories, path):
-    ids, names = set(), set()
-    for number, category in enumerate(categories):
-        place = f'{path}: categories[{number}]'
-        identity = _require(category, 'id', _is_int, 'an integer', place)
-        name = _require(category, 'name', lambda value: isinstance(value, str), 'a string', place)
-        if identity in ids:
-            raise UserError(f'{place}: the id {identity} is used twice')
-        if name in names:
-            raise UserError(f'{place}: the name {name!r} is used twice')
-        ids.add(identity)
-        names.add(name)
-    return ids
+def _list_categories(root, source, report):
+    """Rows and entries of the categories; those of the annotations if there is no list."""
+    listed = read_list(root, 'categories', source, report, required=False)
+    if listed is not None:
+        return listed
+    if root.get('categories') in ({}, ''):
+        # The official code finds no category in these either.
+        report.add('bad_value', source, 'categories')
+        return []
+    report.add('no_categories', source, 'categories')
+    found = root.get('annotations') if isinstance(root.get('annotations'), list) else []
+    ids = {a['category_id'] for a in found if isinstance(a, dict) and is_id(a.get('category_id'))}
+    return [(0, {'id': i, 'name': str(i)}) for i in ids]
 
 
-def _check_videos(videos, path):
-    """Check the videos; returns a dict from video id to number of frames."""
-    lengths = {}
-    for number, video in enumerate(videos):
-        place = f'{path}: videos[{number}]'
-        identity = _require(
-            video, 'id', lambda value: _is_int(value) or isinstance(value, str), 'an id', place
-        )
-        if identity in lengths:
-            raise UserError(f'{place}: the id {identity} is used twice')
-        for key in ('width', 'height'):
-            _require(video, key, lambda value: _is_int(value) and value > 0, 'a positive integer', place)
-        names = _require(video, 'file_names', lambda value: isinstance(value, list), 'a list', place)
-        for frame, name in enumerate(names):
-            if not isinstance(name, str) or not name:
-                raise UserError(f'{place}.file_names[{frame}]: expected a file name, got {_kind(name)}')
-        lengths[identity] = len(names)
-    return lengths
+def _check_video(entry, place, source, report):
+    """What scoring does not need of a video: its size and its frames."""
+    if not isinstance(entry['id'], str):
+        _check_id(entry, place, 'id', source, report)
+    for key in ('height', 'width'):
+        if not is_int(entry.get(key)) or entry[key] < 1:
+            got = kind_of(entry[key]) if key in entry else 'nothing'
+            report.add('video_size', source, f'{place}.{key}: expected a positive integer, got {got}')
+    names, length = entry.get('file_names'), entry.get('length')
+    if not isinstance(names, list):
+        report.add('file_names', source, f'{place}.file_names: expected a list, got {kind_of(names)}')
+        return
+    for frame, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            what = f'{place}.file_names[{frame}]: expected a file name, got {kind_of(name)}'
+            report.add('file_names', source, what)
+    if not names:
+        report.add('video_frames', source, f'{place} has no frames')
+    elif length is not None and length != len(names):
+        report.add('video_frames', source, f'{place} length {length!r}, {len(names)} file names')
 
 
-def _check_annotations(annotations, lengths, category_ids, path):
-    ids = set()
-    for number, annotation in enumerate(annotations):
-        place = f'{path}: annotations[{number}]'
-        identity = _require(annotation, 'id', _is_int, 'an integer', place)
-        if identity in ids:
-            raise UserError(f'{place}: the id {identity} is used twice')
-        ids.add(identity)
-        place = f'{place} (id {identity})'
-        video = _require(
-            annotation, 'video_id', lambda value: not isinstance(value, (dict, list)), 'an id', place
-        )
-        if video not in lengths:
-            raise UserError(f'{place}: video_id {video!r} is not among the videos')
-        category = _require(annotation, 'category_id', _is_int, 'an integer', place)
-        if category not in category_ids:
-            raise UserError(f'{place}: category_id {category} is not among the categories')
-        if annotation.get('iscrowd', 0) not in (0, 1):
-            raise UserError(f'{place}.iscrowd: expected 0 or 1, got {_kind(annotation["iscrowd"])}')
-        for key, check in (('segmentations', _segm_fault), ('bboxes', _bbox_fault), ('areas', _area_fault)):
-            if key == 'areas' and annotation.get(key) is None:
-                continue
-            entries = _require(annotation, key, lambda value: isinstance(value, list), 'a list', place)
-            if len(entries) != lengths[video]:
-                raise UserError(
-                    f'{place}.{key}: expected one entry for each of the {lengths[video]} frames '
-                    f'of video {video!r}, got {len(entries)}'
-                )
-            for frame, entry in enumerate(entries):
-                if entry is not None and (fault := check(entry)):
-                    raise UserError(f'{place}.{key}[{frame}]: expected {fault}, got {_kind(entry)}')
+def _check_id(entry, place, key, source, report):
+    """Note an id that training cannot use, though scoring can."""
+    if not is_int(entry[key]):
+        what = f'{place}.{key}: expected an integer, got {kind_of(entry[key])}'
+        report.add('odd_id', source, what)
 
 
-def _number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _count(value):
+    """A number of pixels or frames as int; None where there is no such number."""
+    if not is_number(value) or not 0 <= value < 2**31 or value != int(value):
+        return None
+    return int(value)
 
 
-def _segm_fault(entry):
-    """What was expected if ``entry`` is no RLE and no list of polygons, else None."""
-    if isinstance(entry, dict):
-        size = entry.get('size')
-        if not (isinstance(size, list) and len(size) == 2 and all(_is_int(value) for value in size)):
-            return 'an RLE with size [height, width]'
-        return None if isinstance(entry.get('counts'), (str, list)) else 'an RLE with counts'
-    if isinstance(entry, list):
-        good = all(isinstance(polygon, list) and len(polygon) >= 6 for polygon in entry)
-        return None if good else 'polygons of at least three points [x1, y1, x2, y2, x3, y3, ...]'
-    return 'null, an RLE or polygons'
+def _read_truth(root, masks, dataset, source, report, iou_type):
+    """Annotations as :class:`Tracks`; none for a file of a test set, which has no "annotations"."""
+    tracks = Tracks(source, masks)
+    seen, ignore, crowd, spans, areas = set(), [], [], [], []
+    annotations = root.get('annotations')
+    if annotations is not None and not isinstance(annotations, list):  # empty, only of the wrong type
+        report.add('bad_value', source, f'annotations: expected a list, got {kind_of(annotations)}')
+    for row, entry in read_list(root, 'annotations', source, report) if annotations else []:
+        place = f'annotations[{row}] (id {entry["id"]!r})'
+        if not has_keys(entry, place, ('video_id', 'category_id'), source, report):
+            continue
+        span = span_of(entry, place, source, report, iou_type)
+        if span is None:
+            continue
+        if entry['id'] in seen:
+            report.add('duplicate_annotation', source, place)
+        if is_zero_id(entry['id']):
+            report.add('zero_id', source, place)
+        _check_known(entry, place, dataset, source, report)
+        flag = _crowd_flag(entry, place, source, report)
+        area, usual = mean_area(entry.get('areas'))
+        if area is None:
+            report.add('missing_areas', source, place)
+        elif not usual:
+            report.add('bad_areas', source, place)
+        if report.wants('list_length'):
+            check_entries(entry, place, span[1] - span[0], source, report)
+        seen.add(entry['id'])
+        areas.append(math.nan if area is None else area)
+        tracks.no_area.append(area is None)
+        ignore.append(bool(flag))
+        crowd.append(int(flag) != 0)
+        append_track(tracks, row, entry, span, spans)
+        tracks.id.append(entry['id'])
+    tracks.span = np.array(spans, np.int64).reshape(-1, 2)
+    tracks.area = np.array(areas, np.float64)
+    tracks.ignore, tracks.crowd = np.array(ignore, bool), np.array(crowd, bool)
+    report.settle()
+    return tracks
 
 
-def _bbox_fault(entry):
-    good = isinstance(entry, list) and len(entry) == 4 and all(_number(value) for value in entry)
-    return None if good else 'null or a box [x, y, width, height]'
+def _check_known(entry, place, dataset, source, report):
+    """Whether the file lists the video and the category of an annotation."""
+    for key in ('id', 'category_id'):
+        _check_id(entry, place, key, source, report)
+    if entry['video_id'] not in dataset.videos:
+        report.add('ground_truth_of_unknown_video', source, f'{place} video {entry["video_id"]!r}')
+    if entry['category_id'] not in dataset.categories:
+        what = f'{place} category {entry["category_id"]!r}'
+        report.add('ground_truth_of_unknown_category', source, what)
 
 
-def _area_fault(entry):
-    return None if _number(entry) else 'null or a number'
+def _crowd_flag(entry, place, source, report):
+    """ "iscrowd" as the official code takes it; 0 where it is unusable."""
+    flag = entry.get('iscrowd')
+    if 'iscrowd' in entry and flag not in (0, 1):
+        report.add('iscrowd_value', source, f'{place}.iscrowd: expected 0 or 1, got {kind_of(flag)}')
+    if isinstance(flag, bool) or (is_number(flag) and (isinstance(flag, int) or math.isfinite(flag))):
+        return flag
+    report.add('missing_iscrowd', source, place)
+    try:
+        int(flag if isinstance(flag, str) else '')
+    except ValueError:
+        return 0
+    return flag
 
 
 def write(annotations: VideoAnnotations, out: str | Path, info: dict | None = None) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet.formats.results import read_results
+from mmdet.formats.results import results_by_video
 from mmdet.formats.ytvis import load_ytvis
 from mmdet.media import read_image, write_image
 from mmdet.structures.rle import segm_to_rle
@@ -154,7 +154,7 @@ def render_worst(
     worst = [known[name] for name, row in per_video.items() if row['objects'] and name in known][:count]
     if not worst:
         return []
-    tracks = read_results(results)
+    tracks = results_by_video(results)
     categories = {category['id']: category['name'] for category in index.categories}
     renderer = ResultRenderer(out_dir, worst, categories, images, index.by_video, score_thr)
     written, rows, titles = [], [], []

@@ -16,7 +16,7 @@ from mmdet.apis import (
 )
 from mmdet.engine import TestLoop as _TestLoop
 from mmdet.engine import ValLoop, predict
-from mmdet.formats.results import read_results
+from mmdet.formats.results import results_by_video
 from mmdet.formats.video_tracks import TrackCollector
 from mmdet.registry import LOOPS
 
@@ -59,7 +59,7 @@ def test_the_runner_and_the_tool_write_the_same_tracks(tiny, tmp_path):
 
     model, dataset = init_detector(config, tiny.checkpoint), build_test_dataset(config)
     test_videos(model, dataset, config, tiny.checkpoint, tmp_path / 'tool.json')
-    assert read_results(tmp_path / 'runner.json') == read_results(tmp_path / 'tool.json')
+    assert results_by_video(tmp_path / 'runner.json') == results_by_video(tmp_path / 'tool.json')
 
 
 def test_every_sink_gets_every_frame_in_order(tiny):

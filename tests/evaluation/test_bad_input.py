@@ -198,9 +198,9 @@ def test_strict_names_the_first_kind_with_all_its_places():
 def test_what_is_no_annotation_file(tmp_path):
     truth, found = simple()
     for wrong, word in (
-        ([], 'object is expected'),
+        ([], 'expected an object'),
         ({'images': []}, 'YouTube-VIS'),
-        ({'videos': {}}, 'list "videos"'),
+        ({'videos': {}}, "list under 'videos'"),
     ):
         path = tmp_path / 'wrong.json'
         import json
@@ -211,7 +211,7 @@ def test_what_is_no_annotation_file(tmp_path):
     with pytest.raises(UserError, match='list of predictions'):
         path.write_text('{"a": 1}')
         evaluate_ytvis(truth, path)
-    with pytest.raises(FileNotFoundError, match='no such file'):
+    with pytest.raises(FileNotFoundError, match='does not exist'):
         evaluate_ytvis(tmp_path / 'nowhere.json', found)
 
 

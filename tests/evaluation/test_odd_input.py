@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmdet.evaluation import YTVOS, YTVOSeval, evaluate_tables, evaluate_ytvis
-from mmdet.formats.plain_values import plain as made_plain
+from mmdet.formats.packing import plain as made_plain
 from mmdet.utils import UserError
 
 from .helpers import BACKENDS, annotation, dataset, plain, prediction, rectangle

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mmdet.evaluation import evaluate_ytvis
 from mmdet.evaluation.ap.backend import get_core
 from mmdet.formats import reading
-from mmdet.formats.reading import Span, read_tracks
+from mmdet.formats.packing import Span, read_packed
 from mmdet.utils import UserError
 
 from .helpers import BACKENDS, BUILT, plain, rectangle, score, simple, write
@@ -33,7 +33,7 @@ VALUES = st.recursive(
 
 
 def restore(value, masks):
-    """Undo what ``read_tracks`` did."""
+    """Undo what ``read_packed`` did."""
     if isinstance(value, Span):
         return masks.unpack(*value)
     if isinstance(value, dict):
@@ -92,11 +92,11 @@ def test_truncated_and_broken_files(tmp_path, backend):
     truth, found = simple()
     whole = json.dumps(truth)
     for text, message in (
-        (whole[: len(whole) // 2], 'ends too early|not valid json'),
-        (whole[:-1], 'ends too early'),
-        ('', 'ends too early'),
+        (whole[: len(whole) // 2], 'not valid json.*cut off'),
+        (whole[:-1], 'not valid json.*cut off'),
+        ('', 'is empty'),
         (whole + 'x', 'not valid json'),
-        ('[' * 100000, 'cannot be parsed|ends too early'),
+        ('[' * 100000, 'not valid json'),
         ('{"videos": \x00}', 'not valid json'),
     ):
         path, _ = write(tmp_path, text, found)
@@ -104,7 +104,7 @@ def test_truncated_and_broken_files(tmp_path, backend):
             score(path, found, backend)
         assert str(path) in str(caught.value) and '\n' not in str(caught.value)
     path.write_bytes(b'\xff\xfe\x00')
-    with pytest.raises(UserError, match='not a json file|not valid json|ends too early'):
+    with pytest.raises(UserError, match='not valid json'):
         score(path, found, backend)
     with pytest.raises(UserError, match='folder'):
         score(tmp_path, found, backend)
@@ -159,5 +159,5 @@ def test_what_is_left_to_the_standard_library_scores_the_same(tmp_path):
         text = text.replace('"width": 30', '"note": 123456789012345678901234567890, "width": 30')
         path.write_text(text.replace('"score": 0.9', '"score": 0.9, "note": -Infinity'))
         assert get_core('cython').parse_tracks(bytearray(path.read_bytes())) is None
-        assert read_tracks(path, get_core('cython'))[0]
+        assert read_packed(path, get_core('cython'))[0]
     assert score(*map(str, paths), 'cython') == expected

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from mmdet.evaluation.checks import check_annotations
+from mmdet.formats.defects import InputDefect
 from mmdet.formats.ytvis import load_ytvis, parse_ytvis
 from mmdet.utils import UserError
 
@@ -48,7 +50,7 @@ def test_a_test_set_has_no_annotations(value):
     if value == 'absent':
         del content['annotations']
     assert not parse_ytvis(content).has_annotations
-    with pytest.raises(UserError, match='names videos only'):
+    with pytest.raises(UserError, match='only lists videos'):
         parse_ytvis(content, require_annotations=True)
 
 
@@ -81,7 +83,7 @@ def test_not_json_at_all(tmp_path):
         ({'images': [], 'annotations': [], 'categories': []}, 'COCO image annotation file'),
         ({'foo': 1}, "expected a list under 'videos', got only the keys"),
         ({'videos': {}, 'categories': []}, "expected a list under 'videos', got an object"),
-        ({'videos': [], 'categories': [], 'annotations': {}}, 'expected a list under annotations'),
+        ({'videos': [], 'categories': [], 'annotations': {}}, 'annotations: expected a list'),
     ],
 )
 def test_not_youtube_vis(content, message):
@@ -102,46 +104,76 @@ def broken(path, value):
     return content
 
 
-@pytest.mark.parametrize(
-    ('path', 'value', 'message'),
-    [
-        (('categories', 0, 'id'), KeyError, r"categories\[0\]: the key 'id' is missing"),
-        (('categories', 1, 'id'), 7, r'categories\[1\]: the id 7 is used twice'),
-        (('categories', 1, 'name'), 'dog', r"categories\[1\]: the name 'dog' is used twice"),
-        (('videos', 0), 3, r'videos\[0\]: expected an object, got 3'),
-        (('videos', 1, 'id'), 5, r'videos\[1\]: the id 5 is used twice'),
-        (('videos', 0, 'width'), 0, r'videos\[0\]\.width: expected a positive integer, got 0'),
-        (('videos', 0, 'height'), '3', r'videos\[0\]\.height: expected a positive integer, got a string'),
-        (
-            ('videos', 0, 'file_names', 1),
-            None,
-            r'videos\[0\]\.file_names\[1\]: expected a file name, got null',
-        ),
-        (('annotations', 0, 'video_id'), 9, r'annotations\[0\] \(id 1\): video_id 9 is not among the videos'),
-        (('annotations', 0, 'category_id'), 1, 'category_id 1 is not among the categories'),
-        (('annotations', 0, 'iscrowd'), 2, 'iscrowd: expected 0 or 1'),
-        (
-            ('annotations', 0, 'bboxes'),
-            [None],
-            r'bboxes: expected one entry for each of the 2 frames .* got 1',
-        ),
-        (('annotations', 0, 'bboxes', 0), [1, 2, 3], r'bboxes\[0\]: expected null or a box'),
-        (('annotations', 0, 'bboxes', 1), [0, 0, float('nan'), 1], r'bboxes\[1\]: expected null or a box'),
-        (('annotations', 0, 'areas', 1), 'big', r'areas\[1\]: expected null or a number'),
-        (
-            ('annotations', 0, 'segmentations', 0),
-            'x',
-            r'segmentations\[0\]: expected null, an RLE or polygons',
-        ),
-        (('annotations', 0, 'segmentations', 0), {'counts': []}, r'an RLE with size \[height, width\]'),
-        (('annotations', 0, 'segmentations', 0), {'size': [3, 4]}, 'an RLE with counts'),
-        (('annotations', 0, 'segmentations', 1), [[1, 2]], 'polygons of at least three points'),
-        (('annotations', 0, 'segmentations'), KeyError, "the key 'segmentations' is missing"),
-    ],
-)
+#: place in GOOD, wrong value, message.
+DEFECTS = [
+    (('categories', 0, 'id'), KeyError, r'categories\[0\] has no "id"'),
+    (('categories', 1, 'id'), 7, r'category ids that occur more than once .* categories\[1\] \(id 7\)'),
+    (
+        ('categories', 1, 'name'),
+        'dog',
+        r"with the name of another one .* categories\[1\] \(id 3\) name 'dog'",
+    ),
+    (('videos', 0), 3, r'videos\[0\]: expected an object, got 3'),
+    (('videos', 1, 'id'), 5, r'video ids that occur more than once .* videos\[1\] \(id 5\)'),
+    (('videos', 0, 'width'), 0, r'videos\[0\] \(id 5\)\.width: expected a positive integer, got 0'),
+    (
+        ('videos', 0, 'height'),
+        '3',
+        r'videos\[0\] \(id 5\)\.height: expected a positive integer, got a string',
+    ),
+    (
+        ('videos', 0, 'file_names', 1),
+        None,
+        r'videos\[0\] \(id 5\)\.file_names\[1\]: expected a file name, got null',
+    ),
+    (
+        ('annotations', 0, 'video_id'),
+        9,
+        r'a video that the file does not list .* annotations\[0\] \(id 1\) video 9',
+    ),
+    (
+        ('annotations', 0, 'category_id'),
+        1,
+        r'a category that the file does not list .* annotations\[0\] \(id 1\) category 1',
+    ),
+    (('annotations', 0, 'iscrowd'), 2, 'iscrowd: expected 0 or 1'),
+    (
+        ('annotations', 0, 'bboxes'),
+        [None],
+        r'bboxes: expected one entry for each of the 2 frames .* got 1',
+    ),
+    (('annotations', 0, 'bboxes', 0), [1, 2, 3], r'bboxes\[0\]: expected null or a box'),
+    (('annotations', 0, 'bboxes', 1), [0, 0, float('nan'), 1], r'bboxes\[1\]: expected null or a box'),
+    (('annotations', 0, 'areas', 1), 'big', r'areas\[1\]: expected null or a number'),
+    (
+        ('annotations', 0, 'segmentations', 0),
+        'x',
+        r'segmentations\[0\]: expected null, an RLE or polygons',
+    ),
+    (('annotations', 0, 'segmentations', 0), {'counts': []}, r'an RLE with size \[height, width\]'),
+    (('annotations', 0, 'segmentations', 0), {'size': [3, 4]}, 'an RLE with counts'),
+    (('annotations', 0, 'segmentations', 1), [[1, 2]], 'polygons of at least three points'),
+    (('annotations', 0, 'segmentations'), KeyError, r'annotations\[0\] \(id 1\) has no "segmentations"'),
+]
+
+
+@pytest.mark.parametrize(('path', 'value', 'message'), DEFECTS)
 def test_defects_are_named_with_their_place(path, value, message):
     with pytest.raises(UserError, match=message):
         parse_ytvis(broken(path, value), 'x.json')
+
+
+@pytest.mark.parametrize(('path', 'value'), [row[:2] for row in DEFECTS])
+def test_the_check_reports_what_training_refuses(path, value, tmp_path):
+    content, file = broken(path, value), tmp_path / 'x.json'
+    with pytest.raises(InputDefect) as caught:
+        parse_ytvis(content, 'x.json')
+    file.write_text(json.dumps(content))
+    problems = check_annotations(file)[0].problems
+    if caught.value.kind == 'mask_form':  # the check decodes masks and tells more of them
+        assert {'mask_form', 'unreadable_mask', 'bad_polygon', 'rle_sum'} & set(problems)
+    else:
+        assert set(caught.value.places) <= set(problems[caught.value.kind])
 
 
 def test_areas_may_be_missing():

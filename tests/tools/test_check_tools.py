@@ -183,7 +183,7 @@ def test_tool_and_images(tmp_path):
     assert problems['missing_image'] == ['videos[0] (id 1) v1/0.png']
     assert 'v2/0.png is 20x31, the file says 20x30' in problems['image_size'][0]
     made = run('check_dataset', tmp_path / 'none.json')
-    assert made.returncode == 2 and made.stderr.startswith('error: ') and 'no such file' in made.stderr
+    assert made.returncode == 2 and made.stderr.startswith('error: ') and 'does not exist' in made.stderr
 
 
 def test_results_tool(tmp_path):

@@ -117,7 +117,7 @@ def test_bad_arguments(tmp_path):
     folder = CASES / 'normal'
     good = (folder / 'gt.json', folder / 'res.json')
     for args, message in (
-        ((folder / 'none.json', good[1]), 'no such file'),
+        ((folder / 'none.json', good[1]), 'does not exist'),
         ((good[0], good[0]), 'a list of predictions is expected'),
         ((good[1], good[1]), 'YouTube-VIS'),
         ((*good, '--out', tmp_path), 'is a folder'),

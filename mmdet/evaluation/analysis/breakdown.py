@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from mmdet.formats.ytvis_tables import Tracks
 from mmdet.utils import UserError
 
 from ..ap.backend import get_core
 from ..ap.matching import accumulate_matches, match_groups
 from ..ap.overlap import group_tracks
 from ..ap.params import category_ap, summarize_one
-from ..ap.tables import Tracks
 from .oracles import (
     FOUND,
     ORACLES,
@@ -127,7 +127,7 @@ def _walk_videos(evaluation, score_thr, core, library):
                 improved = step(video, improved)
             variants[name].add(v, params.catIds, video, improved)
         row, best = _video_row(video, real)
-        found['per_video'][v] = {'name': evaluation.dataset.names[v], **row}
+        found['per_video'][v] = {'name': evaluation.dataset.folder(v), **row}
         found['ious'] += best
         first = found_first(video, real)
         finite = np.isfinite(real.score)

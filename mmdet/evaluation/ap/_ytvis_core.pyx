@@ -16,7 +16,7 @@ from libc.string cimport memcmp, memcpy
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_FromLongLong
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
-from mmdet.formats.reading import Span
+from mmdet.formats.packing import Span
 from mmdet.structures.packed_masks import Masks, is_absent
 from mmdet.structures.packed_masks import pack_masks as pack_masks_slowly
 
@@ -47,7 +47,7 @@ def parse_tracks(data):
         data (bytearray): the file. Its strings are unescaped in place and it becomes ``Masks.text``.
 
     Returns:
-        tuple | None: as ``reading.read_tracks``; None for text to be left to the standard library, after
+        tuple | None: as ``packing.read_packed``; None for text to be left to the standard library, after
         which ``data`` is spoiled.
     """
     cdef Parser parser = Parser(data)

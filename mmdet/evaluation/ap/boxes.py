@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
+from mmdet.formats.mask_checks import check_content, mean_mask_area
 from mmdet.structures.packed_masks import ABSENT, COUNTS, OTHER, TEXT, read_counts
 from mmdet.structures.rle import counts_to_box
 
-from .mask_checks import check_content, mean_mask_area
 from .overlap import pair_indices
 
 

@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 
 from mmdet.formats.defects import Report
-from mmdet.formats.reading import read_tracks, take_masks
+from mmdet.formats.mask_checks import check_content, check_masks, mean_mask_area
+from mmdet.formats.packing import pack_content, read_packed
+from mmdet.formats.ytvis import read_tables
+from mmdet.formats.ytvis_results import read_predictions
+from mmdet.formats.ytvis_tables import Dataset, Tracks
 from mmdet.utils import UserError
 
 from .backend import get_core
 from .boxes import measure_boxes
-from .mask_checks import check_content, check_masks, mean_mask_area
 from .matching import Matches, accumulate_matches, match_groups
 from .overlap import Groups, group_tracks, measure_masks
 from .params import STATS, Params, category_ap, stats_plan, summarize_one
-from .tables import Dataset, Tracks, read_dataset, read_predictions, read_truth
 
 
 @dataclass
@@ -66,7 +68,7 @@ def load_tables(ann, results, iou_type='segm', strict=True, backend='auto'):
     Raises:
         InputDefect: strict, and a file has a defect. UserError: a file cannot be used at all.
     """
-    core, report = get_core(backend), Report(strict)
+    core, report = get_core(backend), Report('strict' if strict else 'lenient')
     in_file = isinstance(results, (str, Path))
     if not isinstance(ann, (str, Path, dict)):
         raise UserError(f'ann: a file name or an object is expected, got {type(ann).__name__}')
@@ -74,13 +76,16 @@ def load_tables(ann, results, iou_type='segm', strict=True, backend='auto'):
         raise UserError(f'results: a file name or a list is expected, got {type(results).__name__}')
     ann_source = 'ground truth' if isinstance(ann, dict) else str(ann)
     res_source = str(results) if in_file else 'results'
-    root, masks = take_masks(ann, core) if isinstance(ann, dict) else read_tracks(ann, core)
-    dataset = read_dataset(root, ann_source, report)
-    truth = read_truth(root, masks, dataset, ann_source, report, iou_type)
-    if iou_type == 'segm':
-        check_masks(truth, dataset, report)
+    if isinstance(ann, dict):
+        root, masks = pack_content(ann, core)
+    else:
+        root, masks = read_packed(ann, core, 'annotation file')
+    dataset, truth = read_tables(root, masks, ann_source, report, iou_type)
     del root, masks
-    root, masks = read_tracks(results, core) if in_file else take_masks(list(results), core)
+    if in_file:
+        root, masks = read_packed(results, core, 'result file')
+    else:
+        root, masks = pack_content(list(results), core)
     predictions = read_predictions(root, masks, dataset, res_source, report, iou_type)
     if len(predictions) and iou_type == 'segm' or any(b is None for b in predictions.boxes):
         check_masks(predictions, dataset, report)
@@ -99,7 +104,7 @@ def run_evaluation(dataset, truth, predictions, params, report=None, backend='au
     Returns:
         Evaluation: the outcome.
     """
-    core, report = get_core(backend), report or Report(strict=False)
+    core, report = get_core(backend), report or Report('lenient')
     evaluation = Evaluation(dataset, truth, predictions, params)
     groups = evaluation.groups = group_tracks(truth, predictions, params)
     if params.iouType == 'segm':

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .tables import is_zero_id
+from mmdet.formats.ytvis_tables import is_zero_id
 
 
 @dataclass

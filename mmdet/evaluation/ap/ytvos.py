@@ -7,16 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet.formats.plain_values import plain
-from mmdet.formats.reading import read_tracks, take_masks
+from mmdet.formats.mask_checks import mean_mask_area
+from mmdet.formats.packing import pack_content, plain, read_packed
+from mmdet.formats.ytvis_tables import Tracks
 from mmdet.structures.odd_masks import MAX_PIXELS, resolve_mask
 from mmdet.structures.packed_masks import ABSENT, OTHER
 from mmdet.utils import UserError
 
 from .backend import get_core
 from .boxes import mask_boxes
-from .mask_checks import mean_mask_area
-from .tables import Tracks
 
 
 def listed(value):
@@ -74,7 +73,7 @@ class YTVOS:
             self._dataset = annotation_file
             self.createIndex()
             return
-        root, masks = read_tracks(annotation_file, get_core())
+        root, masks = read_packed(annotation_file, get_core(), 'annotation file')
         if not isinstance(root, dict):
             raise UserError(f'{annotation_file}: an object is expected, got {type(root).__name__}')
         self._packed = root, masks
@@ -111,7 +110,7 @@ class YTVOS:
     def packed(self, core=None):
         """Parsed json whose ``segmentations`` are ranges of masks, and a copy of those ``Masks``."""
         if self._packed is None:
-            return take_masks(self._dataset, core)
+            return pack_content(self._dataset, core)
         return self._packed[0], self._packed[1].copy()
 
     def _unpack(self):
@@ -215,12 +214,12 @@ class YTVOS:
         """
         if isinstance(resFile, (str, Path)):
             source = str(resFile)
-            entries, masks = read_tracks(resFile, get_core())
+            entries, masks = read_packed(resFile, get_core(), 'result file')
         else:
             source = 'results'
             if isinstance(resFile, dict) or not hasattr(resFile, '__iter__'):
                 raise UserError(f'results: a list of predictions is expected, got {type(resFile).__name__}')
-            entries, masks = take_masks(list(resFile), get_core())
+            entries, masks = pack_content(list(resFile), get_core())
         if not isinstance(entries, list):
             raise UserError(f'{source}: a list of predictions is expected, got {type(entries).__name__}')
         _check_keys(entries, 'results', 'video_id', 'category_id')
@@ -246,7 +245,7 @@ class YTVOS:
     def _measure(self, annotations):
         """Fill in areas, their mean, and boxes where there are none."""
         core = get_core()
-        packed, masks = take_masks(annotations, core)
+        packed, masks = pack_content(annotations, core)
         rows = [i for i, a in enumerate(packed) if isinstance(a.get('segmentations'), tuple)]
         span = np.array([packed[i]['segmentations'] for i in rows], np.int64).reshape(-1, 2)
         for i, (begin, end) in zip(rows, span.tolist()):

@@ -7,13 +7,15 @@ import warnings
 import numpy as np
 
 from mmdet.formats.defects import Report
+from mmdet.formats.mask_checks import check_masks
+from mmdet.formats.ytvis import read_tables
+from mmdet.formats.ytvis_results import read_predictions
+from mmdet.formats.ytvis_tables import sort_ids
 
 from .backend import get_core
 from .evaluate import Evaluation, check_max_dets, run_evaluation
-from .mask_checks import check_masks
 from .matching import accumulate_matches
 from .params import STATS, Params, stats_plan, summarize_one
-from .tables import read_dataset, read_predictions, read_truth, sort_ids
 from .ytvos import listed
 
 #: Line of the printed summary.
@@ -51,6 +53,10 @@ class YTVOSeval:
             self.params.vidIds = sort_ids(cocoGt.getVidIds())
             self.params.catIds = sort_ids(cocoGt.getCatIds())
 
+    @property
+    def _policy(self):
+        return 'strict' if self.strict else 'lenient'
+
     def evaluate(self):
         """Compare all tracks and match them.
 
@@ -63,16 +69,14 @@ class YTVOSeval:
         p.vidIds, p.maxDets = sort_ids(set(listed(p.vidIds))), sorted(listed(p.maxDets))
         if p.useCats:
             p.catIds = sort_ids(set(listed(p.catIds)))
-        report, core = Report(self.strict), get_core(self.backend)
+        report, core = Report(self._policy), get_core(self.backend)
         root, masks = self.cocoGt.packed(core)
-        dataset = read_dataset(root, 'ground truth', report)
-        truth = read_truth(root, masks, dataset, 'ground truth', report, p.iouType)
+        dataset, truth = read_tables(root, masks, 'ground truth', report, p.iouType)
         root, masks = self.cocoDt.packed(core)
         predictions = read_predictions(
             root.get('annotations') or [], masks, dataset, 'results', report, p.iouType, indexed=True
         )
         if p.iouType == 'segm':
-            check_masks(truth, dataset, report)
             check_masks(predictions, dataset, report)
         self._evaluation = run_evaluation(dataset, truth, predictions, p, report, self.backend)
         self._paramsEval, self._images, self.eval = copy.deepcopy(p), None, {}
@@ -95,7 +99,7 @@ class YTVOSeval:
             result = dict(zip(('precision', 'recall', 'scores'), arrays))
         else:
             result = run_evaluation(
-                done.dataset, done.truth, done.predictions, p, Report(False), self.backend
+                done.dataset, done.truth, done.predictions, p, Report('lenient'), self.backend
             ).result
         if not p.useCats:
             p = copy.copy(p)  # params stay as they are, so that calling this again gives the same
@@ -111,7 +115,7 @@ class YTVOSeval:
         """Print the twelve official numbers and keep them in ``stats``; -1 is undefined."""
         if not self.eval:
             raise RuntimeError('summarize() needs accumulate() first')
-        p, report = self.params, Report(self.strict)
+        p, report = self.params, Report(self._policy)
         check_max_dets(p, report)
         for message in report.warnings:
             warnings.warn(message, stacklevel=2)

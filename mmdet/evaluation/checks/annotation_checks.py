@@ -1,17 +1,18 @@
 """Checks of an annotation file before it is used for training or scoring."""
 
-import math
-
 import numpy as np
 
-from mmdet.formats.reading import read_tracks
+from mmdet.formats.defects import Report
+from mmdet.formats.mask_checks import check_content, owners
+from mmdet.formats.packing import read_packed
+from mmdet.formats.ytvis import read_tables
+from mmdet.formats.ytvis_entries import box_fault
+from mmdet.formats.ytvis_tables import is_number
 from mmdet.structures.packed_masks import ABSENT
 
 from ..ap.backend import get_core
 from ..ap.boxes import mask_boxes
-from ..ap.mask_checks import check_content, check_masks, owners
-from ..ap.tables import is_number, read_dataset, read_truth
-from .findings import Collector, Findings, count_tracks
+from .findings import Findings, count_tracks
 
 
 def check_annotations(ann, backend='auto'):
@@ -27,59 +28,33 @@ def check_annotations(ann, backend='auto'):
     Raises:
         FileNotFoundError, UserError: the file cannot be read as YouTube-VIS at all.
     """
-    core, findings, report = get_core(backend), Findings(), Collector()
-    root, masks = read_tracks(ann, core)
-    dataset = read_dataset(root, str(ann), report)
-    truth = read_truth(root, masks, dataset, str(ann), report)
-    check_masks(truth, dataset, report)
+    core, findings, report = get_core(backend), Findings(), Report('collect')
+    root, masks = read_packed(ann, core, 'annotation file')
+    dataset, truth = read_tables(root, masks, str(ann), report)
     around = mask_boxes(masks, core)
     check_content(truth, report)
     findings.take(report)
-    _check_categories(root, findings)
-    _check_videos(root, findings)
+    _check_frames(dataset, findings)
     for i in range(len(truth)):
-        _check_lists(truth, i, dataset, findings)
+        _check_presence(truth, i, dataset, findings)
     _check_boxes(truth, dataset, around, findings)
     _check_tracks(truth, dataset, findings)
     findings.counts = count_tracks(truth, dataset)
     return findings, root
 
 
-def _check_categories(root, findings):
-    """Names of the categories."""
-    seen = set()
-    listed = root.get('categories')
-    for row, category in enumerate(listed if isinstance(listed, list) else []):
-        name = category.get('name') if isinstance(category, dict) else None
-        if not isinstance(name, str) or not name or name in seen:
-            findings.add('category_name', f'categories[{row}] name {name!r}')
-        seen.add(name if isinstance(name, str) else None)
-
-
-def _check_videos(root, findings):
-    """Sizes and frames of the videos."""
+def _check_frames(dataset, findings):
+    """Frames that belong to more than one video, or twice to one."""
     seen = {}
-    for row, video in enumerate(root['videos']):
-        if not isinstance(video, dict) or 'id' not in video:
-            continue
-        place = f'videos[{row}] (id {video["id"]!r})'
-        for key in ('height', 'width'):
-            if not isinstance(video.get(key), int) or video[key] < 1:
-                findings.add('video_size', f'{place} {key} {video.get(key)!r}')
-        names, length = video.get('file_names'), video.get('length')
-        if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-            findings.add('video_frames', f'{place} has no usable list "file_names"')
-            continue
-        if length is not None and length != len(names):
-            findings.add('video_frames', f'{place} length {length!r}, {len(names)} file names')
-        for name in names:
+    for video, names in dataset.file_names.items():
+        for name in (n for n in names if isinstance(n, str)):
             if name in seen:
-                findings.add('shared_frame', f'{place} {name} (also of {seen[name]})')
-            seen.setdefault(name, place)
+                findings.add('shared_frame', f'video {video!r} {name} (also of video {seen[name]!r})')
+            seen.setdefault(name, video)
 
 
-def _check_lists(truth, i, dataset, findings):
-    """Lengths of the lists of a track, and whether they agree on when the object is there."""
+def _check_presence(truth, i, dataset, findings):
+    """Whether a track has the size of its video, and its lists agree on when the object is there."""
     entry, (begin, end), place = truth.entries[i], truth.span[i].tolist(), truth.place(i)
     video = dataset.videos.get(truth.video[i], (None,) * 3)
     for key, expected in zip(('height', 'width', 'length'), video):
@@ -88,12 +63,7 @@ def _check_lists(truth, i, dataset, findings):
     present = truth.masks.kind[begin:end] != ABSENT
     for key in ('bboxes', 'areas'):
         values = entry.get(key)
-        if not isinstance(values, list):
-            if key == 'bboxes':
-                findings.add('list_length', f'{place} has no list "bboxes"')
-            continue
-        if len(values) != end - begin:
-            findings.add('list_length', f'{place} has {len(values)} {key}, {end - begin} segmentations')
+        if not isinstance(values, list) or len(values) != end - begin:
             continue
         there = np.array([bool(v) if isinstance(v, list) else v is not None for v in values], bool)
         # An object may have a mask or an area of zero pixels where it is absent.
@@ -126,8 +96,9 @@ def _check_boxes(truth, dataset, around, findings, tolerance=2.0):
 
 
 def _check_box(place, box, around, video, findings, tolerance):
-    good = isinstance(box, (list, tuple)) and len(box) == 4
-    if not good or not all(is_number(v) and math.isfinite(v) for v in box) or min(box[2:]) < 0:
+    if box_fault(box):  # the reader has noted it
+        return
+    if min(box[2:]) < 0:
         findings.add('bad_box', f'{place} {box!r:.60}')
         return
     height, width, _ = video or (None, None, None)
@@ -159,5 +130,5 @@ def _check_tracks(truth, dataset, findings):
     ):
         for id_ in ids:
             if id_ not in used:
-                label = dataset.names if name == 'video_without_tracks' else dataset.categories
-                findings.add(name, f'id {id_!r} {label[id_]}'.rstrip())
+                label = dataset.folder(id_) if name == 'video_without_tracks' else dataset.categories[id_]
+                findings.add(name, f'id {id_!r} {label}'.rstrip())

@@ -2,19 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from mmdet.formats.defects import KINDS, Report
+from mmdet.formats.defects import what_is_wrong
+from mmdet.formats.mask_checks import owners
 from mmdet.structures.packed_masks import ABSENT
-
-from ..ap.mask_checks import owners
 
 #: kind -> what is wrong; beside the kinds of ``defects``.
 MORE_KINDS = {
-    'category_name': 'categories without a name, or with the name of another one',
-    'video_size': 'videos without a usable height and width',
-    'video_frames': 'videos without frames, or whose "length" differs from the number of "file_names"',
     'shared_frame': 'files that are frames of more than one video, or twice of one',
     'track_size': 'annotations whose own height, width or length differ from the video',
-    'list_length': 'annotations whose "bboxes" or "areas" have another length than their "segmentations"',
     'presence': 'frames where only some of mask, box and area say that the object is there',
     'box_outside': 'boxes that reach out of the frame',
     'box_mask': 'boxes that are not those around the mask',
@@ -36,7 +31,7 @@ NOTES = {
     'video_without_tracks': 'videos without tracks',
     'unused_category': 'categories without tracks',
     'empty_prediction': 'predictions that cover no pixel in any frame',
-    'prediction_of_unknown_category': KINDS['prediction_of_unknown_category'][0],
+    'prediction_of_unknown_category': what_is_wrong('prediction_of_unknown_category'),
     'score_range': MORE_KINDS['score_range'],
     'repeated_track': MORE_KINDS['repeated_track'],
     'too_many': MORE_KINDS['too_many'],
@@ -86,17 +81,7 @@ class Findings:
 
 def describe_kind(kind):
     """What a kind of problem or note means."""
-    return NOTES.get(kind) or MORE_KINDS.get(kind) or KINDS[kind][0]
-
-
-class Collector(Report):
-    """A report that neither raises nor warns: what it found is taken by :class:`Findings`."""
-
-    def __init__(self):
-        super().__init__(strict=False)
-
-    def settle(self):
-        """Nothing: all kinds are wanted."""
+    return NOTES.get(kind) or MORE_KINDS.get(kind) or what_is_wrong(kind)
 
 
 def count_tracks(tracks, dataset):

@@ -5,14 +5,16 @@ from collections import Counter
 import numpy as np
 
 from mmdet.formats.defects import Report
-from mmdet.formats.reading import read_tracks, zip_members
+from mmdet.formats.mask_checks import check_content, check_masks, owners
+from mmdet.formats.packing import read_packed
+from mmdet.formats.reading import zip_members
+from mmdet.formats.ytvis import read_dataset
+from mmdet.formats.ytvis_results import read_predictions
 from mmdet.structures.packed_masks import ABSENT
 
 from ..ap.backend import get_core
 from ..ap.boxes import mask_boxes
-from ..ap.mask_checks import check_content, check_masks, owners
-from ..ap.tables import read_dataset, read_predictions
-from .findings import Collector, Findings, count_tracks
+from .findings import Findings, count_tracks
 
 
 def check_predictions(ann, results, backend='auto'):
@@ -29,11 +31,11 @@ def check_predictions(ann, results, backend='auto'):
     Raises:
         FileNotFoundError, UserError: a file cannot be read at all.
     """
-    core, findings, report = get_core(backend), Findings(), Collector()
-    root, _ = read_tracks(ann, core)
-    dataset = read_dataset(root, str(ann), Report(strict=False))
+    core, findings, report = get_core(backend), Findings(), Report('collect')
+    root, _ = read_packed(ann, core, 'annotation file')
+    dataset = read_dataset(root, str(ann), Report('lenient'))
     del root
-    root, masks = read_tracks(results, core)
+    root, masks = read_packed(results, core, 'result file')
     tracks = read_predictions(root, masks, dataset, str(results), report)
     if len(tracks):
         check_masks(tracks, dataset, report)

@@ -5,6 +5,8 @@ import numpy as np
 from mmdet.structures.odd_masks import resolve_mask
 from mmdet.structures.packed_masks import ABSENT, BAD_SUM, BAD_TEXT, COUNTS, EMPTY, OTHER, ZERO_RUNS
 
+from .ytvis_entries import mask_fault
+
 
 def owners(span):
     """For ranges (n, 2): the indices they cover (m,), and the row and the offset within it of each (m,)."""
@@ -14,16 +16,36 @@ def owners(span):
     return span[owner, 0] + frame, owner, frame
 
 
-def check_masks(tracks, dataset, report):
-    """Compare lengths, formats and sizes of the masks with their videos; resolve polygons in place."""
-    masks, source, predicted = tracks.masks, tracks.source, tracks.score is not None
-    unknown = (None, None, None)
-    shapes = [dataset.videos.get(video, unknown) for video in tracks.video]
+def check_lengths(tracks, lengths, report):
+    """Compare the lengths of tracks with those of their videos.
+
+    Args:
+        tracks (Tracks): tracks.
+        lengths (dict): video id -> number of frames, or None if it is unknown.
+        report (Report): where defects go.
+    """
     for i, (begin, end) in enumerate(tracks.span.tolist()):
-        length = shapes[i][2]
+        length = lengths.get(tracks.video[i])
         if length is None or end - begin == length or tracks.entries[i].get('segmentations') is None:
             continue
-        report.add('length', source, f'{tracks.place(i)} has {end - begin} frames, its video {length}')
+        what = f'{tracks.place(i)} has {end - begin} frames, its video {length}'
+        report.add('length', tracks.source, what)
+
+
+def check_masks(tracks, dataset, report):
+    """Compare lengths, formats and sizes of packed masks with their videos; resolve polygons in place.
+
+    Args:
+        tracks (Tracks): annotations, or results with ``score``.
+        dataset (Dataset): their videos.
+        report (Report): where defects go.
+
+    Raises:
+        InputDefect: for a defect that is an error for the policy of ``report``.
+    """
+    masks, source, predicted = tracks.masks, tracks.source, tracks.score is not None
+    check_lengths(tracks, {v: length for v, (_, _, length) in dataset.videos.items()}, report)
+    shapes = [dataset.videos.get(video, (None,) * 3) for video in tracks.video]
     index, owner, frame = owners(tracks.span)
     kind, found = masks.kind[index], {}
     if predicted:
@@ -36,6 +58,11 @@ def check_masks(tracks, dataset, report):
         found[int(index[m])], defects = resolve_mask(mask, *shapes[owner[m]][:2])
         for defect in sorted(defects):
             report.add(defect, source, place)
+        if not defects:
+            _check_form(mask, place, source, report)
+    if masks.other and report.wants('mask_form'):
+        for m in np.flatnonzero(kind == ABSENT).tolist():
+            _check_form(masks.other.get(int(index[m])), tracks.place(owner[m], frame[m]), source, report)
     masks.replace(found)
     expected = np.array([(-1, -1) if None in s[:2] else s[:2] for s in shapes], np.int64).reshape(-1, 2)[
         owner
@@ -46,6 +73,12 @@ def check_masks(tracks, dataset, report):
         place = tracks.place(owner[m], frame[m])
         report.add('mask_size', source, f'{place} is {h}x{w}, its video {height}x{width}')
     report.settle()
+
+
+def _check_form(mask, place, source, report):
+    """Note what scoring reads and training does not: lists of RLE, or something empty other than null."""
+    if mask is not None and (expected := mask_fault(mask)):
+        report.add('mask_form', source, f'{place}: expected {expected}')
 
 
 def check_content(tracks, report):
