@@ -25,7 +25,7 @@ __all__ = [
     'merge_results',
     'partial_path',
     'prepare_results',
-    'read_results',
+    'results_by_video',
     'result_path',
     'write_submission',
 ]
