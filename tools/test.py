@@ -55,8 +55,8 @@ def main(argv=None):
     from mmengine.dist import is_main_process
 
     from mmdet.apis import build_test_dataset, init_detector, load_config, predict_dataset
-    from mmdet.apis.runner import default_work_dir
     from mmdet.apis.testing import init_processes
+    from mmdet.apis.training import default_work_dir
     from mmdet.engine import check_class_counts
     from mmdet.evaluation.metrics import CocoMetric
     from mmdet.formats.results import result_path

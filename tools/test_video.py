@@ -74,7 +74,7 @@ def relaunch(args, argv):
 
 def out_path(args, config):
     """Path of the json; without ``--out`` in the config's work dir, named after the checkpoint."""
-    from mmdet.apis.runner import default_work_dir
+    from mmdet.apis.training import default_work_dir
     from mmdet.formats.results import result_path
 
     if args.out:

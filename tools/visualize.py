@@ -43,12 +43,12 @@ def parse_args(argv=None):
 def main(argv=None):
     """Draw."""
     args = parse_args(argv)
+    from mmdet.formats import ytvis
     from mmdet.formats.results import results_by_video
     from mmdet.formats.split import match_video_ids
-    from mmdet.formats.ytvis import load_ytvis
     from mmdet.visualization import ResultRenderer
 
-    index = load_ytvis(args.ann, require_annotations=args.results is None)
+    index = ytvis.read(args.ann, require_annotations=args.results is None)
     tracks = index.by_video
     if args.results is not None:
         tracks = results_by_video(args.results)

@@ -10,8 +10,8 @@ __getattr__, __dir__, __all__ = attach(
     {
         'config': ('load_config',),
         'inference': ('inference_detector', 'inference_video', 'init_detector'),
-        'runner': ('build_runner',),
         'setup': ('register_all_modules',),
         'testing': ('build_test_dataset', 'predict_dataset', 'score_results', 'test_videos'),
+        'training': ('build_runner',),
     },
 )

@@ -1,6 +1,6 @@
 """Images annotated in the COCO format: alone, or as pseudo pairs for training a tracker."""
 
-from mmdet.formats.coco import load_coco
+from mmdet.formats import coco
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import COCO_CLASSES
 
@@ -29,7 +29,7 @@ class CocoDataset(DetDataset):
         super().__init__(ann_file, pipeline, ref_frame=ref_frame, **kwargs)
 
     def load_annotations(self):
-        return load_coco(self.ann_file, require_annotations=not self.test_mode)
+        return coco.read(self.ann_file, require_annotations=not self.test_mode)
 
     def usable_frames(self, number):
         video = self.videos[number]

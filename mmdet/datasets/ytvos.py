@@ -1,6 +1,6 @@
 """Videos annotated in the YouTube-VIS format."""
 
-from mmdet.formats.ytvis import load_ytvis
+from mmdet.formats import ytvis
 from mmdet.formats.ytvis_layout import find_ann_file, find_image_folder
 from mmdet.registry import DATASETS
 from mmdet.structures.classes import OVIS_CLASSES, YTVIS_2019_CLASSES, YTVIS_2021_CLASSES
@@ -17,7 +17,7 @@ class YTVOSDataset(DetDataset):
 
     def load_annotations(self):
         self.ann_file = find_ann_file(self.ann_file)
-        annotations = load_ytvis(self.ann_file, require_annotations=not self.test_mode)
+        annotations = ytvis.read(self.ann_file, require_annotations=not self.test_mode)
         first = next((name for video in annotations.videos for name in video['file_names']), None)
         if first is not None:
             self.img_prefix = find_image_folder(self.img_prefix, first)

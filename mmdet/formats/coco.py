@@ -12,7 +12,7 @@ _KEYS = {
 }
 
 
-def load_coco(path, require_annotations=False):
+def read(path, require_annotations=False):
     """Read a COCO detection file and check its structure; no mask is decoded.
 
     Args:

@@ -33,7 +33,7 @@ from .ytvis_tables import (
 )
 
 
-def load_ytvis(path: str | Path, require_annotations: bool = False) -> VideoAnnotations:
+def read(path: str | Path, require_annotations: bool = False) -> VideoAnnotations:
     """Read an annotation file for training, testing or conversion.
 
     Args:
@@ -47,7 +47,7 @@ def load_ytvis(path: str | Path, require_annotations: bool = False) -> VideoAnno
 
 
 def parse_ytvis(content, path='annotations', require_annotations: bool = False) -> VideoAnnotations:
-    """Check parsed json as :func:`load_ytvis` does; ``path`` is what messages call it."""
+    """Check parsed json as :func:`read` does; ``path`` is what messages call it."""
     read_tables(content, None, str(path), Report('training'))
     annotations = content.get('annotations')
     if annotations is None and require_annotations:
@@ -271,6 +271,3 @@ def write(annotations: VideoAnnotations, out: str | Path, info: dict | None = No
         'objects': len(annotations.tracks),
         'categories': len(annotations.categories),
     }
-
-
-read = load_ytvis  # the name that mmdet.formats expects

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet.formats import ytvis
 from mmdet.formats.results import results_by_video
-from mmdet.formats.ytvis import load_ytvis
 from mmdet.media import read_image, write_image
 from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import Progress, UserError
@@ -149,7 +149,7 @@ def render_worst(
     Raises:
         UserError: a file cannot be read, or a video cannot be drawn.
     """
-    index = load_ytvis(ann)
+    index = ytvis.read(ann)
     known = {str(video['id']): video for video in index.videos}
     worst = [known[name] for name, row in per_video.items() if row['objects'] and name in known][:count]
     if not worst:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mmdet.formats.coco import load_coco
+from mmdet.formats import coco
 from mmdet.utils import UserError
 
 
@@ -28,7 +28,7 @@ def write(tmp_path, value):
 def test_images_become_videos_of_one_frame(tmp_path):
     base = content()['annotations'][0]
     entries = [base, {**base, 'id': 9, 'iscrowd': 1}, {**base, 'id': 10, 'ignore': 1}]
-    index = load_coco(write(tmp_path, content(annotations=entries)))
+    index = coco.read(write(tmp_path, content(annotations=entries)))
     assert index.videos == [{'id': 1, 'file_names': ['a.jpg'], 'width': 40, 'height': 50}]
     assert [track['iscrowd'] for track in index.by_video[1]] == [0, 1, 0]
     assert [track['bboxes'] for track in index.tracks] == [[[1, 2, 3, 4]], [[1, 2, 3, 4]], [None]]
@@ -46,7 +46,7 @@ def test_images_become_videos_of_one_frame(tmp_path):
 )
 def test_what_is_not_coco(changes, message, tmp_path):
     with pytest.raises(UserError, match=message):
-        load_coco(write(tmp_path, content(**changes)))
+        coco.read(write(tmp_path, content(**changes)))
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_what_is_not_coco(changes, message, tmp_path):
 def test_damaged_annotation(key, value, message, tmp_path):
     entry = {**content()['annotations'][0], key: value}
     with pytest.raises(UserError, match=rf'annotations\[0\] \(id 8\).*{message}'):
-        load_coco(write(tmp_path, content(annotations=[entry])))
+        coco.read(write(tmp_path, content(annotations=[entry])))
 
 
 def test_video_file_given_to_the_image_reader(synthetic):
     with pytest.raises(UserError, match='use YTVOSDataset'):
-        load_coco(synthetic / 'annotations/instances_train_sub.json')
+        coco.read(synthetic / 'annotations/instances_train_sub.json')

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet.formats import mask_folders, mots
+from mmdet.formats import mask_folders, mots, ytvis
 from mmdet.formats.indexed_png import palette, read_indexed_png, write_indexed_png
 from mmdet.formats.object_table import ObjectTable
 from mmdet.formats.tracks import read_results
-from mmdet.formats.ytvis import load_ytvis, parse_ytvis
+from mmdet.formats.ytvis import parse_ytvis
 from mmdet.structures.rle import decode_rle, encode_mask, pack_counts, rle_area, rle_to_bbox, segm_to_rle
 from mmdet.synthetic import generate_dataset
 from mmdet.utils import UserError
@@ -219,7 +219,7 @@ def test_palette_and_gray_masks_with_a_table(davis, capsys):
     (davis / 'o.csv').write_text('video,object,category,iscrowd\nbear,1,bear,0\nbear, 2, zoo ,1\n*,4,cow,\n')
     command = [davis / 'masks', '--images', davis / 'frames', '--objects', davis / 'o.csv']
     from_masks(*command, '--out', davis / 'all.json')
-    index = load_ytvis(davis / 'all.json')
+    index = ytvis.read(davis / 'all.json')
     assert index.class_names == ('bear', 'cow', 'zoo')
     assert [v['file_names'] for v in index.videos] == [['bear/9.jpg', 'bear/10.jpg'], ['cows/00000.jpg']]
     first, second, third = index.tracks
@@ -229,7 +229,7 @@ def test_palette_and_gray_masks_with_a_table(davis, capsys):
     assert decode_rle(second['segmentations'][1])[1:3, 2:5].all()
     assert '1 images without a mask are skipped' in capsys.readouterr().err
     from_masks(*command[:1], *command[3:], '--out', davis / 'b.json', '--classes', 'zoo,cow,bear')
-    assert load_ytvis(davis / 'b.json').class_names == ('zoo', 'cow', 'bear')
+    assert ytvis.read(davis / 'b.json').class_names == ('zoo', 'cow', 'bear')
 
 
 @pytest.mark.parametrize(

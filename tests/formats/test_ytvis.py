@@ -7,8 +7,9 @@ import time
 import pytest
 
 from mmdet.evaluation.checks import check_annotations
+from mmdet.formats import ytvis
 from mmdet.formats.defects import InputDefect
-from mmdet.formats.ytvis import load_ytvis, parse_ytvis
+from mmdet.formats.ytvis import parse_ytvis
 from mmdet.utils import UserError
 
 GOOD = {
@@ -34,7 +35,7 @@ GOOD = {
 def test_good_file(tmp_path):
     path = tmp_path / 'ann.json'
     path.write_text(json.dumps(GOOD))
-    index = load_ytvis(path)
+    index = ytvis.read(path)
     assert index.class_names == ('cat', 'dog')
     assert index.category_ids == (3, 7)
     assert [video['id'] for video in index.videos] == [5, 2]
@@ -56,9 +57,9 @@ def test_a_test_set_has_no_annotations(value):
 
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(UserError, match=r'nowhere\.json does not exist'):
-        load_ytvis(tmp_path / 'nowhere.json')
+        ytvis.read(tmp_path / 'nowhere.json')
     with pytest.raises(UserError, match='cannot be read'):
-        load_ytvis(tmp_path)
+        ytvis.read(tmp_path)
 
 
 @pytest.mark.parametrize('keep', [0, 1, 30, 150, 300, -1])
@@ -66,14 +67,14 @@ def test_truncated_file_is_named(keep, tmp_path):
     path = tmp_path / 'ann.json'
     path.write_text(json.dumps(GOOD)[:keep])
     with pytest.raises(UserError, match=r'ann\.json (is empty|is not valid json at line 1.*cut off)'):
-        load_ytvis(path)
+        ytvis.read(path)
 
 
 def test_not_json_at_all(tmp_path):
     path = tmp_path / 'ann.json'
     path.write_bytes(b'\xff\xd8\xff\xe0binary')
     with pytest.raises(UserError, match='is not valid json'):
-        load_ytvis(path)
+        ytvis.read(path)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +185,8 @@ def test_reading_needs_no_torch(tmp_path):
     path = tmp_path / 'ann.json'
     path.write_text(json.dumps(GOOD))
     code = (
-        'import sys; from mmdet.formats.ytvis import load_ytvis; '
-        f'load_ytvis({str(path)!r}); print({{"torch", "mmengine", "cv2"}} & set(sys.modules))'
+        'import sys; from mmdet.formats import ytvis; '
+        f'ytvis.read({str(path)!r}); print({{"torch", "mmengine", "cv2"}} & set(sys.modules))'
     )
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == 'set()'

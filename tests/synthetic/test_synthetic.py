@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet.formats.ytvis import load_ytvis
+from mmdet.formats import ytvis
 from mmdet.structures.rle import decode_rle, rle_area, rle_to_bbox
 from mmdet.synthetic import SHAPES, generate_dataset, make_video
 from mmdet.utils import UserError
@@ -109,7 +109,7 @@ def test_difficulty_brings_more_and_faster_objects():
 
 def test_generated_folder_loads_and_matches_its_images(synthetic):
     for split, folder in (('train', 'train'), ('val', 'valid')):
-        index = load_ytvis(synthetic / f'annotations/instances_{split}_sub.json', require_annotations=True)
+        index = ytvis.read(synthetic / f'annotations/instances_{split}_sub.json', require_annotations=True)
         assert len(index.videos) == (4 if split == 'train' else 3)
         assert index.class_names == tuple(SHAPES)[:5]
         for video in index.videos:

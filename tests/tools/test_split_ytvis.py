@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mmdet.formats import ytvis
 from mmdet.formats.split import match_video_ids, split_videos, subset
-from mmdet.formats.ytvis import load_ytvis
 from mmdet.utils import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,10 +135,10 @@ def test_tool_splits_a_file(tmp_path, capsys):
     ann = tmp_path / 'all.json'
     ann.write_text(json.dumps(content(long_tail(40))))
     split_ytvis.main([str(ann), '--out', str(tmp_path / 'parts'), '--val-fraction', '0.25'])
-    train = load_ytvis(tmp_path / 'parts' / 'instances_train_sub.json')
-    val = load_ytvis(tmp_path / 'parts' / 'instances_val_sub.json')
+    train = ytvis.read(tmp_path / 'parts' / 'instances_train_sub.json')
+    val = ytvis.read(tmp_path / 'parts' / 'instances_val_sub.json')
     assert (len(train.videos), len(val.videos)) == (30, 10)
-    whole = load_ytvis(ann)
+    whole = ytvis.read(ann)
     assert sorted(train.tracks + val.tracks, key=lambda a: a['id']) == whole.tracks
     out = capsys.readouterr().out
     assert '30 videos' in out and '| c20 ' in out
@@ -160,11 +160,11 @@ def test_tool_takes_videos_by_name_and_from_a_file(tmp_path):
     ann = tmp_path / 'all.json'
     ann.write_text(json.dumps(content(long_tail(10))))
     split_ytvis.main([str(ann), '--out', str(tmp_path / 'few.json'), '--videos', '7, clip2'])
-    assert [v['id'] for v in load_ytvis(tmp_path / 'few.json').videos] == [2, 7]
+    assert [v['id'] for v in ytvis.read(tmp_path / 'few.json').videos] == [2, 7]
     names = tmp_path / 'names.txt'
     names.write_text('# my videos\n4\nclip9  # good\n\n')
     split_ytvis.main([str(ann), '--out', str(tmp_path), '--videos-file', str(names)])
-    assert [v['id'] for v in load_ytvis(tmp_path / 'instances_subset.json').videos] == [4, 9]
+    assert [v['id'] for v in ytvis.read(tmp_path / 'instances_subset.json').videos] == [4, 9]
 
 
 def test_tool_reads_files_without_annotations(tmp_path, capsys):

@@ -48,9 +48,10 @@ class TrackHead(BaseModule):
         self.with_avg_pool = with_avg_pool
         self.relu_last = relu_last
         self.roi_feat_size = roi_feat_size
-        width = in_channels if with_avg_pool else in_channels * roi_feat_size**2
+        self.in_features = in_channels if with_avg_pool else in_channels * roi_feat_size**2
         self.fcs = nn.ModuleList(
-            nn.Linear(width if index == 0 else fc_out_channels, fc_out_channels) for index in range(num_fcs)
+            nn.Linear(fc_out_channels if index else self.in_features, fc_out_channels)
+            for index in range(num_fcs)
         )
 
     def embed(self, x):
