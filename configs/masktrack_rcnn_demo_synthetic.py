@@ -75,8 +75,8 @@ val_evaluator = test_evaluator
 
 # --- schedule ---
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=8, val_interval=2)
-val_cfg = dict()
-test_cfg = dict()
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=0.0015, weight_decay=0.01),

@@ -165,8 +165,8 @@ val_evaluator = test_evaluator
 
 # --- schedule: 12 epochs, warm-up of 500 iterations from a third ---
 train_cfg = dict(type='ResumableEpochLoop', max_epochs=12, val_interval=1)
-val_cfg = dict()
-test_cfg = dict()
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.005, momentum=0.9, weight_decay=0.0001),

@@ -1,4 +1,4 @@
-"""Running a training: checkpoints, resuming, hooks, the training loop and the upgrade of 2019 configs."""
+"""Training and testing on top of mmengine: runner, loops, hooks, checkpoints, weights."""
 
 from mmdet.utils import import_submodules
 

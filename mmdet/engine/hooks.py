@@ -39,6 +39,8 @@ class CheckpointHook(_CheckpointHook):
 
     Takes the arguments of :class:`mmengine.hooks.CheckpointHook`. With ``by_epoch=False`` checkpoints are
     taken within epochs, and training continues from them exactly.
+
+    Two private methods are overridden: mmengine removes the old file in them before the new one is written.
     """
 
     @contextlib.contextmanager

@@ -42,7 +42,7 @@ class TrackRunner(Runner):
     """
 
     def setup_env(self, env_cfg):
-        """Start the processes' group, with gloo where there is no GPU."""
+        """Start the process group; mmengine's way fails without a GPU, so that CPUs join over gloo first."""
         if self._launcher == 'pytorch' and 'RANK' not in os.environ:
             raise UserError('--launcher pytorch: start this through torchrun (tools/dist_train.sh)')
         if self.distributed and not torch.cuda.is_available() and not is_distributed():
@@ -54,7 +54,7 @@ class TrackRunner(Runner):
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg, model):
-        """Wrap for data parallel training, without device ids where there is no GPU."""
+        """Wrap for data parallel training; without a GPU there must be no device ids, which mmengine sets."""
         if self.distributed and not torch.cuda.is_available():
             model_wrapper_cfg = {
                 'type': 'MMDistributedDataParallel',
@@ -68,7 +68,7 @@ class TrackRunner(Runner):
     # --- messages ---
 
     def build_logger(self, *args, **kwargs):
-        """Build the logger; its console half leaves out what is of use in the file only."""
+        """Build the logger; mmengine prints 200 lines before training starts, which go to the file only."""
         return shorten_console(super().build_logger(*args, **kwargs))
 
     def _log_env(self, env_cfg):  # private: nothing public keeps these 200 lines off the console
@@ -127,7 +127,7 @@ class TrackRunner(Runner):
         return super().build_train_loop(loop)
 
     def train(self):
-        """Train. A resumed run takes the seed of its checkpoint, and its model fetches no pretrained weights.
+        """Train. A checkpoint to start from is read first: it brings the seed, and spares fetching weights.
 
         Returns:
             nn.Module: the trained model.
@@ -178,7 +178,7 @@ class TrackRunner(Runner):
         return self.model.module if is_model_wrapper(self.model) else self.model
 
     def load_or_resume(self):
-        """Load ``load_from`` or continue from the checkpoint to resume, once."""
+        """Load or resume, once; the checkpoint was read in :meth:`train`, before anything was built."""
         if self._has_loaded:
             return
         if getattr(self, '_checkpoint', None) is not None:
@@ -187,7 +187,7 @@ class TrackRunner(Runner):
             self.load_checkpoint(self._load_from)
 
     def load_checkpoint(self, filename, map_location='cpu', strict=False, revise_keys=()):
-        """Take from a checkpoint every tensor that fits, and say which do not.
+        """Take from a checkpoint every tensor that fits, and report the others; mmengine logs keys only.
 
         Args:
             filename (str): path or address.
@@ -228,7 +228,7 @@ class TrackRunner(Runner):
         return None
 
     def resume(self, filename, checkpoint=None, resume_optimizer=True, resume_param_scheduler=True, **kwargs):
-        """Continue a training where a checkpoint left it. The config stored in the checkpoint is never run.
+        """Continue training bit for bit; mmengine restores no random states, and parses the stored config.
 
         Args:
             filename (str): path of the checkpoint.
@@ -312,7 +312,7 @@ class TrackRunner(Runner):
         by_epoch=True,
         backend_args=None,
     ):
-        """Write a checkpoint of plain data (readable without unpickling code) under its final name at once.
+        """Write a checkpoint by a rename; mmengine pickles objects that only running code can read back.
 
         Args:
             out_dir (str): folder.

@@ -96,6 +96,14 @@ def test_mmengine_builds_the_run_from_a_config_alone(tmp_path, monkeypatch):
     hooks = {type(hook).__name__ for hook in runner.hooks}
     assert {'NonFiniteLossHook', 'ClassCountHook', 'SummaryHook', 'CheckpointHook'} <= hooks
     assert type(runner.model).__module__.startswith('mmdet.')
+    other = build_runner(
+        load_config(CONFIGS[0].parent / 'masktrack_rcnn_r50_fpn_1x_youtubevos.py'), validate=True
+    )
+    assert [type(hook) for hook in runner.hooks] == [type(hook) for hook in other.hooks]
+    for loop in ('_train_loop', '_val_loop'):
+        assert getattr(runner, loop) == getattr(other, loop)
+    assert runner._train_dataloader == other._train_dataloader
+    assert runner._val_dataloader == other._val_dataloader
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ def full_config(converted, data_root=None, load_from=None):
         val_evaluator=evaluator,
         test_evaluator=evaluator,
         train_cfg=dict(type='ResumableEpochLoop', max_epochs=12, val_interval=1),
-        val_cfg={},
-        test_cfg={},
+        val_cfg=dict(type='ValLoop'),
+        test_cfg=dict(type='TestLoop'),
         optim_wrapper=dict(
             type='OptimWrapper',
             optimizer=dict(type='SGD', lr=rate, momentum=0.9, weight_decay=0.0001),
