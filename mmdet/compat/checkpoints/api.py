@@ -1,15 +1,32 @@
 """Format detection and the one call that converts."""
 
-from . import legacy2019, mmdet1, mmdet2, mmdet3, mmtracking, pytorch_vision
+from . import mmdet, mmtracking, pytorch_vision
 from .architecture import read_architecture
 from .common import ConversionRefused, Converted, Options, unwrap
 from .native import native_model
 from .openmmlab import class_names
 from .refusals import check_types
 
-# The order matters: a later format is asked only when no earlier one matches.
-_MODULES = (pytorch_vision, mmdet3, mmtracking, mmdet2, mmdet1, legacy2019)
-FORMATS = {module.FORMAT: module for module in _MODULES}
+
+def _is_mmdet3(source):
+    """Whether the file says 3.x; it may have the layout of mmtracking, whose weights 3.x offers, too."""
+    offered = mmtracking.matches(source) and 'mmtrack_version' not in source.meta
+    return mmdet.version_of(source.meta)[0] == 3 and (mmdet.has_layout_2x(source) or offered)
+
+
+def _convert_mmdet3(source, *args):
+    return (mmtracking.convert if mmtracking.matches(source) else mmdet.convert_2x)(source, *args)
+
+
+#: Name of a format -> whether a file has it, and its conversion. The first format that matches is taken.
+FORMATS = {
+    'torchvision': (pytorch_vision.matches, pytorch_vision.convert),
+    'mmdet3': (_is_mmdet3, _convert_mmdet3),
+    'mmtracking': (mmtracking.matches, mmtracking.convert),
+    'mmdet2': (mmdet.has_layout_2x, mmdet.convert_2x),
+    'mmdet1': (mmdet.is_1x, mmdet.convert_1x),
+    '2019': (mmdet.is_2019, mmdet.convert_1x),
+}
 
 # Layouts that people will try, and what to tell them.
 _KNOWN_OTHERS = (
@@ -47,8 +64,8 @@ def detect_format(source):
         raise ConversionRefused(
             f'{source.name or "checkpoint"}: this is a checkpoint of this project, nothing needs converting'
         )
-    for name, module in FORMATS.items():
-        if module.matches(source):
+    for name, (matches, _) in FORMATS.items():
+        if matches(source):
             return name
     keys = source.state_dict
     for needed, text in _KNOWN_OTHERS:
@@ -85,7 +102,8 @@ def convert_checkpoint(checkpoint, source_format='auto', options=None, name=''):
         raise ValueError(f'format must be auto or one of {", ".join(FORMATS)}, got {source_format!r}')
     check_types(source.config)
     notes = []
-    state, conventions = FORMATS[source_format].convert(source, options, notes)
+    _, convert = FORMATS[source_format]
+    state, conventions = convert(source, options, notes, source_format)
     architecture = read_architecture(state, source_format)
     classes = options.classes or class_names(source.meta)
     if classes is not None and len(classes) != architecture.num_classes:

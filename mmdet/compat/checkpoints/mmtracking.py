@@ -16,13 +16,11 @@ The match score is that of 2019: log-softmax of the similarities + det_score * l
 det_label * [same label], where the column of "new" has IoU 0 and label term 1.
 """
 
-from . import mmdet2
 from .common import ConversionRefused
+from .keys import WB, mmdet_rules
+from .mmdet import convert_weights_2x, has_layout_2x
 from .openmmlab import modern, roi_align_of, source_model, test_scale
-from .state_names import WB, mmdet_rules
 
-FORMAT = 'mmtracking'
-SUMMARY = 'MaskTrack R-CNN of mmtracking'
 RULES = [
     *mmdet_rules(detector=r'detector\.', heads=r'roi_head\.'),
     (rf'track_head\.embed_head\.(fcs\.\d+\.{WB})', r'track_head.\1'),
@@ -31,7 +29,7 @@ RULES = [
 
 def matches(source):
     """Whether there is a two-stage detector under ``detector.``."""
-    return mmdet2.has_layout(source, 'detector.')
+    return has_layout_2x(source, 'detector.')
 
 
 def _tracker(whole, notes):
@@ -65,9 +63,9 @@ def _tracker(whole, notes):
     )
 
 
-def convert(source, options, notes, source_format=FORMAT):
-    """Return native weights and conventions; see :func:`legacy2019.convert`."""
-    state = mmdet2.convert_names(source, options, notes, RULES, source_format)
+def convert(source, options, notes, source_format):
+    """Return native weights and conventions; see :func:`.mmdet.convert_1x`."""
+    state = convert_weights_2x(source, options, notes, RULES, source_format)
     conventions = modern(source, options, notes)
     if 'track_head.fcs.0.weight' not in state:
         notes.append('there is no track head: this is a detector alone')

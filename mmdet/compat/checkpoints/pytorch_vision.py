@@ -13,13 +13,11 @@ import torch
 
 from mmdet.structures.classes import COCO_CLASSES
 
-from .common import ConversionRefused, rename
+from .common import ConversionRefused
 from .conventions import Conventions
+from .keys import INDEX, WB, backbone_rules, rename
 from .rows import fix_box_head, fix_mask_head
-from .state_names import INDEX, WB, backbone_rules
 
-FORMAT = 'torchvision'
-SUMMARY = "torchvision's maskrcnn_resnet50_fpn (v1)"
 OUR_EPS = 1e-5
 UNUSED_COCO_IDS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 COCO_V1_FILE = 'maskrcnn_resnet50_fpn_coco-'
@@ -113,13 +111,13 @@ def _coco_classes(state, options, notes):
     return COCO_CLASSES
 
 
-def convert(source, options, notes):
-    """Return native weights and conventions; see :func:`legacy2019.convert`."""
+def convert(source, options, notes, source_format):
+    """Return native weights and conventions; see :func:`.mmdet.convert_1x`."""
     _refuse_v2(source.state_dict)
-    state = rename(source.state_dict, RULES, FORMAT)
+    state = rename(source.state_dict, RULES, source_format)
     _fold_eps(state, source, options, notes)
-    fix_box_head(state, 'first', FORMAT)
-    fix_mask_head(state, 'first', FORMAT)
+    fix_box_head(state, 'first', source_format)
+    fix_mask_head(state, 'first', source_format)
     classes = _coco_classes(state, options, notes)
     if classes is not None:
         source.meta['CLASSES'] = classes

@@ -2,7 +2,7 @@
 
 from mmdet.utils import UserError
 
-from .fields import Fields, plain
+from .fields import Fields, plain, unsupported
 
 VIDEO_DATASETS = ('YTVOSDataset',)
 IMAGE_DATASETS = ('CocoDataset',)
@@ -30,9 +30,7 @@ def upgrade_data(data):
         if old is None:
             continue
         with_mask = old.take('with_mask', True)
-        kind = old.take('type')
-        if kind not in VIDEO_DATASETS + IMAGE_DATASETS:
-            raise UserError(f'data.{split}.type={kind!r} of the config of 2019 is not supported')
+        kind = old.take_type(*VIDEO_DATASETS, *IMAGE_DATASETS)
         ann_file = old.values.get('ann_file')
         preprocessors[split] = _preprocessor(old)
         dataset = _dataset(old, kind, split, with_mask)
@@ -43,7 +41,7 @@ def upgrade_data(data):
             if not video:
                 metric.update(type='CocoMetric', metric=['bbox', 'segm'] if with_mask else 'bbox')
             new[f'{split}_evaluator'] = metric
-            new[f'{split}_cfg'] = {}
+            new[f'{split}_cfg'] = {'type': 'ValLoop' if split == 'val' else 'TestLoop'}
     fields.done()
     return new, _agreed(preprocessors)
 
@@ -109,10 +107,7 @@ def _dataset(fields, kind, split, with_mask):
             pipeline.append({'type': 'RefBoxJitter', 'center': center, 'size': size})
     else:
         if flip:
-            raise UserError(
-                f'data.{split}.flip_ratio={flip} of the config of 2019 is not supported: '
-                'testing with flipped images never worked there'
-            )
+            raise unsupported(f'data.{split}.flip_ratio={flip}', 'it never worked in testing')
         pipeline.append(resize)
     pipeline.append({'type': 'PackInputs'})
     new = {
@@ -134,10 +129,7 @@ def _resize(fields, split):
     if isinstance(scale, list):
         scale = scale[0] if len(scale) == 1 else [tuple(pair) for pair in scale]
     if several and split != 'train':
-        raise UserError(
-            f'data.{split}.img_scale={scale!r} of the config of 2019 is not supported: '
-            'testing takes one scale'
-        )
+        raise unsupported(f'data.{split}.img_scale={scale!r}', 'testing takes one scale')
     if several:
         return {'type': 'Resize', 'scales': scale, 'mode': mode, 'keep_ratio': keep_ratio}
     return {'type': 'Resize', 'scale': tuple(plain(scale)), 'keep_ratio': keep_ratio}

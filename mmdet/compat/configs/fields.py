@@ -12,6 +12,11 @@ def plain(value):
     return value
 
 
+def unsupported(what, reason):
+    """The error for a part of an old config, such as ``model.neck.type='PAFPN'``, that has no counterpart."""
+    return UserError(f'{what} of the config of 2019 is not supported: {reason}')
+
+
 class Fields:
     """A dict whose keys are taken one by one; :meth:`done` complains of those that are left.
 
@@ -56,7 +61,14 @@ class Fields:
         """Raise if a key has a value that is not supported; drop it if its value is harmless."""
         value = self.take(key, None)
         if value not in harmless:
-            raise UserError(f'{self.name(key)}={value!r} of the config of 2019 is not supported: {reason}')
+            raise unsupported(f'{self.name(key)}={value!r}', reason)
+
+    def take_type(self, *known):
+        """Take ``type``, which must be one of ``known``."""
+        kind = self.take('type')
+        if kind not in known:
+            raise unsupported(f'{self.name("type")}={kind!r}', f'known is {" or ".join(known)}')
+        return kind
 
     def name(self, key):
         """Return the dotted name of a key."""
@@ -66,7 +78,4 @@ class Fields:
         """Raise if a key was neither used nor dropped on purpose."""
         if self.values:
             key = next(iter(self.values))
-            raise UserError(
-                f'{self.name(key)} of the config of 2019 is not supported: unknown key'
-                f'{suggest(key, self.asked)}'
-            )
+            raise unsupported(self.name(key), f'unknown key{suggest(key, self.asked)}')

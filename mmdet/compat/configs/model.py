@@ -2,9 +2,7 @@
 
 from mmdet.utils import UserError
 
-from .fields import Fields, plain
-
-DETECTORS = ('RPN', 'FasterRCNN', 'MaskRCNN', 'TwoStageDetector')
+from .fields import Fields, plain, unsupported
 
 
 def upgrade_model(model, train_cfg, test_cfg):
@@ -25,11 +23,7 @@ def upgrade_model(model, train_cfg, test_cfg):
     train, test = _fields(train_cfg, 'train_cfg'), _fields(test_cfg, 'test_cfg')
     rpn_train = train.sub('rpn', None)
     beta_rpn = rpn_train.take('smoothl1_beta', 1.0 / 9.0) if rpn_train else 1.0 / 9.0
-    old_type = fields.take('type')
-    if old_type not in DETECTORS:
-        raise UserError(
-            f'model.type={old_type!r} of the config of 2019 is not supported: known are {DETECTORS}'
-        )
+    old_type = fields.take_type('RPN', 'FasterRCNN', 'MaskRCNN', 'TwoStageDetector')
     new = {'type': _detector(old_type, fields)}
     pretrained = fields.take('pretrained', None)
     new['backbone'] = _backbone(fields.sub('backbone'), pretrained)
@@ -64,7 +58,7 @@ def _fields(values, where):
 def _detector(old_type, fields):
     if fields.values.get('track_head') is not None:
         if fields.values.get('mask_head') is None:
-            raise UserError('model.track_head of the config of 2019 is not supported: there is no mask_head')
+            raise unsupported('model.track_head', 'there is no mask_head')
         return 'MaskTrackRCNN'
     if old_type == 'TwoStageDetector':
         return 'MaskRCNN' if fields.values.get('mask_head') is not None else 'FasterRCNN'
@@ -81,6 +75,11 @@ def _norm(fields, default=None):
     return default if norm is None else norm
 
 
+def _norm_cfg(fields):
+    norm = _norm(fields)
+    return {} if norm is None else {'norm_cfg': norm}
+
+
 def _convolutions(fields):
     fields.refuse('conv_cfg', 'only plain convolutions exist here', (None, {'type': 'Conv'}))
     fields.refuse('dcn', 'deformable convolutions do not exist here')
@@ -88,11 +87,7 @@ def _convolutions(fields):
 
 
 def _backbone(fields, pretrained):
-    kind = fields.take('type')
-    if kind not in ('ResNet', 'ResNeXt'):
-        raise UserError(
-            f'model.backbone.type={kind!r} of the config of 2019 is not supported: ResNet, ResNeXt are'
-        )
+    kind = fields.take_type('ResNet', 'ResNeXt')
     new = {'type': kind, **fields.move('depth', 'groups', 'base_width', 'num_stages')}
     new.update(fields.move('strides', 'dilations', 'out_indices', 'frozen_stages', 'style', 'with_cp'))
     if new.get('with_cp') is False:
@@ -114,9 +109,7 @@ def _address(pretrained):
 
 
 def _neck(fields):
-    kind = fields.take('type')
-    if kind != 'FPN':
-        raise UserError(f'model.neck.type={kind!r} of the config of 2019 is not supported: only FPN is')
+    fields.take_type('FPN')
     new = {
         'type': 'FPN',
         **fields.move('in_channels', 'out_channels', 'num_outs', 'start_level', 'end_level'),
@@ -144,11 +137,7 @@ def _coder(fields):
 
 
 def _rpn_head(fields, beta):
-    kind = fields.take('type')
-    if kind != 'RPNHead':
-        raise UserError(
-            f'model.rpn_head.type={kind!r} of the config of 2019 is not supported: only RPNHead is'
-        )
+    fields.take_type('RPNHead')
     new = {'type': 'RPNHead', **fields.move('in_channels', 'feat_channels')}
     anchors = {
         'type': 'LegacyAnchorGenerator',
@@ -177,14 +166,9 @@ def _rpn_head(fields, beta):
 
 
 def _roi_extractor(fields):
-    kind = fields.take('type')
+    fields.take_type('SingleRoIExtractor')
     layer = fields.sub('roi_layer')
-    layer_kind = layer.take('type')
-    if kind != 'SingleRoIExtractor' or layer_kind != 'RoIAlign':
-        raise UserError(
-            f'{fields.where}: {kind} with {layer_kind} of the config of 2019 is not supported: only '
-            'SingleRoIExtractor with RoIAlign is'
-        )
+    layer.take_type('RoIAlign')
     roi_layer = {
         'type': 'RoIAlign',
         'output_size': layer.take('out_size'),
@@ -210,9 +194,7 @@ def _classes(fields, default=None):
 
 
 def _bbox_head(fields):
-    kind = fields.take('type')
-    if kind not in ('BBoxHead', 'SharedFCBBoxHead', 'ConvFCBBoxHead'):
-        raise UserError(f'model.bbox_head.type={kind!r} of the config of 2019 is not supported')
+    kind = fields.take_type('BBoxHead', 'SharedFCBBoxHead', 'ConvFCBBoxHead')
     new = {'type': kind}
     if kind == 'SharedFCBBoxHead':
         new['num_shared_fcs'] = fields.take('num_fcs', 2)
@@ -220,9 +202,7 @@ def _bbox_head(fields):
     new.update(fields.move('num_reg_convs', 'num_reg_fcs', 'conv_out_channels', 'with_avg_pool'))
     new.update(fields.move('in_channels', 'fc_out_channels', 'roi_feat_size', 'with_cls', 'with_reg'))
     _convolutions(fields)
-    norm = _norm(fields)
-    if norm is not None:
-        new['norm_cfg'] = norm
+    new.update(_norm_cfg(fields))
     new['num_classes'] = _classes(fields, 81)
     fields.values.setdefault('target_stds', [0.1, 0.1, 0.2, 0.2])
     new['bbox_coder'] = _coder(fields)
@@ -238,16 +218,12 @@ def _bbox_head(fields):
 
 
 def _mask_head(fields):
-    kind = fields.take('type')
-    if kind != 'FCNMaskHead':
-        raise UserError(f'model.mask_head.type={kind!r} of the config of 2019 is not supported')
+    kind = fields.take_type('FCNMaskHead')
     fields.take('roi_feat_size', None)  # was stored and never used
     new = {'type': kind, **fields.move('num_convs', 'in_channels', 'conv_kernel_size', 'conv_out_channels')}
     new.update(fields.move('upsample_method', 'upsample_ratio', 'class_agnostic', 'loss_mask'))
     _convolutions(fields)
-    norm = _norm(fields)
-    if norm is not None:
-        new['norm_cfg'] = norm
+    new.update(_norm_cfg(fields))
     new['num_classes'] = _classes(fields, 81)
     new['mask_convention'] = 'legacy'
     fields.done()
@@ -255,9 +231,7 @@ def _mask_head(fields):
 
 
 def _track_head(fields):
-    kind = fields.take('type')
-    if kind != 'TrackHead':
-        raise UserError(f'model.track_head.type={kind!r} of the config of 2019 is not supported')
+    kind = fields.take_type('TrackHead')
     fields.refuse('dynamic', 'the number of reference objects always varies', (None, True))
     tracker = {'type': 'MaskTrackTracker'}
     coefficients = fields.take('match_coeff', None)
@@ -289,10 +263,7 @@ def _targets(fields, keys):
         ('sampler', sampler, 'RandomSampler'),
     ):
         if value.get('type') != known:
-            raise UserError(
-                f'{fields.name(part)}.type={value.get("type")!r} of the config of 2019 is not supported: '
-                f'only {known} is'
-            )
+            raise unsupported(f'{fields.name(part)}.type={value.get("type")!r}', f'known is {known}')
     new = {'assigner': assigner, 'sampler': sampler, **fields.move(*keys)}
     fields.done()
     return new

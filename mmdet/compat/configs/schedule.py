@@ -1,8 +1,6 @@
 """The training part of a 2019 config: optimizer, learning rate, checkpoints, logs."""
 
-from mmdet.utils import UserError
-
-from .fields import Fields
+from .fields import Fields, unsupported
 
 
 def upgrade_optimizer(fields):
@@ -64,10 +62,7 @@ def upgrade_schedule(fields, epochs):
         elif warmup == 'constant':
             schedulers.append({'type': 'ConstantLR', 'factor': ratio, **span})
         else:
-            raise UserError(
-                f'lr_config.warmup={warmup!r} of the config of 2019 is not supported: '
-                "'linear' and 'constant' are"
-            )
+            raise unsupported(f'lr_config.warmup={warmup!r}', "'linear' and 'constant' are")
     schedulers += _policy(old, epochs)
     old.done()
     return schedulers
@@ -99,9 +94,9 @@ def _policy(old, epochs):
                 'by_epoch': True,
             }
         ]
-    raise UserError(
-        f'lr_config.policy={policy!r} (by_epoch={by_epoch}) of the config of 2019 is not supported: '
-        'step, exp and fixed are, and cosine and poly by epoch'
+    raise unsupported(
+        f'lr_config.policy={policy!r} (by_epoch={by_epoch})',
+        'step, exp and fixed are, and cosine and poly by epoch',
     )
 
 
@@ -124,9 +119,7 @@ def upgrade_hooks(fields):
                 backends = [{'type': 'LocalVisBackend'}, {'type': 'TensorboardVisBackend'}]
                 new['visualizer'] = {'type': 'Visualizer', 'vis_backends': backends}
             elif kind != 'TextLoggerHook':
-                raise UserError(
-                    f'log_config.hooks[{number}]: {kind!r} of the config of 2019 is not supported'
-                )
+                raise unsupported(f'log_config.hooks[{number}]: {kind!r}', 'text and TensorBoard are')
         log.done()
     checkpoint = fields.sub('checkpoint_config', None)
     if checkpoint is not None:
@@ -150,9 +143,9 @@ def upgrade_workflow(fields):
     """
     workflow = fields.take('workflow', None)
     if workflow is not None and [tuple(step) for step in workflow] != [('train', 1)]:
-        raise UserError(
-            f"workflow={workflow!r} of the config of 2019 is not supported: only [('train', 1)] is; "
-            'tools/train.py --validate validates after every epoch'
+        raise unsupported(
+            f'workflow={workflow!r}',
+            "known is [('train', 1)]; tools/train.py --validate validates after every epoch",
         )
 
 
