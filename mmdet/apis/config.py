@@ -190,7 +190,7 @@ def check_keys(config, path, known):
         if near:
             raise UserError(
                 f'{path}: unknown key {key!r} (did you mean {near[0]!r}? '
-                'A variable of your own may start with an underscore)'
+                'Start the name of a variable of yours with an underscore)'
             )
 
 

@@ -1,4 +1,4 @@
-"""Hooks of training and testing: checkpoints that survive a crash, a stop at NaN, a check of class counts."""
+"""Hooks: checkpoints that survive a crash, a stop at non-finite losses, class counts, a summary."""
 
 import contextlib
 import math
@@ -12,30 +12,30 @@ from mmdet.registry import HOOKS
 from mmdet.utils import UserError, atomic_write_text
 
 
-class _LateRemoval:
-    """A file backend that remembers what to remove until :meth:`finish`, so that the new file comes first."""
+class _DeferredDeletion:
+    """A file backend that deletes files in :meth:`finish`, when the new checkpoint is complete."""
 
     def __init__(self, backend):
         self._backend = backend
-        self._doomed = []
+        self._deferred = []
 
     def __getattr__(self, name):
         return getattr(self._backend, name)
 
     def remove(self, path):
-        """Mark a file for removal."""
-        self._doomed.append(path)
+        """Delete a file later."""
+        self._deferred.append(path)
 
     def finish(self, keep):
-        """Remove what was marked, but for the paths in ``keep``."""
-        for path in self._doomed:
+        """Delete the files now, except those in ``keep``."""
+        for path in self._deferred:
             if path not in keep and self._backend.isfile(path):
                 self._backend.remove(path)
 
 
 @HOOKS.register_module()
 class CheckpointHook(_CheckpointHook):
-    """mmengine's checkpoint hook, but an old file goes only after its successor is written and named.
+    """mmengine's checkpoint hook with deferred deletion: old files stay until the new one is complete.
 
     Takes the arguments of :class:`mmengine.hooks.CheckpointHook`. With ``by_epoch=False`` checkpoints are
     taken within epochs, and training continues from them exactly.
@@ -46,7 +46,7 @@ class CheckpointHook(_CheckpointHook):
     @contextlib.contextmanager
     def _new_before_old(self):
         backend = self.file_backend
-        self.file_backend = late = _LateRemoval(backend)
+        self.file_backend = late = _DeferredDeletion(backend)
         try:
             yield
         finally:
@@ -55,7 +55,7 @@ class CheckpointHook(_CheckpointHook):
         late.finish(keep={self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best.values()})
 
     def _save_checkpoint_with_step(self, runner, step, meta):
-        if isinstance(self.file_backend, _LateRemoval):
+        if isinstance(self.file_backend, _DeferredDeletion):
             super()._save_checkpoint_with_step(runner, step, meta)
         else:
             with self._new_before_old():

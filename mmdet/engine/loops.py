@@ -1,4 +1,4 @@
-"""The training loop: epochs that can be cut at any iteration and continued as if nothing had happened."""
+"""Training loops that can stop after any iteration and continue bit for bit."""
 
 import torch
 from mmengine.runner import EpochBasedTrainLoop
@@ -60,7 +60,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self.runner.logger.warning(
                 f'the checkpoint was taken after {iteration} iterations, in epoch {epoch + 1}, but an epoch '
                 f'has {length} iterations now: data, batch size or the number of processes changed. '
-                'The epoch starts anew'
+                'The epoch starts again from its first batch'
             )
             offset, iteration = 0, epoch * length
         if offset and _sampler_with(self.dataloader, 'set_offset') is None:

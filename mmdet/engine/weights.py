@@ -1,4 +1,4 @@
-"""Putting the tensors of a state dict into a model, and saying what fitted and what did not."""
+"""Loading the tensors of a checkpoint into a model, with a report of those that do not fit."""
 
 import dataclasses
 import re
@@ -49,7 +49,7 @@ class LoadReport:
         return not (self.mismatched or self.missing)
 
     def text(self, limit=8):
-        """Return a few lines a person can read; names beyond ``limit`` are counted only."""
+        """Return a few lines for the log; at most ``limit`` names of each kind are listed."""
 
         def some(names):
             shown = ', '.join(names[:limit])

@@ -131,11 +131,11 @@ def test_weights_alone_cannot_be_resumed(tmp_path):
         resume(tmp_path, tmp_path / 'weights.pth')
 
 
-def test_changed_batch_size_starts_the_epoch_anew(tmp_path, capsys):
+def test_changed_batch_size_starts_the_epoch_again(tmp_path, capsys):
     straight(tmp_path / 'a')
     rest = resume(tmp_path / 'b', tmp_path / 'a' / 'iter_17.pth', batch_size=5)
     assert (rest.epoch, rest.iter) == (3, 6)
-    assert 'epoch starts anew' in capsys.readouterr().out
+    assert 'epoch starts again from its first batch' in capsys.readouterr().out
 
 
 def test_optimizer_of_another_model_is_refused(tmp_path):

@@ -40,7 +40,7 @@ class Converted:
         conventions (Conventions): what could not be folded into the weights.
         classes (tuple[str, ...] | None): class names without background, where the file has them.
         source_format (str): which table was used.
-        notes (list[str]): decisions and assumptions a person should read.
+        notes (list[str]): assumptions that the user should check.
     """
 
     state_dict: dict
@@ -108,5 +108,5 @@ def unwrap(checkpoint, name=''):
 def require(state, key, source_format):
     """Return ``state[key]`` or refuse, naming the missing key."""
     if key not in state:
-        raise ConversionRefused(f'format {source_format!r} needs {key!r}, which the checkpoint has not')
+        raise ConversionRefused(f'format {source_format!r} needs {key!r}, which is missing in the checkpoint')
     return state[key]

@@ -42,7 +42,7 @@ def mmdet_rules(detector='', heads=''):
 # EMA hook of mmcv leaves beside the averaged weights, which it saves under the ordinary names.
 DROP = (r'(?:detector\.)?data_preprocessor\.(?:mean|std)', r'ema_.*')
 
-# What an unknown key most likely means, so that a refusal says more than "unknown key".
+# What an unknown key most likely belongs to, for the error message.
 FOREIGN_PARTS = (
     (r'conv2_offset|conv_offset', 'deformable convolutions'),
     (r'roi_head\.(bbox|mask)_head\.\d+\.|^(bbox|mask)_head\.\d+\.', 'a cascade of heads (Cascade or HTC)'),
@@ -74,7 +74,7 @@ def _explain_unknown(keys, source_format):
     """
     reasons = sorted({text for pattern, text in FOREIGN_PARTS for key in keys if re.search(pattern, key)})
     shown = ', '.join(sorted(keys)[:4]) + (f', ... ({len(keys)} in all)' if len(keys) > 4 else '')
-    because = f'; the checkpoint has {" and ".join(reasons)}, which this project has not' if reasons else ''
+    because = f'; the checkpoint has {" and ".join(reasons)}, which is not supported' if reasons else ''
     return ConversionRefused(f'no rule of format {source_format!r} covers {shown}{because}')
 
 

@@ -60,9 +60,8 @@ def _refuse_v2(keys):
     found = [text for key, text in V2_PARTS if key in keys]
     if found:
         raise ConversionRefused(
-            f'this is maskrcnn_resnet50_fpn_v2 or a relative: it has {", ".join(found)}, which no '
-            'head here has. '
-            'Version 1 (maskrcnn_resnet50_fpn) converts'
+            f'this is maskrcnn_resnet50_fpn_v2 or a relative: it has {", ".join(found)}, which is '
+            'not supported. Version 1 (maskrcnn_resnet50_fpn) converts'
         )
 
 

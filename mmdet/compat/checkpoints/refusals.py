@@ -1,4 +1,4 @@
-"""What a stored config may ask for that shows in no tensor name, and that this project does not do."""
+"""Settings of a stored config that no tensor name shows and that are not supported."""
 
 from .common import ConversionRefused
 
