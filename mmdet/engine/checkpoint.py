@@ -14,12 +14,12 @@ import re
 from collections import OrderedDict
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.runner import CheckpointLoader
 
 from mmdet.utils import UserError, atomic_open, suggest
 
+from .stand_ins import STAND_INS, resolved
 from .weights import LoadReport, load_weights, state_dict_of
 
 __all__ = ['LoadReport', 'load_weights', 'read_checkpoint', 'state_dict_of', 'trusting', 'write_checkpoint']
@@ -35,35 +35,6 @@ def trusting(trust=True):
         yield
     finally:
         _TRUST.reset(token)
-
-
-class _LogHistory:
-    """Takes the place of mmengine's ``HistoryBuffer`` in checkpoints that mmengine wrote: data only."""
-
-
-def _attribute_of_log_history(owner, name):
-    # HistoryBuffer pickles references to its own methods as getattr(HistoryBuffer, 'mean'); nothing else
-    # may be looked up this way, as a free getattr would reach any code there is.
-    if owner is not _LogHistory:
-        raise pickle.UnpicklingError(f'Unsupported global: GLOBAL builtins.getattr of {owner!r}')
-    return name
-
-
-def _harmless_globals():
-    """Names that data needs and that run nothing: numpy arrays and mmengine's log histories."""
-    multiarray = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
-    names = [
-        (_LogHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
-        (_attribute_of_log_history, 'builtins.getattr'),
-        np.ndarray,
-        np.dtype,
-        slice,
-    ]
-    for module in ('numpy._core.multiarray', 'numpy.core.multiarray'):
-        names.append((multiarray._reconstruct, f'{module}._reconstruct'))
-        names.append((multiarray.scalar, f'{module}.scalar'))
-    kinds = ('float64', 'float32', 'int64', 'int32', 'uint32', 'uint8', 'bool')
-    return names + [type(np.dtype(kind)) for kind in kinds]
 
 
 def read_checkpoint(path, trust=None, map_location='cpu'):
@@ -93,8 +64,8 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
         if trust:
             content = torch.load(path, map_location=map_location, weights_only=False)
         else:
-            with torch.serialization.safe_globals(_harmless_globals()):
-                content = torch.load(path, map_location=map_location, weights_only=True)
+            with torch.serialization.safe_globals(STAND_INS):
+                content = resolved(torch.load(path, map_location=map_location, weights_only=True))
     except pickle.UnpicklingError as error:
         raise UserError(_refusal(path, error)) from None
     except Exception as error:  # damaged bytes can cause any error in the reader
@@ -118,7 +89,7 @@ def _refusal(path, error):
     names = []
     with contextlib.suppress(Exception):
         names = sorted(set(torch.serialization.get_unsafe_globals_in_checkpoint(path)))
-        harmless = {entry[1] for entry in _harmless_globals() if isinstance(entry, tuple)}
+        harmless = {name for _, name in STAND_INS}
         names = [name for name in names if name not in harmless]
     found = re.findall(r'GLOBAL ([\w.]+)', text)
     names = names or sorted(set(found))

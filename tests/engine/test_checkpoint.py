@@ -104,6 +104,70 @@ def test_checkpoint_of_mmengine_with_log_histories_loads(tmp_path):
     assert not isinstance(loaded['message_hub']['log_scalars']['loss'], HistoryBuffer)
 
 
+class Forged:
+    """Unpickles by a call of the given function."""
+
+    def __init__(self, function, *args, state=None):
+        self.call = (function, args) if state is None else (function, args, state)
+
+    def __reduce__(self):
+        return self.call
+
+
+def forged_array(shape, kind):
+    """An array that is filled with 32 bytes."""
+    start = (np._core.multiarray._reconstruct, np.ndarray, (0,), b'b')
+    return Forged(*start, state=(1, shape, np.dtype(kind), False, POINTERS))
+
+
+POINTERS = b'\x41' * 32
+FORGERIES = {
+    'objects out of bytes': Forged(np.ndarray, (4,), np.dtype('O'), POINTERS),
+    'an array with arguments': Forged(np.ndarray, (4,), np.dtype('f8'), POINTERS),
+    'an empty array of objects': Forged(np._core.multiarray._reconstruct, np.ndarray, (0,), b'O'),
+    'an array filled with objects': forged_array((4,), 'O'),
+    'a scalar object': Forged(np._core.multiarray.scalar, np.dtype('O'), POINTERS[:8]),
+    'a record': np.zeros(2, dtype=[('a', 'O'), ('b', 'f8')]),
+    'an array of objects': np.array([{}, []], dtype=object),
+    'a subarray': np.dtype(('O', (2,))),
+    'too few bytes': forged_array((1 << 40,), 'f8'),
+    'a negative shape': forged_array((-1, -4), 'f8'),
+    'another number of bytes': Forged(np._core.multiarray.scalar, np.dtype('f8'), b'1234'),
+    'a method of an array': Forged(getattr, np.ndarray, 'tofile'),
+}
+
+
+@pytest.mark.parametrize('name', FORGERIES)
+@pytest.mark.parametrize('place', ['state_dict', 'meta', 'optimizer', 'message_hub'])
+@pytest.mark.parametrize('zipped', [True, False])
+def test_no_forged_array_becomes_an_object(tmp_path, name, place, zipped):
+    content = {'state_dict': {'w': torch.ones(1)}, 'meta': {}, 'optimizer': {}, 'message_hub': {}}
+    content[place]['x'] = FORGERIES[name]
+    torch.save(content, tmp_path / 'x.pth', _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match=r'x\.pth (is refused|cannot be read)'):
+        read_checkpoint(tmp_path / 'x.pth')
+
+
+def test_arrays_and_numbers_of_numpy_become_tensors_and_numbers(tmp_path):
+    content = {
+        'state_dict': {'w': np.arange(6, dtype='>f4').reshape(2, 3), 'f': np.asfortranarray(np.eye(2, 3))},
+        'meta': {'best': [np.float32(0.5), np.int64(3), np.bool_(True)], 'pair': (np.zeros((0, 2), 'u1'),)},
+    }
+    torch.save(content, tmp_path / 'x.pth')
+    loaded = read_checkpoint(tmp_path / 'x.pth')
+    assert torch.equal(loaded['state_dict']['w'], torch.arange(6.0).reshape(2, 3))
+    assert torch.equal(loaded['state_dict']['f'], torch.eye(2, 3, dtype=torch.float64))
+    assert loaded['meta']['best'] == [0.5, 3, True]
+    assert loaded['meta']['pair'][0].shape == (0, 2)
+
+
+def test_tensors_that_are_not_dense_are_refused(tmp_path):
+    for tensor in (torch.eye(3).to_sparse(), torch.quantize_per_tensor(torch.rand(3), 0.1, 0, torch.qint8)):
+        torch.save({'state_dict': {'w': tensor}}, tmp_path / 'x.pth')
+        with pytest.raises(UserError, match='not dense'):
+            read_checkpoint(tmp_path / 'x.pth')
+
+
 def test_checkpoints_of_our_runner_need_nothing_but_data(tmp_path):
     runner = toy_runner(tmp_path, epochs=1, val=True)
     runner.train()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmdet.synthetic import generate_dataset
-from tests.engine.test_checkpoint import Payload
+from tests.engine.test_checkpoint import FORGERIES, Payload
 
 from .test_train import DEMO, ROOT, call, coco_of
 
@@ -62,6 +62,19 @@ def test_a_checkpoint_that_would_run_code_is_refused(place, tmp_path, tool):
     assert len(errors) == 1, done.stderr
     assert 'refused' in errors[0] and 'mkdir' in errors[0] and '--trust-checkpoint' in errors[0]
     assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('tool', sorted(TOOLS))
+def test_a_checkpoint_with_forged_pointers_is_refused(place, tmp_path, tool):
+    path = tmp_path / 'forged.pth'
+    state = {'backbone.conv1.weight': torch.zeros(64, 3, 7, 7), 'x': FORGERIES['objects out of bytes']}
+    torch.save({'meta': {'epoch': 1, 'iter': 1}, 'state_dict': state}, path)
+    args = [str(arg).format(file=path, video=VIDEO) for arg in TOOLS[tool]]
+    runs = [args, [DEMO, '--work-dir', 'work', '--resume', path]] if tool == 'tools/train.py' else [args]
+    for args in runs:
+        done = call(Path(tool).stem, [str(arg) for arg in args], place, folder=Path(tool).parent.name)
+        errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
+        assert len(errors) == 1 and 'refused' in errors[0] and 'numpy.dtype' in errors[0], done.stderr
 
 
 @pytest.mark.parametrize('tool', ['tools/inspect_checkpoint.py', 'tools/test_video.py'])
