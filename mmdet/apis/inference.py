@@ -65,6 +65,8 @@ def init_detector(
     if checkpoint is not None:
         content = read_checkpoint(checkpoint, trust=trust_checkpoint or None)
         report = load_weights(model, content, source=str(checkpoint))
+        if report.non_finite:
+            print(f'warning: {checkpoint}: {report.text()}', file=sys.stderr)
         if not report.complete():
             if not allow_partial:
                 raise UserError(f'checkpoint {checkpoint} does not fit the config:\n{report.text()}')

@@ -6,7 +6,7 @@ from . import checkpoint, hooks, loops, optim, prediction, runner
 from .checkpoint import load_weights, read_checkpoint, trusting, write_checkpoint
 from .hooks import CheckpointHook, ClassCountHook, NonFiniteLossHook, SummaryHook, check_class_counts
 from .loops import ResumableEpochLoop, ResumableIterLoop
-from .optim import AutocastOptimWrapper
+from .optim import AutocastOptimWrapper, OptimWrapper
 from .prediction import Sink, TestLoop, ValLoop, predict
 from .runner import TrackRunner
 
@@ -15,6 +15,7 @@ __all__ = [
     'CheckpointHook',
     'ClassCountHook',
     'NonFiniteLossHook',
+    'OptimWrapper',
     'ResumableEpochLoop',
     'ResumableIterLoop',
     'Sink',

@@ -77,7 +77,7 @@ class CheckpointHook(_CheckpointHook):
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stop training when a loss is NaN or infinite, before anything of it reaches a checkpoint.
+    """Stop training when a loss or a gradient is NaN or infinite, before a checkpoint is written.
 
     Raises:
         UserError: names the iteration, the losses, the images of the batch and the last good checkpoint.
@@ -86,17 +86,17 @@ class NonFiniteLossHook(Hook):
     priority = 'VERY_HIGH'
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        """Look at every loss of the iteration."""
+        """Look at every loss of the iteration, and at whether the optimizer took its step."""
         losses = {k: float(v.detach() if hasattr(v, 'detach') else v) for k, v in _losses(outputs)}
-        bad = {name: value for name, value in losses.items() if not math.isfinite(value)}
-        if not bad:
+        bad = [f'{name}={value}' for name, value in losses.items() if not math.isfinite(value)]
+        if not bad and getattr(runner.optim_wrapper, 'finite', True):
             return
         last = (
             runner.message_hub.get_info('last_ckpt')
             if 'last_ckpt' in runner.message_hub.runtime_info
             else None
         )
-        shown = ', '.join(f'{name}={value}' for name, value in bad.items())
+        shown = ', '.join(bad) or 'gradients that are not finite (all losses are)'
         raise UserError(
             f'training stopped: {shown} at iteration {runner.iter + 1} (epoch {runner.epoch + 1}). '
             f'Images of the batch: {", ".join(image_paths(data_batch)) or "unknown"}. '

@@ -1,12 +1,36 @@
-"""Mixed precision without a loss scale: bfloat16 on CPU (and on GPUs that have it)."""
+"""Optimizer wrappers: no step on gradients that are not finite; bfloat16 without a loss scale."""
 
 import contextlib
 
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper as _OptimWrapper
 
 from mmdet.registry import OPTIM_WRAPPERS
 from mmdet.utils import UserError
+
+
+@OPTIM_WRAPPERS.register_module()
+class OptimWrapper(_OptimWrapper):
+    """mmengine's wrapper, but a step on gradients that are not finite is not taken.
+
+    One such step makes every weight NaN, also where all losses are finite. Gradients are reduced before the
+    step, so all processes decide alike. ``NonFiniteLossHook`` then stops the training.
+
+    Takes the arguments of :class:`mmengine.optim.OptimWrapper`.
+
+    Attributes:
+        finite (bool): whether the last step was taken.
+    """
+
+    finite = True
+
+    def step(self, **kwargs):
+        """Update the parameters if the norm of all gradients is finite."""
+        groups = self.optimizer.param_groups
+        gradients = [p.grad for group in groups for p in group['params'] if p.grad is not None]
+        self.finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
+        if self.finite:
+            super().step(**kwargs)
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -18,7 +42,7 @@ class AutocastOptimWrapper(OptimWrapper):
 
     Args:
         dtype (str): ``'bfloat16'``.
-        **kwargs: of :class:`mmengine.optim.OptimWrapper`.
+        **kwargs: of :class:`OptimWrapper`.
     """
 
     def __init__(self, dtype='bfloat16', **kwargs):

@@ -24,7 +24,7 @@ from .console import shorten_console
 from .environment import describe_machine, join_gloo
 from .plain_data import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
-from .weights import load_weights, skip_covered_pretraining
+from .weights import load_weights, non_finite, skip_covered_pretraining
 
 # Hooks of every run.
 ALWAYS = ('NonFiniteLossHook', 'ClassCountHook', 'SummaryHook')
@@ -328,6 +328,11 @@ class TrackRunner(Runner):
             raise UserError('checkpoints are written to local folders only: leave out backend_args')
         paused = getattr(self.train_loop, 'paused_random_state', None)
         states = all_gather_object(paused or capture_random_state())
+        bad = non_finite(self._inner_model().state_dict())
+        if bad:
+            raise UserError(
+                f'{filename} is not written: {len(bad)} tensors of the model are not finite, such as {bad[0]}'
+            )
         if not is_main_process():
             return
         done = int(by_epoch)

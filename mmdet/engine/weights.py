@@ -35,6 +35,7 @@ class LoadReport:
         unexpected (list[str]): tensors of the checkpoint that the model lacks.
         mapped (list[str]): tensors whose rows of shared categories were taken (``class_map``).
         shared_classes (list[str]): the categories those rows belong to.
+        non_finite (list[str]): tensors taken that hold NaN or infinite values.
     """
 
     loaded: list = dataclasses.field(default_factory=list)
@@ -43,6 +44,7 @@ class LoadReport:
     unexpected: list = dataclasses.field(default_factory=list)
     mapped: list = dataclasses.field(default_factory=list)
     shared_classes: list = dataclasses.field(default_factory=list)
+    non_finite: list = dataclasses.field(default_factory=list)
 
     def complete(self):
         """Return whether every tensor of the model came from the checkpoint."""
@@ -66,6 +68,8 @@ class LoadReport:
             lines.append(f'classes shared with the checkpoint: {", ".join(self.shared_classes)}')
         if self.missing:
             lines.append(f'new in the model, keeps its initial values: {some(self.missing)}')
+        if self.non_finite:
+            lines.append(f'hold NaN or infinite values, so results mean nothing: {some(self.non_finite)}')
         if self.unexpected:
             lines.append(f'in the checkpoint only, ignored: {some(self.unexpected)}')
         return '\n'.join(lines)
@@ -137,8 +141,18 @@ def load_weights(
         raise UserError(f'{source} does not fit the model:\n{report.text()}')
     if class_map is not None:
         taken.update(_map_categories(report, state, ours, checkpoint, class_map, classes, source))
+    report.non_finite = non_finite(taken)
     model.load_state_dict(taken, strict=False)
     return report
+
+
+def non_finite(state):
+    """Names of the tensors of a state dict that hold NaN or infinite values."""
+    floats = {name: value for name, value in state.items() if value.is_floating_point()}
+    if not floats:
+        return []
+    finite = torch.stack([value.isfinite().all().cpu() for value in floats.values()]).tolist()
+    return [name for name, fine in zip(floats, finite) if not fine]
 
 
 def _nothing_fits(source, state, ours):

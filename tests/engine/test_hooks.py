@@ -3,8 +3,10 @@
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook as LibraryHook
+from mmengine.hooks import Hook
 
-from mmdet.engine import CheckpointHook, check_class_counts
+from mmdet.engine import CheckpointHook, check_class_counts, load_weights
+from mmdet.engine.weights import non_finite
 from mmdet.registry import HOOKS
 from mmdet.utils import UserError
 
@@ -34,6 +36,48 @@ def test_nan_stops_names_iteration_and_images_and_keeps_the_last_checkpoint(tmp_
     assert f'iter_{iteration}.pth' not in kept and f'iter_{iteration - 1}.pth' in kept
     state = torch.load(tmp_path / f'iter_{iteration - 1}.pth', weights_only=True)['state_dict']
     assert all(torch.isfinite(value).all() for value in state.values())
+
+
+@HOOKS.register_module()
+class BadGradient(Hook):
+    """Multiplies a gradient by a number in one iteration; the losses stay finite."""
+
+    def __init__(self, iteration, factor):
+        self.iteration, self.factor, self.handle = iteration, factor, None
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if self.handle is not None:
+            self.handle.remove()
+        if runner.iter == self.iteration:
+            weight = next(runner.model.parameters())
+            self.handle = weight.register_hook(lambda gradient: gradient * self.factor)
+
+
+@pytest.mark.parametrize('factor', [float('nan'), float('inf')])
+@pytest.mark.parametrize('wrapper', ['OptimWrapper', 'AutocastOptimWrapper'])
+@pytest.mark.parametrize('clip', [None, dict(max_norm=1.0)])
+def test_a_bad_gradient_stops_before_the_step(tmp_path, factor, wrapper, clip):
+    optim = dict(type=wrapper, optimizer=dict(type='SGD', lr=0.1, momentum=0.9), clip_grad=clip)
+    hooks = [dict(type='BadGradient', iteration=2, factor=factor)]
+    runner = toy_runner(tmp_path, interval=1, by_epoch=False, custom_hooks=hooks, optim_wrapper=optim)
+    with pytest.raises(UserError, match=r'gradients that are not finite .* iteration 3 .*iter_2\.pth'):
+        runner.train()
+    assert (tmp_path / 'last_checkpoint').read_text().endswith('iter_2.pth')
+    assert non_finite(runner.model.state_dict()) == []
+
+
+def test_weights_that_are_not_finite_are_not_saved_and_are_reported(tmp_path):
+    runner = toy_runner(tmp_path / 'run', epochs=1)
+    runner.train()
+    model = runner.model
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] = float('nan')
+    (name,) = non_finite(model.state_dict())
+    with pytest.raises(UserError, match=f'bad.pth is not written: 1 tensors .* such as {name}'):
+        runner.save_checkpoint(tmp_path, 'bad.pth')
+    assert not (tmp_path / 'bad.pth').exists()
+    report = load_weights(ToyModel(), {'state_dict': model.state_dict()})
+    assert report.non_finite == [name] and f'so results mean nothing: {name}' in report.text()
 
 
 def test_nan_in_the_first_iteration_says_there_is_no_checkpoint(tmp_path):
