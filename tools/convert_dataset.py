@@ -35,7 +35,7 @@ OPTIONS = {
     ),
     'class_ids': ('--class-ids', {'metavar': 'ID=NAME,...', 'help': 'class ids (1=car,2=pedestrian)'}),
     'videos': ('--videos-file', {'metavar': 'FILE', 'help': 'read only these videos, one name per line'}),
-    'void': ('--void', {'metavar': 'N', 'help': 'void label, or "none" (255)'}),
+    'void': ('--void', {'metavar': 'N', 'help': 'void label, or "none" (255 in 8-bit masks)'}),
     'image_suffix': ('--image-suffix', {'metavar': '.EXT', 'help': 'of images, without --images (.jpg)'}),
     'video_from_path': ('--video-from-path', {'action': 'store_true', 'help': 'each folder is a video'}),
     'flatten': ('--flatten', {'action': 'store_true', 'help': 'one image per frame; small objects on top'}),
@@ -81,10 +81,17 @@ def read_options(args):
     if 'class_ids' in options:
         options['class_ids'] = read_class_ids(options['class_ids'])
     if 'void' in options:
-        if options['void'] != 'none' and not options['void'].isdigit():
-            raise UserError(f'--void must be a number or "none", got {options["void"]!r}')
-        options['void'] = None if options['void'] == 'none' else int(options['void'])
+        options['void'] = read_void(options['void'])
     return options
+
+
+def read_void(text):
+    """The void label (int), or None."""
+    if text == 'none':
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 2**16):
+        raise UserError(f'--void must be a number or "none", 0 to 65535, got {text!r:.60}')
+    return int(text)
 
 
 def read_class_ids(text):
@@ -92,8 +99,8 @@ def read_class_ids(text):
     classes = {}
     for item in text.split(','):
         number, _, name = item.strip().partition('=')
-        if not (number.isascii() and number.isdigit()) or not name:
-            raise UserError(f'--class-ids: expected ID=NAME, got {item!r}')
+        if not (number.isascii() and number.isdigit() and len(number) < 10) or not name:
+            raise UserError(f'--class-ids: expected ID=NAME, got {item!r:.60}')
         if int(number) in classes or name in classes.values():
             raise UserError(f'--class-ids: {item!r} repeats an id or a name')
         classes[int(number)] = name

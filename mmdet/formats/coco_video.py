@@ -14,7 +14,8 @@ from .ytvis import parse_ytvis
 def read(source: str | Path, video_from_path: bool = False, stream=None) -> VideoAnnotations:
     """Read a COCO json and group its images to videos and its annotations to tracks.
 
-    Annotations need ``track_id`` or ``instance_id``, unique within a video, and images ``video_id`` and
+    Annotations need ``track_id`` or ``instance_id`` (or one of these in ``attributes``, where CVAT puts it),
+    unique within a video, and images ``video_id`` and
     ``frame_id``. A crowd region without a track id becomes a separate track. Frames and videos without
     objects are kept. Boxes and areas are computed from the masks.
 
@@ -99,18 +100,28 @@ def _group_images(images, path, video_from_path):
     return groups
 
 
+def _identity(annotation):
+    """What tells the object of an annotation from others of its video; None if nothing does."""
+    attributes = annotation.get('attributes')
+    for holder in (annotation, attributes if isinstance(attributes, dict) else {}):
+        for key in ('track_id', 'instance_id'):
+            if holder.get(key) is not None:
+                return holder[key]
+    return None
+
+
 def _collect(tracks, annotation, places, categories, place):
     """Put the mask of one annotation into its track: (video id, track id) -> arguments of ``add_track``."""
     image = annotation.get('image_id') if isinstance(annotation, dict) else None
     if not isinstance(image, (int, str)) or image not in places:
         raise UserError(f'{place}: image_id is missing or not among the images')
     video_id, frame, height, width = places[image]
-    identity = annotation.get('track_id', annotation.get('instance_id'))
+    identity = _identity(annotation)
     crowd, category = int(bool(annotation.get('iscrowd', 0))), annotation.get('category_id')
     if not isinstance(category, int) or category not in categories:
         raise UserError(f'{place}: category_id {category!r} is not among the categories')
     if identity is None and not crowd:
-        raise UserError(f'{place}: track_id (or instance_id) is missing')
+        raise UserError(f'{place}: track_id (or instance_id, or attributes.track_id) is missing')
     if isinstance(identity, (list, dict)):
         raise UserError(f'{place}: track_id (or instance_id) is not an id: {identity!r:.60}')
     try:

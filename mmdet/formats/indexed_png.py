@@ -99,12 +99,12 @@ def split_objects(numbers: np.ndarray, skip=()) -> dict[int, dict]:
     return {number: encode_mask(numbers == number) for number in found}
 
 
-def read_video_masks(paths, void=None, progress=None):
+def read_video_masks(paths, void: int | str | None = None, progress=None):
     """Read the masks of a video.
 
     Args:
         paths (Iterable[Path]): the mask of each frame, in order.
-        void (int | None): void label in 8-bit images.
+        void (int | str | None): void label; ``'auto'`` is 255 in 8-bit images, None is no label.
         progress (Progress | None): counts the frames.
 
     Returns:
@@ -122,8 +122,8 @@ def read_video_masks(paths, void=None, progress=None):
                 f'the frames before it are {shape[0]}x{shape[1]} (height x width)'
             )
         shape = numbers.shape
-        skip = () if void is None or numbers.dtype != np.uint8 else (void,)
-        for number, rle in split_objects(numbers, skip).items():
+        skip = (255 if numbers.dtype == np.uint8 else None) if void == 'auto' else void
+        for number, rle in split_objects(numbers, (skip,)).items():
             tracks.setdefault(number, {})[index] = rle
         if progress is not None:
             progress.update()

@@ -41,7 +41,7 @@ def read(
     images: str | Path | None = None,
     classes: Sequence[str] | None = None,
     videos: Sequence[str] | None = None,
-    void: int | None = 255,
+    void: int | str | None = 'auto',
     image_suffix: str | None = None,
     stream=None,
 ) -> VideoAnnotations:
@@ -60,7 +60,7 @@ def read(
         classes (Sequence[str] | None): categories in the order of their ids; None: those of the table, by
             name.
         videos (Sequence[str] | None): names of the videos to read; None: all.
-        void (int | None): void label of 8-bit masks.
+        void (int | str | None): void label; ``'auto'`` is 255 in 8-bit masks, None is no label.
         image_suffix (str | None): suffix of the image names if ``images`` is None (``.jpg``).
         stream (IO | None): where progress and notes on skipped files are printed; stderr by default.
 
@@ -69,7 +69,7 @@ def read(
     """
     root = existing_folder(source, 'folder of masks')
     if objects is None and category is None:
-        void = None if void == 255 else void
+        void = None if void in ('auto', 255) else void
         _refuse_options(root, classes=classes, videos=videos, void=void, image_suffix=image_suffix)
         annotations = read_listed_masks(root, stream)
         if images is not None:
@@ -106,9 +106,13 @@ def _read_folders(root, table, images, classes, videos, void, image_suffix, stre
         for name, files in frames.items():
             notes += _add_video(builder, name, files, table, images, void, image_suffix, progress)
     if not builder.tracks:
-        hint = f'; if {void} is an object, use --void none' if void is not None else ''
+        hint = f'; if {_void_number(void)} is an object, use --void none' if void is not None else ''
         raise UserError(f'folder of masks {root}: found no object in {len(frames)} videos{hint}')
     return builder, notes + (_skipped(root, images, names) if videos is None else [])
+
+
+def _void_number(void):
+    return 255 if void == 'auto' else void
 
 
 def _video_folders(root):
@@ -174,8 +178,9 @@ def _unused(table, builder, void):
         shown = ', '.join(f'{video} {number}' for video, number in rows[:5])
         more = f' and {len(rows) - 5} more' if len(rows) > 5 else ''
         notes.append(f'{table.path}: {len(rows)} rows match no object in the masks: {shown}{more}')
-    if void is not None and any(number == void for _, number in rows):
-        notes.append(f'{table.path} lists object {void}, the void label; if it is an object, use --void none')
+    if any(number == _void_number(void) for _, number in rows):
+        what = f'{table.path} lists object {_void_number(void)}, the void label'
+        notes.append(f'{what}; if it is an object, use --void none')
     used = {track['category_id'] for track in builder.tracks}
     bare = [c['name'] for c in builder.categories if c['id'] not in used]
     if bare:

@@ -250,8 +250,18 @@ def _without_repeats(tracks):
 
 def _track_ids(tracks, video):
     """MOTS ids of the tracks of a video (list of int)."""
-    ids = [IGNORE_ID if t.crowd else t.entry.get('mots_id') for t in tracks]
-    used, last = {i for i in ids if i is not None} | {IGNORE_ID}, {}
+    ids, used, last = [], {IGNORE_ID}, {}
+    for track in tracks:
+        had = track.entry.get('mots_id')
+        # Of another source, or given twice, it is no id of this file.
+        fits = type(had) is int and 0 < had < 2**31 and had not in used
+        ids.append(IGNORE_ID if track.crowd else had if fits else None)
+        used.add(ids[-1])
+    for track in tracks:
+        if type(track.category_id) is not int or track.category_id < 0:
+            raise UserError(
+                f'MOTS numbers its classes; the category id {track.category_id!r:.60} is no number'
+            )
     for place, track in enumerate(tracks):
         if ids[place] is not None:
             continue

@@ -96,7 +96,8 @@ class ObjectTable:
 
     def _take_csv(self):
         try:
-            text = Path(self.path).read_text(encoding='utf-8-sig')
+            with open(self.path, encoding='utf-8-sig', newline='') as file:
+                text = file.read()
         except UnicodeDecodeError:
             raise UserError(f'object table {self.path} is not UTF-8 text: save it as UTF-8') from None
         except OSError as error:
@@ -104,7 +105,7 @@ class ObjectTable:
         head = text.partition('\n')[0]
         # Spreadsheets write semicolons in countries where the comma is the decimal separator.
         delimiter = next((mark for mark in ',;\t' if mark in head), ',')
-        rows = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+        rows = csv.DictReader(io.StringIO(text, newline=''), delimiter=delimiter, skipinitialspace=True)
         missing = {'video', 'object', 'category'} - set(rows.fieldnames or ())
         if missing:
             raise UserError(
@@ -113,9 +114,12 @@ class ObjectTable:
             )
         for row in rows:
             place = f'{self.path}, line {rows.line_num}'
+            if not any(value and str(value).strip() for value in row.values()):
+                continue  # spreadsheets keep rows that were emptied
             if row['object'] is None or row['category'] is None:
                 raise UserError(f'{place}: expected video,object,category')
-            self.add(row['video'].strip(), row['object'], row['category'], row.get('iscrowd') or 0, place)
+            crowd = (row.get('iscrowd') or '').strip() or 0
+            self.add((row['video'] or '').strip(), row['object'], row['category'], crowd, place)
 
     def _take_json(self, content):
         if isinstance(content, dict) and isinstance(content.get('videos'), dict):

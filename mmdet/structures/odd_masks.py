@@ -4,10 +4,7 @@ import numpy as np
 
 from .packed_masks import WRAP
 from .polygons import TOO_FEW, polygon_fault, rasterize
-from .rle import decode_counts
-
-#: pycocotools reserves memory for height x width counts, and six characters for each of them.
-MAX_PIXELS = 2**28
+from .rle import MAX_PIXELS, decode_counts
 
 
 def resolve_mask(mask, height, width):

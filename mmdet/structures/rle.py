@@ -13,6 +13,10 @@ from pycocotools import mask as coco_mask
 
 from .polygons import polygon_fault, rasterize
 
+#: Largest mask in pixels, so that a short run-length code cannot fill the memory: pycocotools reserves six
+#: bytes a pixel for what it packs.
+MAX_PIXELS = 2**28
+
 
 def encode_mask(mask):
     """Encode a binary mask.
@@ -112,23 +116,33 @@ def rle_counts(rle):
         counts, fault = decode_counts(counts)
         if fault:
             raise ValueError(f'RLE counts {fault}')
-    elif isinstance(counts, list | tuple | np.ndarray):
-        if isinstance(counts, np.ndarray):  # no loop: datasets keep their run lengths as arrays
-            integers = counts.ndim == 1 and counts.dtype.kind in 'iu'
-        else:
-            integers = all(isinstance(run, Integral) and not isinstance(run, bool) for run in counts)
-        if not integers:
-            raise ValueError(f'RLE counts must be integers, got {_short(counts)}')
-        counts = np.array(counts, dtype=np.int64)
-    else:
+    elif not isinstance(counts, list | tuple | np.ndarray):
         raise ValueError(f'RLE counts must be a string or a list of integers, got {type(counts).__name__}')
-    if len(counts) and counts.min() < 0:
-        raise ValueError(f'RLE counts hold the negative run {int(counts.min())}')
+    counts = _checked_runs(counts, height * width)
     if int(counts.sum()) != height * width:
         raise ValueError(
             f'RLE counts add up to {int(counts.sum())} pixels, but {height} x {width} are {height * width}'
         )
     return counts
+
+
+def _checked_runs(counts, pixels):
+    """Runs as int64, none of which is negative or longer than the mask, so that their sum cannot overflow."""
+    if isinstance(counts, np.ndarray):  # no loop: datasets keep their run lengths as arrays
+        integers, bounds = counts.ndim == 1 and counts.dtype.kind in 'iu', (np.min, np.max)
+    else:
+        integers, bounds = (
+            all(isinstance(c, Integral) and not isinstance(c, bool) for c in counts),
+            (min, max),
+        )
+    if not integers:
+        raise ValueError(f'RLE counts must be integers, got {_short(counts)}')
+    shortest, longest = (bound(counts) for bound in bounds) if len(counts) else (0, 0)
+    if shortest < 0:
+        raise ValueError(f'RLE counts hold the negative run {shortest}')
+    if longest > pixels:
+        raise ValueError(f'RLE counts hold a run of more than the {pixels} pixels of the mask')
+    return np.array(counts, dtype=np.int64)
 
 
 def decode_rle(rle):
@@ -171,11 +185,10 @@ def _expand(counts, height, width):
 
 
 def _counts_of_size(rle, height, width):
-    """Checked run lengths of an RLE that must have the size of its image."""
-    counts = rle_counts(rle)
-    if [int(side) for side in rle['size']] != [height, width]:
+    """Checked run lengths of an RLE that must have the size of its image; looked at before the counts."""
+    if 'size' in rle and _checked_size(rle['size']) != (height, width):
         raise ValueError(f'RLE has size {list(rle["size"])}, but the image has [{height}, {width}]')
-    return counts
+    return rle_counts(rle)
 
 
 def rle_area(rle):
@@ -275,6 +288,8 @@ def _checked_size(size):
         raise ValueError(f'RLE size must be [height, width], got {_short(size)}')
     if not all(isinstance(side, Integral) and not isinstance(side, bool) and side > 0 for side in size):
         raise ValueError(f'RLE size must be two positive integers, got {_short(size)}')
+    if int(size[0]) * int(size[1]) > MAX_PIXELS:
+        raise ValueError(f'RLE size {_short(size)} is more than the {MAX_PIXELS} pixels that a mask may have')
     return int(size[0]), int(size[1])
 
 

@@ -33,11 +33,11 @@ def video_names(videos):
 
 
 def _as_rle(segmentation, size):
+    if size is not None:
+        return segm_to_rle(segmentation, *size)
     if isinstance(segmentation, dict):
         return segmentation
-    if size is None:
-        raise ValueError('masks are polygons: the size of the video is needed')
-    return segm_to_rle(segmentation, *size)
+    raise ValueError('masks are polygons: the size of the video is needed')
 
 
 def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):

@@ -1,5 +1,6 @@
 """Reading COCO annotations with track ids."""
 
+import copy
 import io
 import json
 import subprocess
@@ -98,4 +99,18 @@ def test_progress_is_shown(content):
 def test_wrong_values_are_named(content, where, key, value, message):
     content[where][0][key] = value
     with pytest.raises(UserError, match=message):
+        parse_coco_video(content)
+
+
+def test_identities_of_cvat_are_attributes(content):
+    expected = parse_coco_video(copy.deepcopy(content), stream=io.StringIO()).tracks
+    for annotation in content['annotations']:
+        annotation['attributes'] = {
+            'occluded': False,
+            'track_id': annotation.pop('track_id'),
+            'keyframe': True,
+        }
+    assert parse_coco_video(content, stream=io.StringIO()).tracks == expected
+    del content['annotations'][1]['attributes']['track_id']
+    with pytest.raises(UserError, match=r'annotations\[1\]: track_id .*attributes.track_id\) is missing'):
         parse_coco_video(content)

@@ -431,3 +431,30 @@ def test_gray_masks_saved_as_colors(tmp_path):
     numbers = (np.arange(24).reshape(4, 6) % 5).astype(np.uint8)
     Image.fromarray(np.stack([numbers] * 3, axis=-1)).save(tmp_path / 'm.png')
     assert (read_indexed_png(tmp_path / 'm.png') == numbers).all()
+
+
+@pytest.mark.parametrize(
+    'dtype, void', [(np.uint8, 255), (np.uint8, 7), (np.uint16, 65535), (np.uint16, 255)]
+)
+def test_a_void_label_that_is_given_holds_at_any_depth(tmp_path, dtype, void):
+    numbers = np.zeros((4, 6), dtype)
+    numbers[0], numbers[1:, :2] = 1, void
+    (tmp_path / 'm' / 'v').mkdir(parents=True)
+    Image.fromarray(numbers).save(tmp_path / 'm' / 'v' / '0.png')
+    command = [tmp_path / 'm', '--category', 'cell', '--out', tmp_path / 'a.json']
+    from_masks(*command, '--void', void)
+    assert [track['object_id'] for track in ytvis.read(tmp_path / 'a.json').tracks] == [1]
+    from_masks(*command, '--void', 'none')
+    assert [track['object_id'] for track in ytvis.read(tmp_path / 'a.json').tracks] == [1, void]
+    # Without the option 255 is void in 8 bits, where it is the last number, and an object in 16 bits.
+    from_masks(*command)
+    found = [track['object_id'] for track in ytvis.read(tmp_path / 'a.json').tracks]
+    assert found == ([1] if dtype == np.uint8 and void == 255 else [1, void])
+
+
+def test_rows_that_a_spreadsheet_has_emptied_are_skipped(tmp_path):
+    (tmp_path / 'o.csv').write_bytes(
+        '\ufeffvideo;object;category;iscrowd\r\n;;;\r\nx;1;cat; \r\n ;;\r\n'.encode()
+    )
+    table = ObjectTable.read(tmp_path / 'o.csv')
+    assert table.look_up('x', 1, '') == ('cat', 0) and table.categories == ['cat']

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from mmdet.formats import mots
+from mmdet.formats.builder import track_lists
 from mmdet.formats.tracks import read_results
 from mmdet.formats.ytvis import parse_ytvis
 from mmdet.structures.rle import encode_mask, rle_area
@@ -158,3 +159,16 @@ def test_regions_to_ignore_hide_nothing_of_each_other(sequence, tmp_path):
     files, hidden = written(mots.read([path], tmp_path / 'images'), tmp_path)
     assert list(files) == ['0002'] and hidden == 0
     assert sorted(map(' '.join, files['0002'])) == sorted(lines)
+
+
+@pytest.mark.parametrize('had', ['7 1 64 96 PPP\n9 9', [1], 1.5, -3, 2**80, True, 1001])
+def test_ids_are_those_of_the_file_only_where_they_are_ids(tmp_path, had):
+    tracks = [
+        {'id': n, 'video_id': 1, 'category_id': 1, 'iscrowd': 0, 'mots_id': had, **lists}
+        for n, lists in ((1, track_lists({0: rle(0)}, 1)), (2, track_lists({0: rle(6)}, 1)))
+    ]
+    video = {'id': 1, 'width': 12, 'height': 8, 'file_names': ['v/0.png']}
+    content = {'videos': [video], 'categories': [{'id': 1, 'name': 'a'}], 'annotations': tracks}
+    mots.write(parse_ytvis(content), tmp_path)
+    lines = [line.split()[:5] for line in (tmp_path / 'v.txt').read_text().splitlines()]
+    assert sorted(lines) == [['0', '1001', '1', '8', '12'], ['0', '1002', '1', '8', '12']]

@@ -48,3 +48,23 @@ def test_size_of_another_image_is_refused():
 def test_extent_of_a_mask_has_inclusive_pixels():
     assert mask_extent(MASK) == (2, 3, 6, 8)
     assert mask_extent(np.zeros((4, 5), np.uint8)) is None
+
+
+@pytest.mark.parametrize(
+    ('size', 'counts', 'message'),
+    [
+        ([100_000, 100_000], [0, 10**10], 'is more than the'),
+        ([100_000, 100_000], 'o' * 9, 'is more than the'),
+        ([20, 30], [2**62] * 4 + [600], 'more than the 600 pixels'),
+        ([20, 30], [10**400, 600], 'more than the 600 pixels'),
+        ([20, 30], [-(10**400), 600], 'negative run'),
+        ([20, 30], np.array([2**62] * 4 + [600]), 'more than the 600 pixels'),
+        ([20, 30], np.array([2**63, 600], np.uint64), 'more than the 600 pixels'),
+    ],
+)
+def test_no_mask_is_larger_than_it_may_be(size, counts, message):
+    """Neither memory for its pixels is asked for, nor do sums overflow."""
+    with pytest.raises(ValueError, match=message):
+        decode_rle({'size': size, 'counts': counts})
+    with pytest.raises(ValueError, match=r'but the image has \[8, 8\]|is more than the'):
+        decode_segm({'size': size, 'counts': counts}, 8, 8)

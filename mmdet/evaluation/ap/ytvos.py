@@ -10,8 +10,9 @@ import numpy as np
 from mmdet.formats.mask_checks import mean_mask_area
 from mmdet.formats.packing import pack_content, plain, read_packed
 from mmdet.formats.ytvis_tables import Tracks
-from mmdet.structures.odd_masks import MAX_PIXELS, resolve_mask
+from mmdet.structures.odd_masks import resolve_mask
 from mmdet.structures.packed_masks import ABSENT, OTHER
+from mmdet.structures.rle import MAX_PIXELS
 from mmdet.utils import UserError
 
 from .backend import get_core
