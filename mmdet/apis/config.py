@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmdet.compat.configs import LEGACY_KEYS, is_legacy, upgrade_config
-from mmdet.utils import UserError, suggest
+from mmdet.utils import UserError, note_input, suggest
 
 # Top-level keys that mean something to the runner or to the tools. Any other name is a variable of the
 # config's author and free, unless it looks like a misspelling of one of these.
@@ -120,6 +120,7 @@ def _read(path):
         raise UserError(
             f'config {path}: expected a .py, .json or .yaml file, got {path.suffix or "no suffix"}'
         )
+    note_input(path)
     try:
         return Config.fromfile(str(path))
     except SyntaxError as error:

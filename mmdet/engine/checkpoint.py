@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from mmengine.runner import CheckpointLoader
 
-from mmdet.utils import UserError, atomic_open, suggest
+from mmdet.utils import Scratch, UserError, atomic_open, note_input, suggest
 
 from .stand_ins import STAND_INS, resolved
 from .weights import LoadReport, load_weights, state_dict_of
@@ -58,6 +58,7 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
         raise UserError(f'checkpoint {path} is a folder; give the file in it')
     if not path.is_file():
         raise UserError(f'checkpoint {path} does not exist{_closest_file(path)}')
+    note_input(path)
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location)
     try:
@@ -211,17 +212,16 @@ def _download(url, address):
     folder.mkdir(parents=True, exist_ok=True)
     print(f'downloading {url} to {path}', flush=True)
     digest = re.search(r'-([a-f0-9]{8,})\.', path.name)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.part')
     try:
-        torch.hub.download_url_to_file(url, str(partial), digest and digest.group(1), progress=False)
-        os.replace(partial, path)
+        with Scratch(path) as scratch:
+            torch.hub.download_url_to_file(
+                url, str(scratch.temporary), digest and digest.group(1), progress=False
+            )
     except (OSError, RuntimeError) as error:
         raise UserError(
             f'checkpoint {address}: cannot download {url} ({error}). Fetch it where there is a network, '
             f'put it at {path}, or give a local path'
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from mmdet.media import image_size
-from mmdet.utils import UserError, natural_key
+from mmdet.utils import UserError, natural_key, note_input
 
 
 def existing_folder(path, what):
@@ -80,6 +80,7 @@ def checked_relative(name, place):
 
 def read_name_list(path):
     """Names of videos in a text file, one per line; ``#`` starts a comment."""
+    note_input(path)
     try:
         lines = Path(path).read_text(encoding='utf-8').splitlines()
     except (OSError, UnicodeDecodeError) as error:

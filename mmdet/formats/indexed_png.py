@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mmdet.structures.rle import encode_mask
-from mmdet.utils import UserError, atomic_open
+from mmdet.utils import UserError, atomic_open, note_input
 
 
 def palette(count: int = 256) -> np.ndarray:
@@ -39,6 +39,7 @@ def read_indexed_png(path: str | Path) -> np.ndarray:
     """
     try:
         with open(path, 'rb') as file:
+            note_input(path)
             head = file.read(26)
             file.seek(0)
             with Image.open(file, formats=['PNG']) as image:

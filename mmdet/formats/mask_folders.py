@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet.structures.rle import rle_area
-from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, natural_key
+from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, inside, natural_key, reading_own_output
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
@@ -229,7 +229,7 @@ def write(
             layers = [0] * len(seen) if flatten else assign_layers(seen)
             for layer in range(max(layers, default=0) + 1):
                 chosen = [(t, n) for t, n, at in zip(seen, numbers, layers) if at == layer]
-                files = [layer_folder(out, layer) / path for path in paths[video['id']]]
+                files = [inside(out, layer_folder('', layer) / path) for path in paths[video['id']]]
                 counts['hidden pixels'] += _write_layer(files, chosen, video)
                 written.update(files)
             counts['further layers'] = max(counts['further layers'], *layers, 0)
@@ -270,7 +270,8 @@ def _files_of_manifest(out):
     if not has_manifest(out):
         return set()
     try:
-        videos, _, listed = read_manifest(out)
+        with reading_own_output():
+            videos, _, listed = read_manifest(out)
         return {
             layer_folder(out, layer) / checked_relative(name, out).with_suffix('.png')
             for video, objects in zip(videos, listed)

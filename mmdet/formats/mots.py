@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from mmdet.media import image_size
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, atomic_write_text
+from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, atomic_write_text, inside, note_input
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
@@ -78,6 +78,7 @@ def read_mots_txt(path: str | Path) -> list[tuple]:
         UserError: a line is invalid; the message has its number.
     """
     objects, seen = [], set()
+    note_input(path)
     try:
         lines = Path(path).read_text(encoding='ascii').splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -204,7 +205,7 @@ def write(annotations: VideoAnnotations, out: str | Path, stream=None) -> dict[s
                 )
             seen[name] = video['id']
             lines, hidden = _lines(video, _without_repeats(tracks))
-            atomic_write_text(Path(out) / f'{name}.txt', ''.join(line + '\n' for line in lines))
+            atomic_write_text(inside(out, f'{name}.txt'), ''.join(line + '\n' for line in lines))
             counts['sequences'] += 1
             counts['masks'] += len(lines)
             counts['hidden pixels'] += hidden

@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from mmdet.utils import UserError, atomic_open
+from mmdet.utils import UserError, atomic_open, note_input
 
 from .reading import read_json
 
@@ -95,6 +95,7 @@ class ObjectTable:
         self._entries[video, number] = (category.strip(), iscrowd)
 
     def _take_csv(self):
+        note_input(self.path)
         try:
             with open(self.path, encoding='utf-8-sig', newline='') as file:
                 text = file.read()

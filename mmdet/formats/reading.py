@@ -5,7 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, note_input
 
 #: Limits for what is unpacked from a zip, so that a small file cannot fill the memory.
 MAX_UNPACKED = 4 * 2**30
@@ -33,6 +33,7 @@ def read_bytes(path: str | Path, kind: str = 'file') -> bytearray:
         raise UserError(f'{kind} {path} cannot be read: it is a folder')
     try:
         with open(path, 'rb') as file:
+            note_input(path)
             start = file.read(4)
             if start not in (b'PK\x03\x04', b'PK\x05\x06'):
                 file.seek(0)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mmdet.utils import UserError, atomic_open
+from mmdet.utils import UserError, atomic_open, note_input
 
 _JPEG_PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}
 _EXIF_ORIENTATION = 0x0112
@@ -46,6 +46,7 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     try:
         with open(path, 'rb') as file:
+            note_input(path)
             data = file.read()
     except FileNotFoundError:
         raise UserError(f'frame {path} does not exist') from None

@@ -1,7 +1,7 @@
 """Write synthetic videos as a YouTube-VIS dataset."""
 
 import json
-import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,12 +11,15 @@ from mmdet.formats import ytvis
 from mmdet.formats.annotations import VideoAnnotations
 from mmdet.media import write_image
 from mmdet.structures.rle import counts_to_box, encode_mask, rle_counts
-from mmdet.utils import Progress, UserError
+from mmdet.utils import Progress, Scratch, UserError
 
 from .scene import Scene
 from .shapes import SHAPES
 
 SPLITS = {'train': ('train', 'instances_train_sub.json'), 'val': ('valid', 'instances_val_sub.json')}
+_OURS = re.compile(
+    r'(train|valid)/JPEGImages/(train|val)_\d+/\d+\.jpg|annotations/instances_(train|val)_sub\.json'
+)
 _SPLIT_SEEDS = {'train': 0, 'val': 1}
 
 
@@ -110,24 +113,30 @@ def generate_dataset(
             raise UserError(
                 f'{out} exists and is not this dataset; choose another folder or pass --overwrite'
             )
+        foreign = _foreign(out)
+        if foreign is not None:
+            raise UserError(
+                f'{foreign} is not of a synthetic dataset: --overwrite would delete it; choose another folder'
+            )
     _write(out, settings)
     return out
 
 
 def _write(out, settings):
     """Write everything to a temporary folder, then rename it to ``out``."""
-    temporary = out.parent / f'.{out.name}.{os.getpid()}.tmp'
-    shutil.rmtree(temporary, ignore_errors=True)
     counts = {'train': settings['train_videos'], 'val': settings['val_videos']}
-    try:
+    with Scratch(out, folder=True) as scratch:
         with Progress(sum(counts.values()) * settings['frames'], 'frames') as progress:
             for split, count in counts.items():
-                _write_split(temporary, split, count, settings, progress)
+                _write_split(scratch.temporary, split, count, settings, progress)
         if out.exists():
             shutil.rmtree(out)
-        os.replace(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _foreign(out):
+    """First file in a folder that is not of a synthetic dataset (Path), or None."""
+    files = (path for path in sorted(out.rglob('*')) if not path.is_dir() or path.is_symlink())
+    return next((path for path in files if not _OURS.fullmatch(path.relative_to(out).as_posix())), None)
 
 
 def _check(settings):

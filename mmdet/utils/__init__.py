@@ -1,8 +1,18 @@
 """Helpers that import neither torch nor the rest of the package."""
 
-from .cli import add_options
-from .errors import UserError, cli_main, suggest
-from .io import atomic_open, atomic_write_text
+from .cli import add_options, cli_main
+from .errors import UserError, suggest
+from .io import (
+    Scratch,
+    atomic_open,
+    atomic_write_text,
+    check_output,
+    exclusive,
+    inside,
+    is_input,
+    note_input,
+    reading_own_output,
+)
 from .lazy import attach
 from .modules import import_submodules
 from .names import IMAGE_SUFFIXES, natural_key
@@ -11,14 +21,21 @@ from .progress import Progress, format_seconds
 __all__ = [
     'IMAGE_SUFFIXES',
     'Progress',
+    'Scratch',
     'UserError',
     'add_options',
     'atomic_open',
     'atomic_write_text',
     'attach',
+    'check_output',
     'cli_main',
+    'exclusive',
     'format_seconds',
     'import_submodules',
+    'inside',
+    'is_input',
     'natural_key',
+    'note_input',
+    'reading_own_output',
     'suggest',
 ]

@@ -1,6 +1,14 @@
-"""Command-line options that several tools share."""
+"""What command-line tools share: their options, and how they end."""
 
 import argparse
+import errno
+import functools
+import os
+import sys
+import traceback
+
+from .errors import UserError
+from .io import protecting_inputs
 
 
 def _launcher(parser):
@@ -51,3 +59,61 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
     """
     for name in names:
         _OPTIONS[name](parser)
+
+
+# Errors of the file system that a user can fix: permissions, a full disk, a wrong path.
+_REFUSED = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EFBIG,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+}
+
+
+def _exit_with(message):
+    """Print the current exception as one line and exit with status 2."""
+    if os.environ.get('MASKTRACK_TRACEBACK') == '1':
+        traceback.print_exc()
+    print(f'error: {message}', file=sys.stderr, flush=True)
+    sys.exit(2)
+
+
+def cli_main(main):
+    """Decorate ``main`` of a tool: bad input gives one line on stderr and exit status 2, Ctrl-C gives 130.
+
+    Bad input is a ``UserError``, a missing file, a path that cannot be written, a full disk, or a library
+    that is not installed (often because the environment is not active). Any other exception is a bug and
+    keeps its traceback. ``MASKTRACK_TRACEBACK=1`` shows the traceback in all cases.
+    """
+
+    @functools.wraps(main)
+    def wrapper(*args, **kwargs):
+        try:
+            with protecting_inputs():
+                return main(*args, **kwargs)
+        except (UserError, FileNotFoundError) as error:
+            _exit_with(str(error))
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            where = f'{error.filename}: ' if error.filename else ''
+            _exit_with(f'{where}{error.strerror}')
+        except ModuleNotFoundError as error:
+            name = (error.name or '').partition('.')[0]
+            if not name or name == 'mmdet':
+                raise
+            _exit_with(
+                f'{name} is not installed for {sys.executable}: activate the environment '
+                '(source .venv/bin/activate), or see INSTALL.md'
+            )
+        except KeyboardInterrupt:
+            print('interrupted', file=sys.stderr, flush=True)
+            sys.exit(130)
+
+    return wrapper

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from mmdet.media import VideoWriter, write_image
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils.errors import UserError
+from mmdet.utils import UserError, inside
 
 from .draw import draw_instances
 from .sheet import side_by_side
@@ -139,7 +139,7 @@ class TrackRenderer:
             expected = draw_instances(image, truth, self.classes, **{**self.style, 'score_thr': 0.0})
             drawn = side_by_side([expected, drawn], ['ground truth', 'prediction'])
         if self.frames:
-            write_image(self.out_dir / name / f'{frame_id:05d}.jpg', drawn)
+            write_image(inside(self.out_dir, f'{name}/{frame_id:05d}.jpg'), drawn)
         if self.video:
             if name not in self._writers:
                 self._writers[name] = VideoWriter(self.out_dir / f'{name}{self.suffix}', self.fps)

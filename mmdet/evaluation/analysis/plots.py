@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, atomic_open
 
 from .oracles import PARTS
 
@@ -50,7 +50,8 @@ def plot_evaluation(evaluation, summary, folder):
         figure = Figure(figsize=(7, 4.5), layout='constrained')
         draw(figure.add_subplot(), content)
         written.append(folder / f'{name}.png')
-        figure.savefig(written[-1], dpi=110)
+        with atomic_open(written[-1], 'wb') as file:
+            figure.savefig(file, dpi=110)
     return written
 
 
