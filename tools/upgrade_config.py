@@ -1,6 +1,7 @@
 """Write a config of 2019 in the native schema: python tools/upgrade_config.py OLD NEW."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
@@ -11,11 +12,10 @@ from mmdet.utils import UserError, atomic_write_text, cli_main
 @cli_main
 def main(argv=None):
     """Read, upgrade, write, and read what was written once more as a check."""
-    from mmengine.config import Config
-
     from mmdet.apis import load_config
+    from mmdet.apis.config_file import read_config
     from mmdet.apis.config_text import config_text
-    from mmdet.compat.configs import is_legacy
+    from mmdet.compat.configs import NATIVE, recognize
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('old', help='config file of 2019 (a config is code: it is run)')
@@ -27,15 +27,21 @@ def main(argv=None):
         raise UserError(f'{new}: expected a name that ends in .py')
     if new.exists() and not args.force:
         raise UserError(f'{new} exists; --force overwrites it')
-    config = load_config(args.old, quiet=True)  # first, as it says in one line what is wrong with a file
-    if not is_legacy(Config.fromfile(args.old)):
+    schema = recognize(read_config(args.old), args.old)
+    if schema.kind == NATIVE:
         raise UserError(f'{args.old} has the native schema already')
+    config = load_config(args.old, quiet=True)
     name = Path(args.old).name
-    head = f'# Upgraded from {name}, a config of 2019. Paths are relative to the working directory.\n'
+    head = (
+        f'# Upgraded from {name}, a config of {schema.name}. Paths are relative to the working directory.\n'
+    )
     head += f'#\n#   python tools/train.py {args.new}\n\n'
-    atomic_write_text(new, head + config_text(config))
-    if Config.fromfile(str(new))._cfg_dict.to_dict() != config._cfg_dict.to_dict():
-        raise RuntimeError(f'{new} does not say the same as {args.old}; please report this config')
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / 'new.py'
+        draft.write_text(head + config_text(config), encoding='utf-8')
+        if read_config(draft)._cfg_dict.to_dict() != config._cfg_dict.to_dict():
+            raise RuntimeError(f'the upgraded config does not say the same as {args.old}; please report it')
+        atomic_write_text(new, draft.read_text(encoding='utf-8'))
     print(f'wrote {new}')
 
 

@@ -3,12 +3,11 @@
 import contextlib
 import difflib
 import sys
-from pathlib import Path
 
-from mmengine.config import Config
+from mmdet.compat.configs import LEGACY_KEYS, NATIVE, recognize, upgrade_config
+from mmdet.utils import UserError, suggest
 
-from mmdet.compat.configs import LEGACY_KEYS, is_legacy, upgrade_config
-from mmdet.utils import UserError, note_input, suggest
+from .config_file import read_config
 
 # Top-level keys that mean something to the runner or to the tools. Any other name is a variable of the
 # config's author and free, unless it looks like a misspelling of one of these.
@@ -89,18 +88,18 @@ def load_config(path, cfg_options=None, quiet=False):
     Raises:
         UserError: the file is missing or no valid config, or a top-level key is nearly a known one.
     """
-    config = _read(Path(path))
+    config = read_config(path)
+    schema = recognize(config, f'config {path}')
     before, after = {}, dict(cfg_options or {})
-    legacy = is_legacy(config)
-    if legacy:
+    if schema.kind != NATIVE:
         before, after = _split_options(after)
         _apply(config, before, path)
-    check_keys(config, path, LEGACY_KEYS if legacy else KNOWN_KEYS)
-    if legacy:
-        config = upgrade_config(config)
+    check_keys(config, path, KNOWN_KEYS if schema.kind == NATIVE else LEGACY_KEYS)
+    if schema.kind != NATIVE:
+        config = _upgraded(config, schema, path)
         if not quiet:
             print(
-                f'note: {path} has the schema of 2019 and was upgraded in memory '
+                f'note: {path} has the schema of {schema.name} and was upgraded in memory '
                 '(tools/upgrade_config.py writes the new one)',
                 file=sys.stderr,
                 flush=True,
@@ -112,21 +111,11 @@ def load_config(path, cfg_options=None, quiet=False):
     return config
 
 
-def _read(path):
-    if not path.is_file():
-        near = suggest(path.name, [p.name for p in path.parent.iterdir()]) if path.parent.is_dir() else ''
-        raise UserError(f'config {path} does not exist{near}')
-    if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
-        raise UserError(
-            f'config {path}: expected a .py, .json or .yaml file, got {path.suffix or "no suffix"}'
-        )
-    note_input(path)
+def _upgraded(config, schema, path):
     try:
-        return Config.fromfile(str(path))
-    except SyntaxError as error:
-        raise UserError(f'config {path}, line {error.lineno}: {error.msg}') from None
-    except (NameError, TypeError, KeyError, AttributeError, OSError, ImportError, ValueError) as error:
-        raise UserError(f'config {path} cannot be read: {type(error).__name__}: {error}') from None
+        return upgrade_config(config)
+    except UserError as error:
+        raise UserError(f'config {path}, of {schema.name}: {error}') from None
 
 
 def _split_options(options):

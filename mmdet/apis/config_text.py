@@ -1,6 +1,7 @@
 """Configs as Python text a person would write: one assignment a key, ``dict(...)``, few lines."""
 
 import keyword
+import math
 
 from mmdet.utils import UserError, suggest
 
@@ -47,7 +48,8 @@ def render(value, indent=0, used=0):
     """
     parts = _entries(value, indent)
     if parts is None:
-        return repr(value)
+        # nan and inf have no literal.
+        return f"float('{value}')" if isinstance(value, float) and not math.isfinite(value) else repr(value)
     opening, closing, items = parts
     line = opening + ', '.join(items) + closing
     if len(line) + indent + used < WIDTH and '\n' not in line:

@@ -1,5 +1,6 @@
-"""Reading configs of 2019 (mmdetection 0.5/0.6 and MaskTrackRCNN): the upgrade to the native schema."""
+"""Configs of other schemas: 2019, mmdetection 1 and MaskTrack R-CNN of mmtracking and mmdetection 3."""
 
-from .upgrade import LEGACY_KEYS, is_legacy, upgrade_config
+from .schema import NATIVE, describe_fragment, recognize
+from .upgrade import LEGACY_KEYS, upgrade_config
 
-__all__ = ['LEGACY_KEYS', 'is_legacy', 'upgrade_config']
+__all__ = ['LEGACY_KEYS', 'NATIVE', 'describe_fragment', 'recognize', 'upgrade_config']

@@ -125,9 +125,10 @@ def _dataset(fields, kind, split, with_mask):
 def _resize(fields, split):
     scale, mode = fields.take('img_scale'), fields.take('multiscale_mode', 'value')
     keep_ratio = fields.take('resize_keep_ratio', True)
-    several = isinstance(scale, list) and len(scale) > 1
-    if isinstance(scale, list):
-        scale = scale[0] if len(scale) == 1 else [tuple(pair) for pair in scale]
+    # A pair is one scale, also as a list: JSON has no tuples.
+    pairs = [scale] if not any(isinstance(pair, (list, tuple)) for pair in scale) else scale
+    several = len(pairs) > 1
+    scale = [tuple(pair) for pair in pairs] if several else pairs[0]
     if several and split != 'train':
         raise unsupported(f'data.{split}.img_scale={scale!r}', 'testing takes one scale')
     if several:

@@ -14,7 +14,7 @@ def plain(value):
 
 def unsupported(what, reason):
     """The error for a part of an old config, such as ``model.neck.type='PAFPN'``, that has no counterpart."""
-    return UserError(f'{what} of the config of 2019 is not supported: {reason}')
+    return UserError(f'{what} is not supported: {reason}')
 
 
 class Fields:
@@ -40,7 +40,7 @@ class Fields:
         self.asked.add(key)
         if key not in self.values and not default:
             near = suggest(key, self.values)
-            raise UserError(f'{self.name(key)}: missing in the config of 2019{near}')
+            raise UserError(f'{self.name(key)}: missing{near}')
         return self.values.pop(key, *default)
 
     def sub(self, key, *default):

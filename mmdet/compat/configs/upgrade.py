@@ -1,4 +1,4 @@
-"""The whole 2019 config: recognizing one, and upgrading it key by key."""
+"""The whole config of 2019 or mmdetection 1, upgraded key by key."""
 
 from mmengine.config import Config
 
@@ -37,24 +37,8 @@ LEGACY_KEYS = {
     'find_unused_parameters',
     'load_options',
 }
-# Keys that only the old schema has, and that only the native one has.
-_OLD_ONLY = ('data', 'optimizer', 'lr_config', 'checkpoint_config', 'total_epochs', 'workflow', 'resume_from')
-_NEW_ONLY = ('train_dataloader', 'test_dataloader', 'val_dataloader', 'optim_wrapper', 'param_scheduler')
 # Further settings of the old code that are not supported.
 _REFUSED = ('hooks', 'custom_hooks', 'extra_hooks', 'dist_runner', 'auto_resume', 'runner')
-
-
-def is_legacy(config):
-    """Return whether a config has the schema of 2019."""
-    if any(key in config for key in _NEW_ONLY):
-        return False
-    if any(key in config for key in _OLD_ONLY):
-        return True
-    # A model alone: the old schema keeps anchors, box coding and thresholds in other places.
-    parts = config.get('model') or {}
-    head = parts.get('rpn_head') or {} if isinstance(parts, dict) else {}
-    test = config.get('test_cfg') or {}
-    return 'anchor_scales' in head or 'rpn' in test or 'rcnn' in test
 
 
 def upgrade_config(config):
@@ -78,7 +62,7 @@ def upgrade_config(config):
         fields.refuse(key, 'hooks of the old engine do not run here')
     upgrade_workflow(fields)
     if 'model' not in fields:
-        raise UserError('the config of 2019 has no model')
+        raise UserError('the config has no model')
     model = upgrade_model(fields.take('model'), fields.take('train_cfg', None), fields.take('test_cfg', None))
     data, preprocessor = upgrade_data(fields.take('data')) if 'data' in fields else ({}, None)
     if preprocessor is not None:

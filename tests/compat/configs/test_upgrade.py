@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet.apis import build_runner, load_config
-from mmdet.compat.configs import is_legacy, upgrade_config
+from mmdet.compat.configs import NATIVE, recognize, upgrade_config
 from mmdet.registry import MODELS
 from mmdet.utils import UserError
 
@@ -29,10 +29,10 @@ def upgraded(tmp_path, text=YOUTUBEVOS_2019, **changes):
 
 
 def test_recognizes_the_old_schema(tmp_path):
-    assert is_legacy(read(tmp_path, YOUTUBEVOS_2019))
-    assert is_legacy(read(tmp_path, SMALL_CFG))
-    for path in CONFIGS.glob('*.py'):
-        assert not is_legacy(Config.fromfile(str(path))), path
+    assert recognize(read(tmp_path, YOUTUBEVOS_2019)).name == '2019'
+    assert recognize(read(tmp_path, SMALL_CFG)).name == '2019'
+    for path in CONFIGS.rglob('*.py'):
+        assert recognize(Config.fromfile(str(path))).kind == NATIVE, path
 
 
 def test_upgraded_config_is_the_native_one(tmp_path):
