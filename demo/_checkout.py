@@ -5,3 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+sys.excepthook = lambda kind, error, trace: (
+    print('interrupted', file=sys.stderr)
+    if issubclass(kind, KeyboardInterrupt)
+    else sys.__excepthook__(kind, error, trace)
+)

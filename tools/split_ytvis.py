@@ -19,7 +19,7 @@ from mmdet.formats.files import read_name_list
 from mmdet.formats.reading import read_json
 from mmdet.formats.split import match_video_ids, split_videos, subset
 from mmdet.formats.ytvis import parse_ytvis
-from mmdet.utils import UserError, atomic_open, cli_main
+from mmdet.utils import UserError, atomic_open, cli_main, printable
 
 
 def parse_args(argv=None):
@@ -62,7 +62,9 @@ def table(index, parts):
     for category in index.categories:
         mine = [a['video_id'] for a in index.tracks if a['category_id'] == category['id']]
         videos = [len(set(mine) & ids) for ids in parts.values()]
-        rows.append([category['name'], *videos, *(sum(v in ids for v in mine) for ids in parts.values())])
+        rows.append(
+            [printable(category['name']), *videos, *(sum(v in ids for v in mine) for ids in parts.values())]
+        )
     return AsciiTable(rows).table
 
 

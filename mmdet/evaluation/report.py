@@ -2,6 +2,8 @@
 
 import json
 
+from mmdet.utils import printable
+
 from .analysis.oracles import PARTS
 from .checks.findings import describe_kind
 
@@ -36,7 +38,7 @@ def show(value):
 
 def table(rows, title=None, style='table'):
     """Rows (the first is the head) as a terminal table or in markdown."""
-    rows = [[str(cell) for cell in row] for row in rows]
+    rows = [[printable(cell) for cell in row] for row in rows]
     if style == 'markdown':
         rows = [[cell.replace('|', '\\|') for cell in row] for row in rows]
         lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
@@ -143,7 +145,10 @@ def findings_report(findings, source, style='table', limit=None):
     for title, group in (('problem', findings.problems), ('note', findings.notes)):
         for kind, places in group.items():
             shown = places if limit is None else places[:limit]
-            lines = [f'{title} {kind}: {describe_kind(kind)} ({len(places)})', *(f'  {p}' for p in shown)]
+            lines = [
+                f'{title} {kind}: {describe_kind(kind)} ({len(places)})',
+                *(f'  {printable(p)}' for p in shown),
+            ]
             if len(shown) < len(places):
                 lines.append(f'  ... and {len(places) - len(shown)} more')
             if style == 'markdown':

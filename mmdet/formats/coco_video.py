@@ -3,7 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import Progress, UserError, natural_key
+from mmdet.utils import Progress, UserError, file_name_fault, natural_key
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
@@ -89,6 +89,8 @@ def _group_images(images, path, video_from_path):
         for key in needed:
             if not isinstance(image[key], kinds.get(key, int)) or isinstance(image[key], bool):
                 raise UserError(f'{place}.{key}: got {image[key]!r:.60}')
+        if expected := file_name_fault(image['file_name']):
+            raise UserError(f'{place}.file_name: expected {expected}, got {image["file_name"]!r:.60}')
         if video_from_path:
             key, order = str(PurePosixPath(image['file_name']).parent), image['file_name']
         else:

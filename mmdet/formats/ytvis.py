@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet.utils import UserError, atomic_write_text
+from mmdet.utils import UserError, atomic_write_text, file_name_fault
 
 from .annotations import VideoAnnotations
 from .defects import Report
@@ -155,8 +155,8 @@ def _check_video(entry, place, source, report):
         report.add('file_names', source, f'{place}.file_names: expected a list, got {kind_of(names)}')
         return
     for frame, name in enumerate(names):
-        if not isinstance(name, str) or not name:
-            what = f'{place}.file_names[{frame}]: expected a file name, got {kind_of(name)}'
+        if expected := file_name_fault(name):
+            what = f'{place}.file_names[{frame}]: expected {expected}, got {kind_of(name)}'
             report.add('file_names', source, what)
     if not names:
         report.add('video_frames', source, f'{place} has no frames')

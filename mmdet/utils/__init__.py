@@ -15,7 +15,7 @@ from .io import (
 )
 from .lazy import attach
 from .modules import import_submodules
-from .names import IMAGE_SUFFIXES, natural_key
+from .names import IMAGE_SUFFIXES, file_name_fault, natural_key, printable
 from .progress import Progress, format_seconds
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     'check_output',
     'cli_main',
     'exclusive',
+    'file_name_fault',
     'format_seconds',
     'import_submodules',
     'inside',
@@ -37,5 +38,6 @@ __all__ = [
     'natural_key',
     'note_input',
     'reading_own_output',
+    'printable',
     'suggest',
 ]

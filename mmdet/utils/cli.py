@@ -1,6 +1,7 @@
 """What command-line tools share: their options, and how they end."""
 
 import argparse
+import contextlib
 import errno
 import functools
 import os
@@ -9,6 +10,7 @@ import traceback
 
 from .errors import UserError
 from .io import protecting_inputs
+from .names import printable
 
 
 def _launcher(parser):
@@ -80,8 +82,24 @@ def _exit_with(message):
     """Print the current exception as one line and exit with status 2."""
     if os.environ.get('MASKTRACK_TRACEBACK') == '1':
         traceback.print_exc()
-    print(f'error: {message}', file=sys.stderr, flush=True)
+    lines = map(printable, str(message).split('\n'))
+    print('error: ' + '\n'.join(lines), file=sys.stderr, flush=True)
     sys.exit(2)
+
+
+def _print_any_text():
+    """Escape what the terminal cannot encode, such as half a surrogate pair in a name."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # replaced by a test, or closed
+            stream.reconfigure(errors='backslashreplace')
+
+
+def _leave_closed_pipe():
+    """End as programs do whose reader has gone (``tool | head``): without a word, with status 141."""
+    # Python flushes at exit, which must not fail again.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + 13)
 
 
 def cli_main(main):
@@ -89,14 +107,21 @@ def cli_main(main):
 
     Bad input is a ``UserError``, a missing file, a path that cannot be written, a full disk, or a library
     that is not installed (often because the environment is not active). Any other exception is a bug and
-    keeps its traceback. ``MASKTRACK_TRACEBACK=1`` shows the traceback in all cases.
+    keeps its traceback. ``MASKTRACK_TRACEBACK=1`` shows the traceback in all cases. A closed pipe
+    (``tool | head``) ends the tool without a word.
     """
 
     @functools.wraps(main)
     def wrapper(*args, **kwargs):
+        _print_any_text()
         try:
-            with protecting_inputs():
-                return main(*args, **kwargs)
+            try:
+                with protecting_inputs():
+                    return main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()  # here, not at exit, so that a closed pipe is noticed
+        except BrokenPipeError:
+            _leave_closed_pipe()
         except (UserError, FileNotFoundError) as error:
             _exit_with(str(error))
         except OSError as error:

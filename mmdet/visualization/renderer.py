@@ -40,6 +40,10 @@ def _as_rle(segmentation, size):
     raise ValueError('masks are polygons: the size of the video is needed')
 
 
+def _number_of(track, index):
+    return track['id'] if type(track.get('id')) is int else index
+
+
 def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
     """Turn tracks of a results or annotation file into frames.
 
@@ -74,7 +78,8 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
             'labels': [
                 labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
             ],
-            'instance_ids': [track.get('id', index) for index, track in here],
+            # What is drawn is a number: an id may also be text.
+            'instance_ids': [_number_of(track, index) for index, track in here],
             # By index, not by id: match_colors refers to annotations by their index.
             'color_ids': [index if colors is None else colors[index] for index, _ in here],
         }

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdet.utils import printable
+
 
 @functools.lru_cache(maxsize=32)
 def _font(size):
@@ -19,7 +21,7 @@ def _glyphs(text, size):
     """Coverage of a line of text, float32 (h, w) in 0..1; h is the line height of the font."""
     from PIL import Image, ImageDraw
 
-    font = _font(size)
+    font, text = _font(size), printable(text)
     ascent, descent = font.getmetrics()
     width = max(1, int(np.ceil(font.getlength(text))) + 1)
     canvas = Image.new('L', (width, ascent + descent))

@@ -183,3 +183,18 @@ def test_images(tmp_path):
 def test_only_masks_are_analyzed():
     with pytest.raises(UserError, match='masks'):
         analyze(evaluate_tables(*simple(), iou_type='bbox', strict=False))
+
+
+def test_any_name_can_be_drawn_and_put_into_a_table(tmp_path):
+    truth, found = simple()
+    for category, name in zip(truth['categories'], ('a\nb $x', '\0 \ud800 $$\\frac{')):
+        category['name'] = name
+    for number, video in enumerate(truth['videos']):
+        video['file_names'] = [f'v\n${number}/{t}.jpg' for t in range(video['length'])]
+    evaluation = evaluate_tables(truth, found)
+    summary = {**summarize(evaluation), 'analysis': analyze(evaluation)}
+    assert len(plot_evaluation(evaluation, summary, tmp_path)) == 6
+    names = {str(category['id']): category['name'] for category in truth['categories']}
+    for style in ('table', 'markdown'):
+        text = stats_report(summary, names, style, per_category=True)
+        assert 'a\\nb $x' in text and '\\x00 \\ud800' in text and 'v\\n$1' in text

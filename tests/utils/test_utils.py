@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,14 @@ from mmdet.utils import (
     atomic_open,
     atomic_write_text,
     cli_main,
+    file_name_fault,
     format_seconds,
     natural_key,
+    printable,
     suggest,
 )
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_atomic_write_creates_folders_and_leaves_no_temporary(tmp_path):
@@ -220,3 +225,44 @@ def test_every_module_below_a_package_is_imported(tmp_path, monkeypatch):
 def test_natural_order():
     assert sorted(['f10', 'f9', 'f09', '1', 'a'], key=natural_key) == ['1', 'a', 'f09', 'f9', 'f10']
     assert sorted(['F10', 'f9', '\u00b2', 'F1'], key=natural_key) == ['F1', 'f9', 'F10', '\u00b2']
+
+
+@pytest.mark.parametrize('text', ['x' * 100_000, 'y'])
+def test_a_closed_pipe_ends_a_tool_without_a_word(text):
+    code = f'from mmdet.utils import cli_main\n@cli_main\ndef main(): print({text!r})\nmain()'
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, '-c', code], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b'')
+
+
+def test_ctrl_c_while_a_tool_imports_is_one_line(tmp_path):
+    (tmp_path / 'numpy.py').write_text('raise KeyboardInterrupt')
+    env = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    command = [sys.executable, str(ROOT / 'tools/check_dataset.py'), 'a.json']
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.stderr == 'interrupted\n' and done.returncode != 0
+
+
+def test_any_text_can_be_printed():
+    code = (
+        'from mmdet.utils import UserError, cli_main\n@cli_main\ndef main():\n'
+        "    print('\\ud800 \\u00fc')\n    raise UserError('a\\x1b\\x00b \\udcff')\nmain()"
+    )
+    env = {**os.environ, 'PYTHONIOENCODING': 'ascii:strict'}
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, env=env)
+    assert done.returncode == 2 and done.stdout == '\\ud800 \\xfc\n'
+    assert done.stderr == 'error: a\\x1b\\x00b \\udcff\n'
+
+
+def test_names_that_break_lines_or_no_file_can_have():
+    assert printable('a\nb\t\x00\ud800\u2028 ü 猫') == 'a\\nb\\t\\x00\\ud800\\u2028 ü 猫'
+    assert not any(map(file_name_fault, ('v/0.jpg', 'a\nb', 'caf\udce9', '猫')))
+    for name in ('', None, 3, 'a\0b', '\ud800.jpg'):
+        assert file_name_fault(name).startswith('a file name')
+
+
+def test_numbers_in_names_may_have_any_length():
+    names = ['9' * 5000, '1' + '0' * 5000, '10', '9', '009']
+    assert sorted(names, key=natural_key) == ['009', '9', '10', '9' * 5000, '1' + '0' * 5000]

@@ -177,3 +177,10 @@ def test_titles_of_narrow_images_are_whole():
     # The last columns of each strip are free of letters.
     strip = drawn[: drawn.shape[0] - 256]
     assert (strip[:, 198:200] == strip[0, 199]).all() and (strip[:, 204:404] != strip[0, 199]).any()
+
+
+def test_labels_are_one_line_whatever_the_name():
+    image = np.zeros((40, 120, 3), np.uint8)
+    fields = {'masks': [encode_mask(np.ones((40, 120), np.uint8))], 'labels': [0]}
+    drawn = draw_instances(image, fields, ['a\nb\0\ud800'])
+    assert (drawn == draw_instances(image, fields, ['a\\nb\\x00\\ud800'])).all()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet.utils import UserError, atomic_open
+from mmdet.utils import UserError, atomic_open, printable
 
 from .oracles import PARTS
 
@@ -55,6 +55,11 @@ def plot_evaluation(evaluation, summary, folder):
     return written
 
 
+def _plain(name):
+    """A name as matplotlib shows it: on one line, dollars not taken for formulas."""
+    return printable(name).replace('$', r'\$')
+
+
 def _bare(axes, title, x, y):
     axes.set_title(title, loc='left', fontsize=11)
     axes.set_xlabel(x)
@@ -84,7 +89,7 @@ def _curves(axes, evaluation):
 def _categories(axes, content):
     """AP by category, best first."""
     ap, names = content
-    rows = sorted(((v, names.get(c, c)) for c, v in ap.items() if v > -1), reverse=True)
+    rows = sorted(((v, _plain(names.get(c, c))) for c, v in ap.items() if v > -1), reverse=True)
     axes.bar(range(len(rows)), [v for v, _ in rows], color=BLUE)
     axes.set_xticks(range(len(rows)), [n for _, n in rows], rotation=90, fontsize=7)
     axes.set_xlim(-0.6, len(rows) - 0.4)
@@ -130,11 +135,13 @@ def _losses(axes, oracles):
 
 def _worst(axes, videos, n=20):
     """The videos whose objects are covered worst."""
-    rows = [(numbers['name'] or v, numbers) for v, numbers in videos.items() if numbers['objects']][:n][::-1]
-    axes.barh([v for v, _ in rows], [numbers['mean_iou'] for _, numbers in rows], color=BLUE)
+    rows = [(_plain(numbers['name'] or v), numbers) for v, numbers in videos.items() if numbers['objects']]
+    rows = rows[:n][::-1]
+    axes.barh(range(len(rows)), [numbers['mean_iou'] for _, numbers in rows], color=BLUE)
     for y, (_, numbers) in enumerate(rows):
         text = f'{numbers["found"]} of {numbers["objects"]} found, {numbers["false"]} false'
         axes.text(numbers['mean_iou'] + 0.01, y, text, va='center', fontsize=7)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_xlim(0, 1.25)
     axes.tick_params(axis='y', labelsize=7)
     _bare(axes, f'The {len(rows)} worst videos', 'mean track IoU of their objects', 'video')
