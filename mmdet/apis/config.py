@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import sys
 
-from mmdet.compat.configs import LEGACY_KEYS, NATIVE, recognize, upgrade_config
+from mmdet.compat.configs import LEGACY_KEYS, NATIVE, known_keys, recognize, to_native
 from mmdet.utils import UserError, suggest
 
 from .config_file import read_config
@@ -94,28 +94,21 @@ def load_config(path, cfg_options=None, quiet=False):
     if schema.kind != NATIVE:
         before, after = _split_options(after)
         _apply(config, before, path)
-    check_keys(config, path, KNOWN_KEYS if schema.kind == NATIVE else LEGACY_KEYS)
+    known = KNOWN_KEYS if schema.kind == NATIVE else known_keys(schema)
+    if known is not None:
+        check_keys(config, path, known)
     if schema.kind != NATIVE:
-        config = _upgraded(config, schema, path)
+        config, notes = to_native(config, schema, path)
         if not quiet:
-            print(
-                f'note: {path} has the schema of {schema.name} and was upgraded in memory '
-                '(tools/upgrade_config.py writes the new one)',
-                file=sys.stderr,
-                flush=True,
-            )
+            told = f'{path} has the schema of {schema.name} and was upgraded in memory '
+            told += '(tools/upgrade_config.py writes the new one)'
+            for note in (told, *(f'{path}: {line}' for line in notes)):
+                print(f'note: {note}', file=sys.stderr, flush=True)
     _apply(config, after, path)
     check_keys(config, '--cfg-options', KNOWN_KEYS)
     if config.get('default_scope') is None:
         config['default_scope'] = 'mmdet'
     return config
-
-
-def _upgraded(config, schema, path):
-    try:
-        return upgrade_config(config)
-    except UserError as error:
-        raise UserError(f'config {path}, of {schema.name}: {error}') from None
 
 
 def _split_options(options):
@@ -238,21 +231,27 @@ _OLD_NAMES = {
 }
 
 
+_JOBS = {'training': 'train', 'validation': 'val', 'testing': 'test'}
+
+
 def require(config, keys, job):
     """Raise if the config lacks a key that ``job`` needs.
 
     Args:
         config (Config): the config, native schema.
         keys (Sequence[str]): what is needed.
-        job (str): what for, for the message.
+        job (str): what for: 'training', 'validation' or 'testing', perhaps with more words.
 
     Raises:
-        UserError: names the missing keys, with their names of 2019.
+        UserError: says why the upgrade left a part out, or names the missing keys, with their names of 2019.
     """
     missing = [key for key in keys if config.get(key) is None]
     if not missing:
         return
     where = config.filename or 'the config'
+    refused = (config.get('_refused') or {}).get(_JOBS.get(job.split()[0]))
+    if refused is not None:
+        raise UserError(f'{where} cannot be used for {job}: {refused}')
     named = [
         f'{key} ({_OLD_NAMES[key]} in the schema of 2019)' if key in _OLD_NAMES else key for key in missing
     ]

@@ -1,6 +1,10 @@
-"""Taking apart a dict of the old schema so that no key is lost without a word."""
+"""Taking apart a dict of a foreign schema so that no key is lost and no value passes unchecked."""
+
+import contextlib
 
 from mmdet.utils import UserError, suggest
+
+from .values import check_value
 
 
 def plain(value):
@@ -13,8 +17,23 @@ def plain(value):
 
 
 def unsupported(what, reason):
-    """The error for a part of an old config, such as ``model.neck.type='PAFPN'``, that has no counterpart."""
+    """The error for a part of a config, such as ``model.neck.type='PAFPN'``, that has no counterpart."""
     return UserError(f'{what} is not supported: {reason}')
+
+
+class Refusals(dict):
+    """What cannot be used, by the job that needs it: 'train', 'val' or 'test' -> the first message.
+
+    A part that one job needs does not stop the others: 2019 trained with a test part that could not run.
+    """
+
+    @contextlib.contextmanager
+    def of(self, job):
+        """Within the block a ``UserError`` is kept for ``job`` instead of raised."""
+        try:
+            yield
+        except UserError as error:
+            self.setdefault(job, str(error))
 
 
 class Fields:
@@ -27,7 +46,7 @@ class Fields:
 
     def __init__(self, values, where):
         if not isinstance(values, dict):
-            raise UserError(f'{where}: expected a dict, got {values!r}')
+            raise UserError(f'{where}: expected a dict, got {_shown(values)}')
         self.values = plain(values)
         self.where = where
         self.asked = set()
@@ -36,32 +55,40 @@ class Fields:
         return key in self.values
 
     def take(self, key, *default):
-        """Remove and return a value; without a default the key must be there."""
+        """Remove and return a value that fits its key; without a default the key must be there."""
         self.asked.add(key)
-        if key not in self.values and not default:
-            near = suggest(key, self.values)
-            raise UserError(f'{self.name(key)}: missing{near}')
-        return self.values.pop(key, *default)
+        if key in self.values:
+            value = self.values.pop(key)
+            check_value(self.name(key), key, value)
+            return value
+        if not default:
+            raise UserError(f'{self.name(key)}: missing{suggest(key, self.values)}')
+        return default[0]
 
     def sub(self, key, *default):
         """Take a dict and return it as fields; None where the default is taken or the value is None."""
-        value = self.take(key, *default)
+        self.asked.add(key)
+        value = self.values.pop(key) if key in self.values else self.take(key, *default)
         return None if value is None else Fields(value, self.name(key))
 
     def move(self, *keys, **renamed):
         """Return the given keys that are there as a dict, under new names where ``old='new'`` says so."""
-        out = {}
-        for old, new in [*((key, key) for key in keys), *renamed.items()]:
-            self.asked.add(old)
-            if old in self.values:
-                out[new] = self.values.pop(old)
-        return out
+        pairs = [*((key, key) for key in keys), *renamed.items()]
+        self.asked.update(old for old, _ in pairs)
+        return {new: self.take(old) for old, new in pairs if old in self.values}
 
     def refuse(self, key, reason, harmless=(None,)):
         """Raise if a key has a value that is not supported; drop it if its value is harmless."""
-        value = self.take(key, None)
+        self.asked.add(key)
+        value = self.values.pop(key, None)
         if value not in harmless:
-            raise unsupported(f'{self.name(key)}={value!r}', reason)
+            raise unsupported(f'{self.name(key)}={_shown(value)}', reason)
+
+    def drop(self, *keys):
+        """Leave out keys that mean nothing, whatever they hold."""
+        self.asked.update(keys)
+        for key in keys:
+            self.values.pop(key, None)
 
     def take_type(self, *known):
         """Take ``type``, which must be one of ``known``."""
@@ -72,10 +99,15 @@ class Fields:
 
     def name(self, key):
         """Return the dotted name of a key."""
-        return f'{self.where}.{key}' if self.where else key
+        return f'{self.where}.{key}' if self.where else str(key)
 
     def done(self):
         """Raise if a key was neither used nor dropped on purpose."""
         if self.values:
             key = next(iter(self.values))
             raise unsupported(self.name(key), f'unknown key{suggest(key, self.asked)}')
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) <= 80 else f'{text[:77]}...'

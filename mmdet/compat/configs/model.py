@@ -3,15 +3,17 @@
 from mmdet.utils import UserError
 
 from .fields import Fields, plain, unsupported
+from .values import check_value
 
 
-def upgrade_model(model, train_cfg, test_cfg):
+def upgrade_model(model, train_cfg, test_cfg, refused):
     """Upgrade the model of a 2019 config.
 
     Args:
         model (dict): ``model`` of the old schema; ``num_classes`` counts the background there.
         train_cfg (dict | None): its ``train_cfg``.
         test_cfg (dict | None): its ``test_cfg``.
+        refused (Refusals): gets what stands against training.
 
     Returns:
         dict: native ``model`` without ``data_preprocessor``, which the data part knows.
@@ -20,16 +22,19 @@ def upgrade_model(model, train_cfg, test_cfg):
         UserError: names the key that is not supported.
     """
     fields = Fields(model, 'model')
-    train, test = _fields(train_cfg, 'train_cfg'), _fields(test_cfg, 'test_cfg')
-    rpn_train = train.sub('rpn', None)
-    beta_rpn = rpn_train.take('smoothl1_beta', 1.0 / 9.0) if rpn_train else 1.0 / 9.0
+    test, train, rpn_train, beta_rpn = _fields(test_cfg, 'test_cfg'), None, None, 1.0 / 9.0
+    with refused.of('train'):
+        train = _fields(train_cfg, 'train_cfg')
+        rpn_train = train.sub('rpn', None)
+        if rpn_train is not None:
+            beta_rpn = rpn_train.take('smoothl1_beta', 1.0 / 9.0)
     old_type = fields.take_type('RPN', 'FasterRCNN', 'MaskRCNN', 'TwoStageDetector')
     new = {'type': _detector(old_type, fields)}
     pretrained = fields.take('pretrained', None)
-    new['backbone'] = _backbone(fields.sub('backbone'), pretrained)
-    if fields.values.get('neck') is not None:
-        new['neck'] = _neck(fields.sub('neck'))
-    fields.take('neck', None)
+    new['backbone'] = backbone(fields.sub('backbone'), pretrained)
+    levels = fields.sub('neck', None)
+    if levels is not None:
+        new['neck'] = neck(levels)
     new['rpn_head'] = _rpn_head(fields.sub('rpn_head'), beta_rpn)
     for part, build in (
         ('bbox_roi_extractor', _roi_extractor),
@@ -46,13 +51,15 @@ def upgrade_model(model, train_cfg, test_cfg):
         new['track_head'], new['tracker'] = _track_head(track)
     fields.refuse('shared_head', 'no shared head exists here')
     fields.done()
-    new['train_cfg'] = _train_cfg(rpn_train, train)
+    new['train_cfg'] = None
+    with refused.of('train'):
+        new['train_cfg'] = None if train is None else _train_cfg(rpn_train, train)
     new['test_cfg'] = _test_cfg(test)
     return new
 
 
 def _fields(values, where):
-    return Fields(values or {}, where)
+    return Fields({} if values is None else values, where)
 
 
 def _detector(old_type, fields):
@@ -86,7 +93,16 @@ def _convolutions(fields):
     fields.refuse('stage_with_dcn', 'deformable convolutions do not exist here', (None, (False,) * 4))
 
 
-def _backbone(fields, pretrained):
+def backbone(fields, pretrained):
+    """Upgrade a backbone.
+
+    Args:
+        fields (Fields): the backbone.
+        pretrained (str | None): weights to start from, which stood beside it in 2019.
+
+    Returns:
+        dict: native.
+    """
     kind = fields.take_type('ResNet', 'ResNeXt')
     new = {'type': kind, **fields.move('depth', 'groups', 'base_width', 'num_stages')}
     new.update(fields.move('strides', 'dilations', 'out_indices', 'frozen_stages', 'style', 'with_cp'))
@@ -96,6 +112,14 @@ def _backbone(fields, pretrained):
     new['norm_cfg'] = _norm(fields, {'type': 'BN', 'requires_grad': True})
     new['norm_eval'] = fields.take('norm_eval', True)
     new.update(fields.move('zero_init_residual'))
+    init = fields.sub('init_cfg', None)
+    if init is not None:
+        init.take_type('Pretrained')
+        pretrained = init.values.get('checkpoint', pretrained)
+        check_value(init.name('checkpoint'), 'pretrained', pretrained)
+    fields.refuse('plugins', 'there are no plugins here')
+    fields.refuse('deep_stem', 'the stem is one convolution', (None, False))
+    fields.refuse('avg_down', 'stages start with a stride', (None, False))
     fields.done()
     if pretrained is not None:
         new['init_cfg'] = {'type': 'Pretrained', 'checkpoint': _address(pretrained)}
@@ -108,16 +132,21 @@ def _address(pretrained):
     return 'torchvision://' + pretrained[len(prefix) :] if pretrained.startswith(prefix) else pretrained
 
 
-def _neck(fields):
+def neck(fields):
+    """Upgrade a neck, a :class:`Fields`, to a native dict."""
     fields.take_type('FPN')
     new = {
         'type': 'FPN',
         **fields.move('in_channels', 'out_channels', 'num_outs', 'start_level', 'end_level'),
     }
     new.update(fields.move('relu_before_extra_convs', 'no_norm_on_lateral'))
-    if fields.take('add_extra_convs', False):
-        new['add_extra_convs'] = 'on_input' if fields.take('extra_convs_on_inputs', True) else 'on_output'
-    fields.take('extra_convs_on_inputs', None)
+    extra = fields.take('add_extra_convs', False)
+    if extra:
+        on_inputs = fields.take('extra_convs_on_inputs', True)
+        new['add_extra_convs'] = (
+            extra if isinstance(extra, str) else ('on_input' if on_inputs else 'on_output')
+        )
+    fields.drop('extra_convs_on_inputs')
     _convolutions(fields)
     norm, activation = _norm(fields), fields.take('activation', None)
     if norm is not None:
@@ -186,9 +215,10 @@ def _roi_extractor(fields):
 def _classes(fields, default=None):
     """Number of classes without the background, which the old schema counted."""
     count = fields.take('num_classes') if default is None else fields.take('num_classes', default)
-    if not isinstance(count, int) or count < 2:
+    if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= 100_000:
         raise UserError(
-            f'{fields.name("num_classes")}: 2019 counts the background, so 2 at least, got {count!r}'
+            f'{fields.name("num_classes")}: expected a whole number from 2 on, as the background counts, '
+            f'got {count!r}'
         )
     return count - 1
 
@@ -219,7 +249,7 @@ def _bbox_head(fields):
 
 def _mask_head(fields):
     kind = fields.take_type('FCNMaskHead')
-    fields.take('roi_feat_size', None)  # was stored and never used
+    fields.drop('roi_feat_size')  # was stored and never used
     new = {'type': kind, **fields.move('num_convs', 'in_channels', 'conv_kernel_size', 'conv_out_channels')}
     new.update(fields.move('upsample_method', 'upsample_ratio', 'class_agnostic', 'loss_mask'))
     _convolutions(fields)
@@ -235,13 +265,8 @@ def _track_head(fields):
     fields.refuse('dynamic', 'the number of reference objects always varies', (None, True))
     tracker = {'type': 'MaskTrackTracker'}
     coefficients = fields.take('match_coeff', None)
-    if coefficients is None:
-        tracker['match_coeff'] = None
-    else:
-        names = ('det_score', 'iou', 'label')
-        if len(coefficients) != 3:
-            raise UserError(f'model.track_head.match_coeff: expected three numbers, got {coefficients!r}')
-        tracker['match_coeff'] = {name: float(value) for name, value in zip(names, coefficients)}
+    names = ('det_score', 'iou', 'label')
+    tracker['match_coeff'] = coefficients and {name: float(v) for name, v in zip(names, coefficients)}
     dummy = fields.take('bbox_dummy_iou', 0)
     if dummy:
         tracker['dummy_iou'] = dummy
@@ -253,7 +278,7 @@ def _track_head(fields):
 
 def _targets(fields, keys):
     """Assigner, sampler and the rest of one stage's training settings."""
-    fields.take('debug', None)
+    fields.drop('debug')
     assigner = fields.take('assigner')
     if assigner.get('ignore_iof_thr', -1) == -1:
         assigner.pop('ignore_iof_thr', None)

@@ -1,6 +1,9 @@
 """The training part of a 2019 config: optimizer, learning rate, checkpoints, logs."""
 
+from mmdet.utils import UserError
+
 from .fields import Fields, unsupported
+from .values import check_value
 
 
 def upgrade_optimizer(fields):
@@ -23,7 +26,10 @@ def upgrade_optimizer(fields):
     if fp16 is not None:
         wrapper.update(type='AmpOptimWrapper', loss_scale=fp16.take('loss_scale', 512.0))
         fp16.done()
-    special = old.sub('paramwise_options', None)
+    check_value('optimizer', 'optimizer', old.values)
+    if not isinstance(old.values.get('type'), str):
+        raise UserError(f'optimizer.type: expected a text such as SGD, got {old.values.get("type")!r}')
+    special = old.sub('paramwise_options', None) or old.sub('paramwise_cfg', None)
     wrapper['optimizer'] = old.values
     if special is not None:
         wrapper['paramwise_cfg'] = special.move('bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult')
@@ -34,6 +40,25 @@ def upgrade_optimizer(fields):
         if clip:
             wrapper['clip_grad'] = clip
     return wrapper
+
+
+def upgrade_epochs(fields):
+    """Read ``total_epochs``, or ``runner`` of mmcv 1, and how often ``evaluation`` asks for a validation.
+
+    Args:
+        fields (Fields): top level of the old config; the keys are taken from it.
+
+    Returns:
+        tuple[int | None, int]: epochs, and epochs between validations.
+    """
+    epochs, evaluation = fields.take('total_epochs', None), fields.sub('evaluation', None)
+    interval = 1 if evaluation is None else evaluation.take('interval', 1)
+    runner = fields.sub('runner', None)
+    if runner is not None:
+        runner.take_type('EpochBasedRunner')
+        epochs = runner.take('max_epochs')
+        runner.done()
+    return epochs, max(interval, 1)
 
 
 def upgrade_schedule(fields, epochs):
@@ -79,6 +104,8 @@ def _policy(old, epochs):
         return [{'type': 'MultiStepLR', 'milestones': list(step), 'gamma': gamma, 'by_epoch': by_epoch}]
     if policy == 'exp':
         return [{'type': 'ExponentialLR', 'gamma': old.take('gamma'), 'by_epoch': by_epoch}]
+    if epochs is None:
+        raise UserError(f'total_epochs: missing, which lr_config.policy={policy!r} needs')
     # The remaining ones end at zero; another end would mix with the warm-up in a way of its own.
     if policy == 'cosine' and by_epoch:
         old.refuse('target_lr', 'only 0 is', (None, 0))
@@ -100,6 +127,26 @@ def _policy(old, epochs):
     )
 
 
+# Loggers of the old engine -> what the new one writes with.
+_VIS_BACKENDS = {
+    'TensorboardLoggerHook': 'TensorboardVisBackend',
+    'WandbLoggerHook': 'WandbVisBackend',
+    'MlflowLoggerHook': 'MLflowVisBackend',
+    'ClearMLLoggerHook': 'ClearMLVisBackend',
+    'NeptuneLoggerHook': 'NeptuneVisBackend',
+    'DvcliveLoggerHook': 'DVCLiveVisBackend',
+}
+
+
+def _backend(fields):
+    new = {'type': _VIS_BACKENDS[fields.take('type')], **fields.move('init_kwargs', 'exp_name')}
+    fields.drop('interval', 'ignore_last', 'reset_flag', 'by_epoch')
+    if 'log_dir' in fields:
+        new['save_dir'] = fields.take('log_dir')
+    fields.done()
+    return new
+
+
 def upgrade_hooks(fields):
     """Upgrade ``checkpoint_config`` and ``log_config``.
 
@@ -113,21 +160,28 @@ def upgrade_hooks(fields):
     log = fields.sub('log_config', None)
     if log is not None:
         hooks['logger'] = {'type': 'LoggerHook', 'interval': log.take('interval', 50)}
+        backends = []
         for number, hook in enumerate(log.take('hooks', [])):
             kind = hook.get('type')
-            if kind == 'TensorboardLoggerHook':
-                backends = [{'type': 'LocalVisBackend'}, {'type': 'TensorboardVisBackend'}]
-                new['visualizer'] = {'type': 'Visualizer', 'vis_backends': backends}
+            if kind in _VIS_BACKENDS:
+                backends.append(_backend(Fields(hook, f'log_config.hooks[{number}]')))
             elif kind != 'TextLoggerHook':
-                raise unsupported(f'log_config.hooks[{number}]: {kind!r}', 'text and TensorBoard are')
+                known = ', '.join(('TextLoggerHook', *_VIS_BACKENDS))
+                raise unsupported(f'log_config.hooks[{number}].type={kind!r}', f'known are {known}')
+        log.drop('by_epoch')
         log.done()
+        if backends:
+            new['visualizer'] = {
+                'type': 'Visualizer',
+                'vis_backends': [{'type': 'LocalVisBackend'}, *backends],
+            }
     checkpoint = fields.sub('checkpoint_config', None)
     if checkpoint is not None:
         hook = {'type': 'CheckpointHook', 'interval': checkpoint.take('interval', 1)}
         hook.update(
             checkpoint.move('save_optimizer', 'out_dir', 'max_keep_ckpts', 'by_epoch', 'filename_tmpl')
         )
-        checkpoint.take('meta', None)
+        checkpoint.drop('meta', 'create_symlink')
         checkpoint.done()
         hooks['checkpoint'] = hook
     if hooks:
@@ -142,11 +196,12 @@ def upgrade_workflow(fields):
         UserError: for anything but ``[('train', 1)]``.
     """
     workflow = fields.take('workflow', None)
-    if workflow is not None and [tuple(step) for step in workflow] != [('train', 1)]:
-        raise unsupported(
-            f'workflow={workflow!r}',
-            "known is [('train', 1)]; tools/train.py --validate validates after every epoch",
-        )
+    if workflow in (None, [('train', 1)], [['train', 1]]):
+        return
+    raise unsupported(
+        f'workflow={workflow!r}',
+        "known is [('train', 1)]; tools/train.py --validate validates after every epoch",
+    )
 
 
 def upgrade_running(fields):
@@ -154,9 +209,10 @@ def upgrade_running(fields):
     new, environment = {}, {}
     if fields.take('cudnn_benchmark', False):
         environment['cudnn_benchmark'] = True
-    dist = fields.take('dist_params', None)
+    dist = fields.sub('dist_params', None)
     if dist is not None:
-        environment['dist_cfg'] = Fields(dist, 'dist_params').values
+        environment['dist_cfg'] = dist.values
+    fields.drop('opencv_num_threads', 'mp_start_method')
     if environment:
         new['env_cfg'] = environment
     new.update(fields.move('log_level', 'work_dir', 'find_unused_parameters'))
@@ -168,6 +224,5 @@ def upgrade_running(fields):
     seed = fields.take('seed', None)
     if seed is not None:
         new['randomness'] = {'seed': seed}
-    for key in ('gpus', 'device_ids', 'gpu_ids'):
-        fields.take(key, None)  # the launcher decides on these
+    fields.drop('gpus', 'device_ids', 'gpu_ids')  # the launcher decides on these
     return new

@@ -1,6 +1,7 @@
 """Configs of 2019: the upgraded one says what the native one says, and nothing is lost without a word."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import torch
 from mmengine.config import Config
 
 from mmdet.apis import build_runner, load_config
+from mmdet.apis.config import require
+from mmdet.apis.config_text import config_text
 from mmdet.compat.configs import NATIVE, recognize, upgrade_config
 from mmdet.registry import MODELS
 from mmdet.utils import UserError
@@ -284,8 +287,142 @@ def test_what_is_not_supported_is_named(tmp_path, key, value, named):
     for part in path:
         node = node[part]
     node[last] = value
-    with pytest.raises(UserError, match=named):
+    try:
+        refused = upgrade_config(config)._refused
+    except UserError as error:
+        assert re.search(named, str(error))
+    else:  # only the job that needs it
+        job = 'test' if key.startswith('data.test') else 'train'
+        assert list(refused) == [job] and re.search(named, refused[job])
+
+
+def test_a_part_that_one_job_needs_does_not_stop_the_others(tmp_path, capsys):
+    flipped = YOUTUBEVOS_2019.replace('flip_ratio=0, with_mask=False', 'flip_ratio=0.5, with_mask=False')
+    (tmp_path / 'old.py').write_text(flipped)
+    config = load_config(tmp_path / 'old.py')
+    assert 'cannot be used for testing: data.test.flip_ratio=0.5' in capsys.readouterr().err
+    assert config.train_dataloader and config.val_dataloader and 'test_dataloader' not in config
+    with pytest.raises(UserError, match=r'cannot be used for testing: data.test.flip_ratio=0.5'):
+        build_runner(config, train=False)
+    require(config, ('train_dataloader', 'train_cfg', 'optim_wrapper'), 'training')
+    again = tmp_path / 'new.py'
+    again.write_text(config_text(config))
+    with pytest.raises(UserError, match='flip_ratio=0.5'):
+        require(load_config(again), ('test_dataloader',), 'testing')
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('model.pretrained', dict(type=None), r"model.pretrained: expected a text, got {'type': None}"),
+        ('model.track_head.match_coeff', [1, 2, dict(a=1)], 'match_coeff: expected a list of three numbers'),
+        (
+            'test_cfg.rcnn.score_thr',
+            math.inf,
+            'rcnn.score_thr: expected a number from 0 to 1, got inf',
+        ),
+        ('test_cfg.rpn.nms_thr', '0.7', "test_cfg.rpn.nms_thr: expected a number from 0 to 1, got '0.7'"),
+        ('model.neck.num_outs', 10**9, 'model.neck.num_outs: expected a whole number from 1 to 16'),
+        ('model.bbox_head.num_classes', True, 'model.bbox_head.num_classes: expected a whole number from 2'),
+        ('model.backbone', [1], r'model.backbone: expected a dict, got \[1\]'),
+        ('model.bbox_head.loss_cls', dict(type='CrossEntropyLoss', loss_weight='x'), 'loss_cls.loss_weight'),
+        ('model.backbone.depth', None, 'model.backbone.depth: expected a whole number from 1 on, got None'),
+        ('data', 3, 'data: expected a dict, got 3'),
+        ('load_from', 5, 'load_from: expected a text, got 5'),
+    ],
+)
+def test_values_are_checked(tmp_path, key, value, message):
+    config = read(tmp_path, YOUTUBEVOS_2019)
+    *path, last = key.split('.')
+    node = config._cfg_dict
+    for part in path:
+        node = node[part]
+    node[last] = value
+    with pytest.raises(UserError, match=message):
         upgrade_config(config)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('optimizer.lr', math.nan, 'optimizer.lr: expected a number from 0 on, got nan'),
+        ('train_cfg.rcnn.sampler.num', -3, 'train_cfg.rcnn.sampler.num: expected a whole number'),
+        ('data.train.img_scale', 'big', 'data.train.img_scale: expected the longest and the shortest edge'),
+        ('data.train.ann_file', None, 'data.train.ann_file: expected a text, or a list of texts, got None'),
+        ('total_epochs', 0, 'total_epochs: expected a whole number from 1 on'),
+    ],
+)
+def test_values_that_only_training_needs_are_kept_for_it(tmp_path, key, value, message):
+    config = upgraded(tmp_path, **{key: value})
+    assert message in config._refused.train
+    assert config.model.test_cfg and config.test_dataloader and 'train_cfg' not in config
+
+
+def test_lists_of_annotation_files_are_joined(tmp_path):
+    config = read(tmp_path, YOUTUBEVOS_2019)
+    config.data.train.update(ann_file=['a.json', 'b.json'], img_prefix=['x', 'y'])
+    config.data.val.update(ann_file=['a.json'])
+    new = upgrade_config(config)
+    joined = new.train_dataloader.dataset
+    assert joined.type == 'ConcatDataset'
+    files = [(part.ann_file, part.data_prefix.img) for part in joined.datasets]
+    assert files == [('a.json', 'x'), ('b.json', 'y')]
+    assert new.val_dataloader.dataset.ann_file == new.val_evaluator.ann_file == 'a.json'
+    config.data.test.update(ann_file=['a.json', 'b.json'])
+    config.data.train.update(img_prefix=['x', 'y', 'z'])
+    refused = upgrade_config(config)._refused
+    assert 'reads one annotation file' in refused.test and 'data.train.img_prefix' in refused.train
+
+
+@pytest.mark.parametrize('text', [YOUTUBEVOS_2019, COCO_2019])
+def test_pipelines_of_mmdetection_1_say_what_2019_says(tmp_path, text):
+    """The same experiment in both schemas gives the same native config."""
+    config = read(tmp_path, text)
+    expected = upgrade_config(config)._cfg_dict.to_dict()
+    config = read(tmp_path, text)
+    for split in [key for key in ('train', 'val', 'test') if key in config.data]:
+        config.data[split] = with_pipeline(config.data[split], split)
+    config.data['samples_per_gpu'] = config.data.pop('imgs_per_gpu')
+    config['evaluation'] = dict(interval=1)
+    assert recognize(config).name == 'mmdetection 1'
+    found = upgrade_config(config)._cfg_dict.to_dict()
+    for split in ('val', 'test'):  # what is scored follows the model, not a switch of the dataset
+        for one in (found, expected):
+            one.get(f'{split}_evaluator', {}).pop('metric', None)
+    assert found == expected
+
+
+def with_pipeline(old, split):
+    norm, pad = dict(old.img_norm_cfg, type='Normalize'), dict(type='Pad', size_divisor=old.size_divisor)
+    new = dict(type=old.type, ann_file=old.ann_file, img_prefix=old.img_prefix)
+    load = dict(type='LoadImageFromFile', to_float32=True)
+    if split == 'train':
+        annotations = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
+        resize = dict(type='Resize', img_scale=old.img_scale, keep_ratio=True)
+        flip = dict(type='RandomFlip', flip_ratio=old.flip_ratio)
+        pack = [dict(type='DefaultFormatBundle'), dict(type='Collect', keys=['img', 'gt_bboxes'])]
+        return dict(new, pipeline=[load, annotations, resize, flip, norm, pad, *pack])
+    inner = [dict(type='Resize', keep_ratio=True), dict(type='RandomFlip'), norm, pad]
+    inner += [dict(type='ImageToTensor', keys=['img']), dict(type='Collect', keys=['img'])]
+    test = dict(type='MultiScaleFlipAug', img_scale=old.img_scale, flip=False, transforms=inner)
+    return dict(new, pipeline=[load, test])
+
+
+@pytest.mark.parametrize(
+    ('step', 'message'),
+    [
+        (dict(type='Expand', ratio_range=(1, 4)), r"data.train.pipeline\[1\].type='Expand' is not supported"),
+        (dict(type='RandomFlip', flip_ratio=2), r'pipeline\[1\].flip_ratio: expected a number from 0 to 1'),
+        (dict(type='Resize', img_scale=(8, 8), ratio_range=(1, 2)), 'ratio_range'),
+        (dict(type='Resize'), 'img_scale'),
+        (dict(type='RandomFlip', ratio=1), r'pipeline\[1\].ratio is not supported: unknown key'),
+    ],
+)
+def test_steps_that_are_not_supported_are_named(tmp_path, step, message):
+    config = read(tmp_path, YOUTUBEVOS_2019)
+    config.data.train = with_pipeline(config.data.train, 'train')
+    config.data.train.pipeline.insert(1, step)
+    assert re.search(message, upgrade_config(config)._refused.train)
 
 
 def test_a_config_for_testing_alone_cannot_train_and_names_what_is_missing(tmp_path):
