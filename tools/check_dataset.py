@@ -3,13 +3,12 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.evaluation.checks import check_annotations
 from mmdet.evaluation.report import findings_report
-from mmdet.utils import Progress, UserError, cli_main
+from mmdet.utils import cli_main
 
 
 def parse_args(argv=None):
@@ -31,45 +30,11 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def check_images(root, folder, findings):
-    """Read every frame: is it there, whole, and of the size the file says?"""
-    from mmdet.media import read_image
-
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f'--images {folder}: no such folder')
-    frames = [
-        (row, video, name)
-        for row, video in enumerate(root['videos'])
-        if isinstance(video, dict) and isinstance(video.get('file_names'), list)
-        for name in video['file_names']
-        if isinstance(name, str)
-    ]
-    with Progress(len(frames), 'images') as progress:
-        for row, video, name in frames:
-            place = f'videos[{row}] (id {video.get("id")!r}) {name}'
-            progress.update()
-            if not (folder / name).is_file():
-                findings.add('missing_image', place)
-                continue
-            try:
-                height, width = read_image(folder / name).shape[:2]
-            except UserError as error:
-                findings.add('unreadable_image', f'{place}: {error}')
-                continue
-            if (height, width) != (video.get('height'), video.get('width')):
-                expected = f'{video.get("height")}x{video.get("width")}'
-                findings.add('image_size', f'{place} is {height}x{width}, the file says {expected}')
-    findings.counts['images'] = len(frames)
-
-
 @cli_main
 def main(argv=None):
     """Check, print, and tell by the exit status."""
     args = parse_args(argv)
-    findings, root = check_annotations(args.ann)
-    if args.images is not None:
-        check_images(root, args.images, findings)
+    findings = check_annotations(args.ann, args.images)
     print(findings_report(findings, args.ann, args.format, args.limit))
     sys.exit(1 if findings.problems else 0)
 

@@ -3,8 +3,10 @@
 import os.path as osp
 
 import numpy as np
+from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from mmdet.formats.annotations import usable_box
 from mmdet.registry import TRANSFORMS
 from mmdet.utils import UserError
 
@@ -126,7 +128,10 @@ class DetDataset(Dataset):
             [track for track in annotations.by_video[video['id']] if track['category_id'] in self.cat2label]
             for video in self.videos
         ]
+        self.instance_ids = _instance_ids(annotations.tracks)
         _pack_run_lengths(self.tracks)
+        for note in annotations.notes:
+            print_log(f'note: {note}', 'current')
         self.usable = [
             list(range(len(video['file_names']))) if self.test_mode else self.usable_frames(number)
             for number, video in enumerate(self.videos)
@@ -145,13 +150,10 @@ class DetDataset(Dataset):
 
     def box_of(self, track, frame):
         """Box [x1, y1, x2, y2] of an object in a frame, or None if it is absent or not usable."""
-        bbox = track['bboxes'][frame]
-        if bbox is None:
+        box = usable_box(track, frame)
+        if box is None:
             return None
-        area = track['areas'][frame] if track.get('areas') else None
-        x, y, w, h = bbox
-        if (area is not None and area <= 0) or w < 1 or h < 1:
-            return None
+        x, y, w, h = box
         return [x, y, x + w - self.box_offset, y + h - self.box_offset]
 
     def reference_frames(self, index):
@@ -178,7 +180,7 @@ class DetDataset(Dataset):
             {
                 'bbox': box,
                 'label': self.cat2label[track['category_id']],
-                'instance_id': track['id'],
+                'instance_id': self.instance_ids[track['id']],
                 'crowd': bool(track.get('iscrowd', 0)),
                 'segm': track['segmentations'][frame],
             }
@@ -220,6 +222,14 @@ class DetDataset(Dataset):
         for step in self.pipeline:
             results = step(results)
         return results
+
+
+def _instance_ids(tracks):
+    """Id of a track -> number of 64 bits: the id itself, or 1, 2, ... where the ids are no such numbers."""
+    ids = [track['id'] for track in tracks]
+    if all(type(identity) is int and -(2**63) <= identity < 2**63 for identity in ids):
+        return {identity: identity for identity in ids}
+    return {identity: number for number, identity in enumerate(ids, 1)}
 
 
 def _pack_run_lengths(tracks_of_videos):

@@ -1,5 +1,6 @@
 """Which category gets which label."""
 
+from mmdet.formats.ytvis_tables import sort_ids
 from mmdet.registry import DATASETS
 from mmdet.utils import UserError, suggest
 
@@ -22,7 +23,7 @@ def match_classes(path, categories, used_ids, classes=None, filter_classes=False
     """
     by_name = {category['name']: category['id'] for category in categories}
     if classes is None:
-        ordered = sorted(categories, key=lambda category: category['id'])
+        ordered = sort_ids(categories, lambda category: category['id'])
         return tuple(c['name'] for c in ordered), tuple(c['id'] for c in ordered)
     classes = tuple(classes)
     if len(set(classes)) != len(classes):

@@ -17,7 +17,7 @@ class YTVOSDataset(DetDataset):
 
     def load_annotations(self):
         self.ann_file = find_ann_file(self.ann_file)
-        annotations = ytvis.read(self.ann_file, require_annotations=not self.test_mode)
+        annotations = ytvis.read(self.ann_file, not self.test_mode, self.img_prefix)
         first = next((name for video in annotations.videos for name in video['file_names']), None)
         if first is not None:
             self.img_prefix = find_image_folder(self.img_prefix, first)

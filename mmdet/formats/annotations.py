@@ -1,5 +1,7 @@
 """The one in-memory form of video annotations; every format reads into it and writes out of it."""
 
+from .ytvis_tables import sort_ids
+
 
 class VideoAnnotations:
     """Videos, their categories and the tracks of their objects.
@@ -14,15 +16,17 @@ class VideoAnnotations:
             ``iscrowd``, and for each frame one entry in ``segmentations`` (RLE or polygons), ``bboxes``
             ([x, y, w, h]) and ``areas`` (pixels); an entry is None where the object is absent.
         has_annotations (bool): False for a file that only lists videos, as public test sets do.
+        notes (list[str]): what was read in another than the usual form, for messages.
         by_video (dict): video id -> its tracks, in order.
     """
 
-    def __init__(self, path, categories, videos, tracks, has_annotations=True):
+    def __init__(self, path, categories, videos, tracks, has_annotations=True, notes=()):
         self.path = str(path)
-        self.categories = sorted(categories, key=lambda category: category['id'])
+        self.categories = sort_ids(categories, lambda category: category['id'])
         self.videos = videos
         self.tracks = tracks
         self.has_annotations = has_annotations
+        self.notes = list(notes)
         self.by_video = {video['id']: [] for video in videos}
         for track in tracks:
             self.by_video[track['video_id']].append(track)
@@ -34,5 +38,23 @@ class VideoAnnotations:
 
     @property
     def category_ids(self):
-        """tuple[int]: sorted category ids."""
+        """tuple[int | str]: sorted category ids."""
         return tuple(category['id'] for category in self.categories)
+
+
+def usable_box(track, frame):
+    """Box of an object that can be trained on in a frame.
+
+    Args:
+        track (dict): as in :class:`VideoAnnotations`.
+        frame (int): index of the frame.
+
+    Returns:
+        list | None: [x, y, w, h] in pixels; None if the object is absent, its box less than one pixel wide or
+        high, or its area, where given, not above zero.
+    """
+    box = track['bboxes'][frame]
+    if box is None:
+        return None
+    area = track['areas'][frame] if track.get('areas') else None
+    return None if (area is not None and area <= 0) or box[2] < 1 or box[3] < 1 else box

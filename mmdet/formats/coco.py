@@ -4,6 +4,7 @@ from mmdet.utils import UserError
 
 from .annotations import VideoAnnotations
 from .reading import read_json
+from .recognize import ANNOTATIONS, name_kind
 
 _KEYS = {
     'images': ('id', 'width', 'height', 'file_name'),
@@ -28,10 +29,12 @@ def read(path, require_annotations=False):
         UserError: the file is missing, truncated, or not COCO; the message names the entry.
     """
     content = read_json(path)
-    if not isinstance(content, dict):
-        raise UserError(f'{path} is not a COCO annotation file: expected an object at top level')
-    if 'images' not in content and 'videos' in content:
-        raise UserError(f'{path} is a video annotation file (it has videos, no images); use YTVOSDataset')
+    if not isinstance(content, dict) or 'images' not in content:
+        known = name_kind(content)
+        if known == ANNOTATIONS:
+            raise UserError(f'{path} is a video annotation file (it has videos, no images); use YTVOSDataset')
+        what = f'but {known}' if known else 'expected an object with images'
+        raise UserError(f'{path} is not a COCO annotation file: {what}')
     has_annotations = 'annotations' in content
     if not require_annotations:
         content.setdefault('annotations', [])

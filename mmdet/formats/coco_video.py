@@ -8,16 +8,19 @@ from mmdet.utils import Progress, UserError, file_name_fault, natural_key
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
 from .reading import read_json
+from .recognize import name_kind
+from .usual_form import usual_mask
 from .ytvis import parse_ytvis
+from .ytvis_tables import is_id
 
 
 def read(source: str | Path, video_from_path: bool = False, stream=None) -> VideoAnnotations:
     """Read a COCO json and group its images to videos and its annotations to tracks.
 
     Annotations need ``track_id`` or ``instance_id`` (or one of these in ``attributes``, where CVAT puts it),
-    unique within a video, and images ``video_id`` and
-    ``frame_id``. A crowd region without a track id becomes a separate track. Frames and videos without
-    objects are kept. Boxes and areas are computed from the masks.
+    unique within a video, and images ``video_id`` and ``frame_id``. A crowd region without a track id becomes
+    a separate track. Frames and videos without objects are kept. Boxes and areas are computed from the masks;
+    polygons of fewer than three points are left out.
 
     Args:
         source (str | Path): json file.
@@ -35,7 +38,8 @@ def parse_coco_video(content, path='annotations', video_from_path=False, stream=
     """Convert parsed json as :func:`read` does; ``path`` is what messages call it."""
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            raise UserError(f'{path} is not a COCO annotation file: expected a list under {key!r}')
+            what = f'but {known}' if (known := name_kind(content)) else f'expected a list under {key!r}'
+            raise UserError(f'{path} is not a COCO annotation file: {what}')
     categories = set(parse_ytvis({'videos': [], 'categories': content['categories']}, path).category_ids)
     builder = AnnotationsBuilder(content['categories'])
     places = _add_videos(builder, content, path, video_from_path)
@@ -120,14 +124,17 @@ def _collect(tracks, annotation, places, categories, place):
     video_id, frame, height, width = places[image]
     identity = _identity(annotation)
     crowd, category = int(bool(annotation.get('iscrowd', 0))), annotation.get('category_id')
-    if not isinstance(category, int) or category not in categories:
+    if not is_id(category) or category not in categories:
         raise UserError(f'{place}: category_id {category!r} is not among the categories')
     if identity is None and not crowd:
         raise UserError(f'{place}: track_id (or instance_id, or attributes.track_id) is missing')
     if isinstance(identity, (list, dict)):
         raise UserError(f'{place}: track_id (or instance_id) is not an id: {identity!r:.60}')
+    segm, remains = usual_mask(annotation.get('segmentation'))
+    if segm is None and remains:
+        return  # nothing but what a brush has left
     try:
-        rle = segm_to_rle(annotation.get('segmentation'), height, width)
+        rle = segm_to_rle(segm or annotation.get('segmentation'), height, width)
     except ValueError as error:
         raise UserError(f'{place}.segmentation: {error}') from None
     key = (video_id, ('crowd', len(tracks)) if identity is None else identity)

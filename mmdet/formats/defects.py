@@ -30,12 +30,17 @@ KINDS = {
         'annotations of a category that the file does not list',
         'they are left out, as in the official code',
     ),
-    'missing_iscrowd': (
-        'annotations without a usable "iscrowd"',
+    'missing_iscrowd': ('annotations without "iscrowd"', 'they count as iscrowd 0'),
+    'bad_iscrowd': (
+        'annotations whose "iscrowd" is no number',
         'they count as iscrowd 0; a number in quotes counts as in the official code',
     ),
     'missing_areas': (
-        'annotations without a usable list "areas"',
+        'annotations without "areas"',
+        'the areas of the masks (of the boxes, where there are no masks) are taken',
+    ),
+    'unusable_areas': (
+        'annotations whose "areas" are no list of numbers',
         'the areas of the masks (of the boxes, where there are no masks) are taken',
     ),
     'bad_areas': (
@@ -79,11 +84,16 @@ KINDS = {
         'polygons of four numbers (a polygon needs at least three points)',
         'four numbers are taken as a box x, y, width, height',
     ),
+    'polygon_remains': (
+        'masks with polygons of fewer than three points, as brushes of label tools leave them',
+        'they are drawn as in the official code, or left out where it fails',
+    ),
     'bad_polygon': (
-        'polygons that are too short, not finite or far outside of the frame',
+        'polygons with half a point, not finite or far outside of the frame',
         'the part that can be used is used; without any, the object counts as absent there',
     ),
-    'empty_counts': ('RLE masks with empty counts', 'they count as empty masks'),
+    'empty_counts': ('predicted RLE masks with empty counts', 'they count as empty masks'),
+    'empty_truth': ('RLE masks of annotations with empty counts', 'the object counts as absent there'),
     'bad_counts': (
         'RLE strings with characters that no encoder writes, or that end inside a number',
         'what can be read is read, the rest is background',
@@ -112,25 +122,39 @@ KINDS = {
 
 #: Kinds that scoring does not look at: kind -> what is wrong.
 FILE_KINDS = {
-    'odd_id': 'ids that are not integers (ids of videos may also be text)',
+    'odd_id': 'ids that are neither numbers nor text, or negative ids of categories',
     'category_name': 'categories without a name, or with the name of another one',
     'video_size': 'videos without a usable height and width',
     'file_names': 'videos without a usable list "file_names"',
     'video_frames': 'videos without frames, or whose "length" differs from the number of "file_names"',
-    'iscrowd_value': 'annotations whose "iscrowd" is neither 0 nor 1',
+    'iscrowd_value': 'annotations whose "iscrowd" is no number',
     'list_length': 'annotations whose "bboxes" or "areas" are not lists with one entry for each frame',
+    'damaged_mask': 'masks that cannot be decoded',
     'mask_form': 'masks that are neither null, an RLE nor a list of polygons',
     'area_value': 'areas that are neither null nor a finite number',
 }
 
-#: Kinds that the official code ignores by rule: warned of, also in strict scoring.
-TOLERATED = {'prediction_of_unknown_category'}
+#: What was read in another than the usual form: kind -> (what came, how it is read).
+READ_ANYWAY = {
+    'no_boxes': ('tracks without boxes', 'they are those around the masks'),
+    'no_areas': ('tracks without areas', 'they are those of the masks'),
+    'video_frames': (FILE_KINDS['video_frames'], 'the file names are the frames'),
+    'no_video_size': ('videos without height and width', 'they are those of the masks or images'),
+    'odd_iscrowd': ('tracks whose "iscrowd" is neither 0 nor 1', 'all but 0 is a crowd region'),
+    'polygon_remains': (KINDS['polygon_remains'][0], 'these polygons are left out'),
+}
+
+#: Kinds that the official code ignores by rule, or whose meaning is plain: warned of, also in strict scoring.
+TOLERATED = {
+    *('prediction_of_unknown_category', 'missing_iscrowd', 'missing_areas'),
+    *('empty_truth', 'polygon_remains'),
+}
 
 #: Kinds with which a file cannot be trained on.
 TRAINING = {
     *('not_an_object', 'missing_key', 'bad_value', 'bad_id', 'no_categories', 'length'),
     *('duplicate_video', 'duplicate_category', 'duplicate_annotation'),
-    *('ground_truth_of_unknown_video', 'ground_truth_of_unknown_category', 'bad_box'),
+    *('ground_truth_of_unknown_video', 'ground_truth_of_unknown_category', 'bad_box', 'mask_size'),
     *FILE_KINDS,
 } - {'video_frames'}
 
@@ -138,14 +162,13 @@ TRAINING = {
 POLICIES = {
     'strict': (set(KINDS) - TOLERATED, TOLERATED),
     'lenient': (set(), set(KINDS)),
-    'training': (TRAINING, set()),
-    'collect': (set(), {*KINDS, *FILE_KINDS}),
+    'training': (TRAINING, set(READ_ANYWAY)),
 }
 
 
 def what_is_wrong(kind: str) -> str:
     """What a kind of defect means."""
-    return FILE_KINDS[kind] if kind in FILE_KINDS else KINDS[kind][0]
+    return FILE_KINDS[kind] if kind in FILE_KINDS else (KINDS.get(kind) or READ_ANYWAY[kind])[0]
 
 
 class InputDefect(UserError):
@@ -173,16 +196,17 @@ class Report:
     """Collects defects by kind; a policy says which of them are errors, warnings, or ignored.
 
     Args:
-        policy (str): ``'strict'`` or ``'lenient'`` for scoring, ``'training'``, or ``'collect'`` for checks,
-            which want to know every defect and go on.
+        policy (str): ``'strict'`` or ``'lenient'`` for scoring, or ``'training'``.
+        collect (bool): for checks, which want to know every defect and go on: :meth:`settle` does nothing.
 
     Attributes:
         found (dict): (kind, source) -> places, since the last :meth:`settle`.
         warnings (list[str]): messages on what was found and is not an error.
     """
 
-    def __init__(self, policy: str = 'strict'):
+    def __init__(self, policy: str = 'strict', collect: bool = False):
         self.policy = policy
+        self.collect = collect
         self.errors, self.tolerated = POLICIES[policy]
         self.found = {}
         self.warnings = []
@@ -199,16 +223,17 @@ class Report:
     def settle(self) -> None:
         """End a stage of reading: raise for errors, turn the rest into warnings.
 
-        Under the policy ``'collect'`` nothing happens: everything stays in ``found``.
-
         Raises:
             InputDefect: for the first kind that is an error, with all its places.
         """
-        if self.policy == 'collect':
+        if self.collect:
             return
         found, self.found = self.found, {}
-        order = [*KINDS, *FILE_KINDS]
+        order = [*KINDS, *FILE_KINDS, *READ_ANYWAY]
         for (kind, source), places in sorted(found.items(), key=lambda item: order.index(item[0][0])):
             if kind in self.errors:
                 raise InputDefect(kind, source, places, limit=20 if self.policy == 'training' else None)
-            self.warnings.append(f'{describe(kind, source, places)}; {KINDS[kind][1]}')
+            if self.policy == 'training':
+                self.warnings.append(f'{source}: {len(places)} {": ".join(READ_ANYWAY[kind])}')
+            else:
+                self.warnings.append(f'{describe(kind, source, places)}; {KINDS[kind][1]}')

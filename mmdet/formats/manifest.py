@@ -14,6 +14,7 @@ from .files import checked_relative, folders_with, video_name
 from .indexed_png import read_video_masks
 from .reading import read_json
 from .ytvis import parse_ytvis
+from .ytvis_tables import sort_ids
 
 FORMAT = 'masktrack masks 1'
 MANIFEST = 'objects.json'
@@ -63,7 +64,7 @@ def read_manifest(folder):
         raise UserError(f'object list {path}: expected the format {FORMAT!r}')
     try:
         videos, categories = [item['video'] for item in manifest['videos']], manifest['categories']
-        parse_ytvis({'videos': videos, 'categories': categories}, path)
+        checked = parse_ytvis({'videos': videos, 'categories': categories}, path)
         listed = []
         for item in manifest['videos']:
             listed.append({})
@@ -76,7 +77,7 @@ def read_manifest(folder):
         if isinstance(error, UserError):
             raise
         raise UserError(f'object list {path} is damaged: {error!r}') from None
-    return videos, categories, listed
+    return checked.videos, categories, listed
 
 
 def read_listed_masks(folder: str | Path, stream=None) -> VideoAnnotations:
@@ -112,8 +113,8 @@ def read_listed_masks(folder: str | Path, stream=None) -> VideoAnnotations:
                     tracks.append({**objects[layer, number], **track_lists(masks, len(names))})
             progress.update(len(video['file_names']))
     annotations = parse_ytvis({'videos': videos, 'categories': categories, 'annotations': tracks}, path)
-    tracks = sorted(annotations.tracks, key=lambda track: track['id'])
-    return VideoAnnotations(path, annotations.categories, videos, tracks)
+    tracks = sort_ids(annotations.tracks, lambda track: track['id'])
+    return VideoAnnotations(path, annotations.categories, annotations.videos, tracks)
 
 
 def _refuse_new_videos(folder, videos, path):

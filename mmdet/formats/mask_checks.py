@@ -5,7 +5,8 @@ import numpy as np
 from mmdet.structures.odd_masks import resolve_mask
 from mmdet.structures.packed_masks import ABSENT, BAD_SUM, BAD_TEXT, COUNTS, EMPTY, OTHER, ZERO_RUNS
 
-from .ytvis_entries import mask_fault
+#: Kind of defect of empty counts, of annotations and of predictions.
+_EMPTY = ('empty_truth', 'empty_counts')
 
 
 def owners(span):
@@ -57,12 +58,7 @@ def check_masks(tracks, dataset, report):
             report.add('polygon_in_results', source, place)
         found[int(index[m])], defects = resolve_mask(mask, *shapes[owner[m]][:2])
         for defect in sorted(defects):
-            report.add(defect, source, place)
-        if not defects:
-            _check_form(mask, place, source, report)
-    if masks.other and report.wants('mask_form'):
-        for m in np.flatnonzero(kind == ABSENT).tolist():
-            _check_form(masks.other.get(int(index[m])), tracks.place(owner[m], frame[m]), source, report)
+            report.add(_EMPTY[predicted] if defect in _EMPTY else defect, source, place)
     masks.replace(found)
     expected = np.array([(-1, -1) if None in s[:2] else s[:2] for s in shapes], np.int64).reshape(-1, 2)[
         owner
@@ -75,19 +71,18 @@ def check_masks(tracks, dataset, report):
     report.settle()
 
 
-def _check_form(mask, place, source, report):
-    """Note what scoring reads and training does not: lists of RLE, or something empty other than null."""
-    if mask is not None and (expected := mask_fault(mask)):
-        report.add('mask_form', source, f'{place}: expected {expected}')
-
-
 def check_content(tracks, report):
     """Turn the flags set while reading masks into defects."""
     index, owner, frame = owners(tracks.span)
     flag = tracks.masks.flag[index]
     if not flag.any():
         return
-    kinds = {EMPTY: 'empty_counts', BAD_TEXT: 'bad_counts', BAD_SUM: 'rle_sum', ZERO_RUNS: 'zero_runs'}
+    kinds = {
+        EMPTY: _EMPTY[tracks.score is not None],
+        BAD_TEXT: 'bad_counts',
+        BAD_SUM: 'rle_sum',
+        ZERO_RUNS: 'zero_runs',
+    }
     for bit, kind in kinds.items():
         for m in np.flatnonzero(flag & bit).tolist():
             report.add(kind, tracks.source, tracks.place(owner[m], frame[m]))

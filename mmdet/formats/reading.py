@@ -7,10 +7,16 @@ from pathlib import Path
 
 from mmdet.utils import UserError, note_input
 
+from .recognize import name_bytes
+
 #: Limits for what is unpacked from a zip, so that a small file cannot fill the memory.
 MAX_UNPACKED = 4 * 2**30
 MAX_RATIO = 500
 MAX_MEMBERS = 1000
+
+#: Levels of lists and objects that are read; annotations have five.
+MAX_DEPTH = 50
+_NESTED = {list, dict}
 
 
 class MissingFileError(UserError, FileNotFoundError):
@@ -36,6 +42,8 @@ def read_bytes(path: str | Path, kind: str = 'file') -> bytearray:
             note_input(path)
             start = file.read(4)
             if start not in (b'PK\x03\x04', b'PK\x05\x06'):
+                if not path.is_file():  # a pipe: its size is not known
+                    return bytearray(start + file.read())
                 file.seek(0)
                 data = bytearray(path.stat().st_size)
                 n = file.readinto(data)
@@ -64,18 +72,32 @@ def parse_json(data: bytes | bytearray, path: str | Path, kind: str = 'file'):
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return json.loads(data)
-    except json.JSONDecodeError as error:
+        content = json.loads(data)
+    except (RecursionError, ValueError) as error:
+        if known := name_bytes(data):
+            raise UserError(f'{kind} {path} is no json, but {known}') from None
+        if not isinstance(error, json.JSONDecodeError):
+            what = str(error).partition(' for integer string')[0].partition('; use')[0]
+            raise UserError(f'{kind} {path} is not valid json: {what}') from None
         text = error.doc.rstrip()
         cut = error.pos >= len(text) - 1 or not text.endswith(('}', ']'))
         hint = ': the file seems to be cut off' if cut and not error.msg.startswith('Extra') else ''
         place = f'line {error.lineno}, column {error.colno} ({error.msg})'
         raise UserError(f'{kind} {path} is not valid json at {place}{hint}') from None
-    except (RecursionError, ValueError) as error:
-        raise UserError(f'{kind} {path} is not valid json: {error}') from None
     finally:
         if collecting:
             gc.enable()
+    if not _is_shallow([content], MAX_DEPTH):
+        raise UserError(f'{kind} {path}: lists and objects lie more than {MAX_DEPTH} deep in one another')
+    return content
+
+
+def _is_shallow(values, depth):
+    """Whether nothing is nested so deep that functions which call themselves would fail later."""
+    if _NESTED.isdisjoint(map(type, values)):  # the many plain values cost no step of Python
+        return True
+    nested = [value.values() if type(value) is dict else value for value in values if type(value) in _NESTED]
+    return depth > 0 and all(_is_shallow(inner, depth - 1) for inner in nested)
 
 
 def read_json(path: str | Path, kind: str = 'annotation file'):

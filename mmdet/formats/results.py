@@ -18,6 +18,7 @@ from mmdet.utils.io import atomic_open
 
 from .reading import read_json
 from .video_tracks import TrackCollector, VideoTracks
+from .ytvis_results import check_result, check_result_list
 
 __all__ = [
     'VideoResultWriter',
@@ -285,9 +286,9 @@ def results_by_video(path):
         UserError: it cannot be read, or is not a list of results.
     """
     content = read_json(path, 'result file')
-    if not isinstance(content, list):
-        raise UserError(f'{path}: expected a list of results, got {type(content).__name__}')
+    check_result_list(content, path)
     grouped = {}
-    for entry in content:
+    for row, entry in enumerate(content):
+        check_result(entry, f'{path}: results[{row}]')
         grouped.setdefault(entry['video_id'], []).append(entry)
     return grouped

@@ -1,6 +1,5 @@
 """Tracks with decoded fields, for writers of other formats; results as tracks."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,8 @@ from mmdet.utils import UserError
 from .annotations import VideoAnnotations
 from .builder import track_lists
 from .reading import read_json
+from .usual_form import usual_mask
+from .ytvis_results import check_result, check_result_list
 
 
 @dataclass
@@ -61,8 +62,8 @@ def _decode(entry, video, path):
 def _rles(segmentations, video, place):
     """Index of a frame -> compressed RLE."""
     masks = {}
-    for frame, segm in enumerate(segmentations):
-        if not segm:  # None, or an empty list of polygons
+    for frame, segm in enumerate(usual_mask(segm)[0] for segm in segmentations):
+        if segm is None:
             continue
         try:
             masks[frame] = segm_to_rle(segm, video['height'], video['width'])
@@ -87,13 +88,12 @@ def read_results(annotations: VideoAnnotations, path: str | Path, score_thr: flo
         UserError: a result is invalid; the message names it.
     """
     content = read_json(path, 'results file')
-    if not isinstance(content, list):
-        raise UserError(f'results file {path}: expected a list of tracks, got {type(content).__name__}')
+    check_result_list(content, path)
     by_video = {video['id']: [] for video in annotations.videos}
     videos = {video['id']: video for video in annotations.videos}
     for row, entry in enumerate(content):
         place = f'{path}: results[{row}]'
-        _check_result(entry, videos, annotations, place)
+        check_result(entry, place, videos, annotations.category_ids)
         if entry['score'] >= score_thr:
             video = videos[entry['video_id']]
             masks = _rles(entry['segmentations'], video, place)
@@ -103,21 +103,3 @@ def read_results(annotations: VideoAnnotations, path: str | Path, score_thr: flo
     for number, track in enumerate(tracks, 1):
         track['id'] = number
     return VideoAnnotations(path, annotations.categories, annotations.videos, tracks)
-
-
-def _check_result(entry, videos, annotations, place):
-    given = entry if isinstance(entry, dict) else ()
-    missing = [key for key in ('video_id', 'category_id', 'score', 'segmentations') if key not in given]
-    if missing:
-        raise UserError(f'{place}: {", ".join(missing)} missing')
-    video, segms = entry['video_id'], entry['segmentations']
-    if isinstance(video, (list, dict)) or video not in videos:
-        raise UserError(f'{place}: video_id {video!r} is not among the videos of {annotations.path}')
-    if entry['category_id'] not in annotations.category_ids:
-        raise UserError(f'{place}: category_id {entry["category_id"]!r} is not among the categories')
-    if not isinstance(entry['score'], (int, float)) or not math.isfinite(entry['score']):
-        raise UserError(f'{place}: expected a finite score, got {entry["score"]!r}')
-    length = len(videos[video]['file_names'])
-    if not isinstance(segms, list) or len(segms) != length:
-        count = len(segms) if isinstance(segms, list) else 'no list'
-        raise UserError(f'{place}: expected {length} segmentations, one per frame, got {count}')

@@ -4,8 +4,10 @@ import numpy as np
 
 
 def numbers(values):
-    """Return a tensor, array or list as a list of Python numbers."""
-    return values.tolist() if hasattr(values, 'tolist') else list(values)
+    """Return a tensor, array or list as a list of Python numbers; ids may also be text."""
+    if hasattr(values, 'tolist'):
+        return values.tolist()
+    return [value.tolist() if hasattr(value, 'tolist') else value for value in values]
 
 
 def plain_rle(rle):
@@ -94,7 +96,7 @@ class VideoTracks:
                 raise ValueError(
                     f'video {self.video_id!r}: label {label} has no category: the dataset has {len(cat_ids)}'
                 )
-            if cat_ids[label] < 0:
+            if isinstance(cat_ids[label], (int, float)) and cat_ids[label] < 0:
                 continue
             found.append(
                 {
@@ -111,13 +113,13 @@ class TrackCollector:
     """A sink that turns predicted frames into tracks. Frames of several videos may be interleaved.
 
     Args:
-        cat_ids (Sequence[int]): the dataset's category id of each label.
+        cat_ids (Sequence[int | str]): the dataset's category id of each label.
         on_video (Callable[[Any, list[dict]], Any] | None): called with the id and the results of each video
             when its last frame was added.
     """
 
     def __init__(self, cat_ids, on_video=None):
-        self.cat_ids = [int(cat_id) for cat_id in cat_ids]
+        self.cat_ids = numbers(cat_ids)
         self.on_video = on_video
         self.open_videos = {}
 

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdet.structures.rle import MAX_PIXELS
 from mmdet.utils import UserError, atomic_write_text, file_name_fault
 
 from .annotations import VideoAnnotations
 from .defects import Report
 from .mask_checks import check_lengths, check_masks
 from .reading import read_json
+from .recognize import ANNOTATIONS, name_kind
+from .usual_form import usual_form
 from .ytvis_entries import check_entries, is_int
 from .ytvis_tables import (
     Dataset,
@@ -33,29 +36,54 @@ from .ytvis_tables import (
 )
 
 
-def read(path: str | Path, require_annotations: bool = False) -> VideoAnnotations:
+def read(
+    path: str | Path, require_annotations: bool = False, images: str | Path | None = None
+) -> VideoAnnotations:
     """Read an annotation file for training, testing or conversion.
 
     Args:
         path (str | Path): json file with ``videos``, ``categories`` and ``annotations`` (none in test sets).
         require_annotations (bool): refuse a file without annotations.
+        images (str | Path | None): folder of the images, for sizes of videos that the file does not have.
 
     Raises:
         UserError: the file is missing, cut off, or not in YouTube-VIS format; the message names the places.
     """
-    return parse_ytvis(read_json(path), path, require_annotations)
+    return parse_ytvis(read_json(path), path, require_annotations, images)
 
 
-def parse_ytvis(content, path='annotations', require_annotations: bool = False) -> VideoAnnotations:
+def parse_ytvis(
+    content, path='annotations', require_annotations: bool = False, images=None
+) -> VideoAnnotations:
     """Check parsed json as :func:`read` does; ``path`` is what messages call it."""
-    read_tables(content, None, str(path), Report('training'))
+    report = Report('training')
+    content = read_usual(content, str(path), report, images)
     annotations = content.get('annotations')
     if annotations is None and require_annotations:
         raise UserError(f'{path} has no annotations: it only lists videos, as public test sets do')
-    has_annotations = annotations is not None
     return VideoAnnotations(
-        path, content['categories'], content['videos'], annotations or [], has_annotations
+        path,
+        content['categories'],
+        content['videos'],
+        annotations or [],
+        annotations is not None,
+        report.warnings,
     )
+
+
+def read_usual(content, source: str, report: Report, images=None) -> dict:
+    """Parsed json in the usual form (see :mod:`.usual_form`), after all checks that training needs.
+
+    Args:
+        content (object): the parsed json; it is not changed.
+        source (str): what messages call the file.
+        report (Report): of the policy ``'training'``; one that collects has the errors in ``report.found``.
+        images (str | Path | None): folder of the images, for sizes of videos that the file does not have.
+    """
+    _check_root(content, source)
+    content = usual_form(content, source, report, images)
+    read_tables(content, None, source, report)
+    return content
 
 
 def read_tables(root, masks, source: str, report: Report, iou_type: str = 'segm') -> tuple[Dataset, Tracks]:
@@ -95,7 +123,7 @@ def read_dataset(root, source: str, report: Report) -> Dataset:
         height, width, length = (_count(entry.get(key)) for key in ('height', 'width', 'length'))
         if length is None and isinstance(names, list):
             length = len(names)
-        videos[entry['id']] = (height, width, length)
+        videos[entry['id']] = (height or None, width or None, length)
         file_names[entry['id']] = names if isinstance(names, list) else []
     categories, names = {}, set()
     for row, entry in _list_categories(root, source, report):
@@ -103,6 +131,8 @@ def read_dataset(root, source: str, report: Report) -> Dataset:
         if entry['id'] in categories:
             report.add('duplicate_category', source, place)
         _check_id(entry, f'categories[{row}]', 'id', source, report)
+        if is_number(entry['id']) and entry['id'] < 0:
+            report.add('odd_id', source, f'categories[{row}].id: expected 0 or more, got {entry["id"]!r:.40}')
         if not isinstance(name, str) or not name or name in names:
             report.add('category_name', source, f'{place} name {name!r}')
         names.add(name if isinstance(name, str) else None)
@@ -114,11 +144,11 @@ def read_dataset(root, source: str, report: Report) -> Dataset:
 def _check_root(root, source):
     """Tell what is no YouTube-VIS file at all."""
     start = f'{source} is not a YouTube-VIS annotation file'
+    if known := name_kind(root, expected=ANNOTATIONS):
+        raise UserError(f'{start}, but {known}')
     if not isinstance(root, dict):
         keys = 'videos, categories and annotations'
         raise UserError(f'{start}: expected an object with the keys {keys}, got {kind_of(root)}')
-    if 'videos' not in root and 'images' in root:
-        raise UserError(f'{start}, but a COCO image annotation file (it has images, no videos)')
     for key in ('videos', 'annotations'):
         value = root.get(key)
         if isinstance(value, list) or (key == 'annotations' and not value):
@@ -144,12 +174,14 @@ def _list_categories(root, source, report):
 
 def _check_video(entry, place, source, report):
     """What scoring does not need of a video: its size and its frames."""
-    if not isinstance(entry['id'], str):
-        _check_id(entry, place, 'id', source, report)
-    for key in ('height', 'width'):
-        if not is_int(entry.get(key)) or entry[key] < 1:
-            got = kind_of(entry[key]) if key in entry else 'nothing'
+    _check_id(entry, place, 'id', source, report)
+    height, width = (entry.get(key) for key in ('height', 'width'))
+    for key, side in (('height', height), ('width', width)):
+        if not is_int(side) or side < 1:
+            got = kind_of(side) if key in entry else 'nothing'
             report.add('video_size', source, f'{place}.{key}: expected a positive integer, got {got}')
+    if is_int(height) and is_int(width) and height * width > MAX_PIXELS:
+        report.add('video_size', source, f'{place}: more than {MAX_PIXELS} pixels')
     names, length = entry.get('file_names'), entry.get('length')
     if not isinstance(names, list):
         report.add('file_names', source, f'{place}.file_names: expected a list, got {kind_of(names)}')
@@ -166,9 +198,9 @@ def _check_video(entry, place, source, report):
 
 def _check_id(entry, place, key, source, report):
     """Note an id that training cannot use, though scoring can."""
-    if not is_int(entry[key]):
-        what = f'{place}.{key}: expected an integer, got {kind_of(entry[key])}'
-        report.add('odd_id', source, what)
+    value = entry[key]
+    if not is_id(value) or isinstance(value, bool):
+        report.add('odd_id', source, f'{place}.{key}: expected a number or a text, got {kind_of(value)}')
 
 
 def _count(value):
@@ -200,11 +232,11 @@ def _read_truth(root, masks, dataset, source, report, iou_type):
         flag = _crowd_flag(entry, place, source, report)
         area, usual = mean_area(entry.get('areas'))
         if area is None:
-            report.add('missing_areas', source, place)
+            report.add('missing_areas' if entry.get('areas') is None else 'unusable_areas', source, place)
         elif not usual:
             report.add('bad_areas', source, place)
         if report.wants('list_length'):
-            check_entries(entry, place, span[1] - span[0], source, report)
+            check_entries(entry, place, span[1] - span[0], dataset.videos, source, report)
         seen.add(entry['id'])
         areas.append(math.nan if area is None else area)
         tracks.no_area.append(area is None)
@@ -233,11 +265,11 @@ def _check_known(entry, place, dataset, source, report):
 def _crowd_flag(entry, place, source, report):
     """ "iscrowd" as the official code takes it; 0 where it is unusable."""
     flag = entry.get('iscrowd')
-    if 'iscrowd' in entry and flag not in (0, 1):
-        report.add('iscrowd_value', source, f'{place}.iscrowd: expected 0 or 1, got {kind_of(flag)}')
     if isinstance(flag, bool) or (is_number(flag) and (isinstance(flag, int) or math.isfinite(flag))):
         return flag
-    report.add('missing_iscrowd', source, place)
+    report.add('missing_iscrowd' if flag is None else 'bad_iscrowd', source, place)
+    if flag is not None:
+        report.add('iscrowd_value', source, f'{place}.iscrowd: expected 0 or 1, got {kind_of(flag)}')
     try:
         int(flag if isinstance(flag, str) else '')
     except ValueError:

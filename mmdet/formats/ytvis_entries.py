@@ -47,13 +47,14 @@ CHECKS = {
 }
 
 
-def check_entries(entry, place, n_frames, source, report):
+def check_entries(entry, place, n_frames, videos, source, report):
     """Check the lists of a track that were not packed: their lengths and the form of each entry.
 
     Args:
         entry (dict): the track.
         place (str): where it stands in the file.
         n_frames (int): length of its "segmentations".
+        videos (dict): id -> (height, width, length).
         source (str): what messages call the file.
         report (Report): where defects go.
     """
@@ -71,3 +72,14 @@ def check_entries(entry, place, n_frames, source, report):
             if value is not None and (expected := fault_of(value)):
                 what = f'{place}.{key}[{frame}]: expected {expected}, got {kind_of(value)}'
                 report.add(kind, source, what)
+            elif isinstance(value, dict):
+                _check_size(
+                    value['size'], f'{place} frame {frame}', videos.get(entry['video_id']), source, report
+                )
+
+
+def _check_size(size, place, video, source, report):
+    """Whether an RLE has the size of its video; before anything is decoded."""
+    if video is not None and None not in video[:2] and tuple(size) != video[:2]:
+        what = f'{place} is {size[0]}x{size[1]}, its video {video[0]}x{video[1]}'
+        report.add('mask_size', source, what)

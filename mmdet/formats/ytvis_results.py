@@ -6,12 +6,14 @@ import numpy as np
 
 from mmdet.utils import UserError
 
+from .recognize import RESULTS, name_kind
 from .ytvis_tables import (
     Tracks,
     append_track,
     has_keys,
     is_id,
     is_number_or_bool,
+    kind_of,
     mean_area,
     span_of,
 )
@@ -29,8 +31,7 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm', inde
     Raises:
         UserError: the file is no list.
     """
-    if not isinstance(root, list):
-        raise UserError(f'{source}: a list of predictions is expected, got {type(root).__name__}')
+    check_result_list(root, source)
     tracks = Tracks(source, masks, score=np.zeros(0))
     scores, spans, areas = [], [], []
     if not root:
@@ -74,6 +75,46 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm', inde
     tracks.area = np.array(areas, np.float64)
     report.settle()
     return tracks
+
+
+def check_result_list(root, source) -> None:
+    """Raise a UserError if the parsed json of a result file is no list, or of another kind."""
+    known = name_kind(root, expected=RESULTS)
+    if not isinstance(root, list):
+        got = f'but it is {known}' if known else f'got {type(root).__name__}'
+        raise UserError(f'{source}: a list of predictions is expected, {got}')
+    if known and not any(isinstance(entry, dict) and 'segmentations' in entry for entry in root):
+        raise UserError(f'{source}: predictions of tracks are expected, but it is {known}')
+
+
+def check_result(entry, place, videos=None, category_ids=None) -> None:
+    """Check one prediction for conversion and drawing; its masks are not decoded.
+
+    Args:
+        entry (object): from the list of results.
+        place (str): where it stands, for messages.
+        videos (dict | None): id -> video, with ``file_names``; None: any will do.
+        category_ids (Container | None): of the annotation file; None: any will do.
+
+    Raises:
+        UserError: a key is missing or has an unusable value; the message names it.
+    """
+    given = entry if isinstance(entry, dict) else ()
+    missing = [key for key in ('video_id', 'category_id', 'score', 'segmentations') if key not in given]
+    if missing:
+        raise UserError(f'{place}: {", ".join(missing)} missing')
+    video, category, segms = entry['video_id'], entry['category_id'], entry['segmentations']
+    if not is_id(video) or (videos is not None and video not in videos):
+        raise UserError(f'{place}: video_id {video!r:.60} is not among the videos of the annotation file')
+    if not is_id(category) or (category_ids is not None and category not in category_ids):
+        raise UserError(f'{place}: category_id {category!r:.60} is not among the categories')
+    if not is_number_or_bool(entry['score']) or not math.isfinite(_to_float(entry['score'])):
+        raise UserError(f'{place}: expected a finite score, got {entry["score"]!r:.60}')
+    if not isinstance(segms, list):
+        raise UserError(f'{place}: expected a list of segmentations, got {kind_of(segms)}')
+    length = len(segms) if videos is None else len(videos[video]['file_names'])
+    if len(segms) != length:
+        raise UserError(f'{place}: expected {length} segmentations, one per frame, got {len(segms)}')
 
 
 def _to_float(score):

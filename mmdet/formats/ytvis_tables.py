@@ -121,12 +121,13 @@ def mean_area(areas):
     return mean, all(0 <= a < math.inf for a in entries)
 
 
-def sort_ids(ids):
-    """Ids in ascending order; mixed types by the name of the type, as there is no order between them."""
+def sort_ids(values, id_of=lambda value: value):
+    """Ids, or values that have one, in ascending order of the ids; ids of mixed types by the name of the
+    type, as there is no order between them."""
     try:
-        return sorted(ids)
+        return sorted(values, key=id_of)
     except TypeError:
-        return sorted(ids, key=lambda value: (type(value).__name__, str(value)))
+        return sorted(values, key=lambda value: (type(id_of(value)).__name__, str(id_of(value))))
 
 
 def is_id(value):

@@ -19,6 +19,10 @@ def resolve_mask(mask, height, width):
     """
     if isinstance(mask, dict):
         return _resolve_dict(mask)
+    if isinstance(mask, (list, tuple)) and any(part is None for part in mask):
+        mask = [part for part in mask if part is not None]
+    if isinstance(mask, (list, tuple)) and not any(part or part == 0 for part in mask):
+        return None, {'polygon_remains'}  # nothing but empty parts
     if not isinstance(mask, (list, tuple)) or not height or not width or height * width > MAX_PIXELS:
         return None, {'unreadable_mask'}
     if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in mask):
@@ -42,6 +46,8 @@ def _resolve_dict(mask):
         if isinstance(counts, (str, bytes)):
             found, fault = decode_counts(counts.encode('ascii') if isinstance(counts, str) else counts)
             return ((found & WRAP).astype(np.uint32), height, width), {'bad_counts' if fault else 'odd_mask'}
+        if counts is None:
+            return None, {'empty_counts'}
         if not isinstance(counts, list):
             raise ValueError(mask)
         values = np.array(counts, np.float64)
@@ -85,7 +91,7 @@ def _resolve_polygons(polygons, height, width):
             x, y, w, h = polygon
             usable.append([x, y, x, y + h, x + w, y + h, x + w, y])
         else:
-            kinds.add('bad_polygon')
+            kinds.add('polygon_remains' if fault == TOO_FEW and len(polygon) in (0, 2, 4) else 'bad_polygon')
             if fault == TOO_FEW and len(polygon) >= (2 if official else 6):
                 usable.append(polygon)
     # pycocotools looks at the length of the first polygon only to tell polygons from boxes.

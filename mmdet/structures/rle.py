@@ -110,6 +110,7 @@ def rle_counts(rle):
     counts = rle['counts']
     if isinstance(counts, str | bytes):
         if isinstance(counts, str):
+            counts = counts.partition('\0')[0]  # where C stops reading
             if not counts.isascii():
                 raise ValueError('RLE counts hold characters outside ASCII')
             counts = counts.encode('ascii')
@@ -209,6 +210,23 @@ def rle_to_bbox(rle: dict) -> list[int]:
         ValueError: if the RLE is damaged.
     """
     return counts_to_box(rle_counts(rle), int(rle['size'][0])) or [0, 0, 0, 0]
+
+
+def measure_segm(segm: dict | list, height: int, width: int) -> tuple[list[int] | None, int]:
+    """Tightest box and area of any COCO segmentation.
+
+    Args:
+        segm (dict | list): as for :func:`segm_to_rle`.
+        height, width (int): size of the image it belongs to.
+
+    Returns:
+        tuple: [x, y, w, h] in pixels, None for an empty mask; number of pixels.
+
+    Raises:
+        ValueError: as :func:`segm_to_rle`.
+    """
+    counts = rle_counts(segm_to_rle(segm, height, width))
+    return counts_to_box(counts, height), int(counts[1::2].sum())
 
 
 def counts_to_box(counts: np.ndarray, height: int) -> list[int] | None:

@@ -296,7 +296,6 @@ def test_mask_formats(form, tmp_path):
 @pytest.mark.parametrize(
     ('segm', 'message'),
     [
-        ({'size': [20, 31], 'counts': [620]}, 'size'),
         ({'size': [20, 30], 'counts': [10, 10]}, 'add up to 20'),
         ({'size': [20, 30], 'counts': '\u00e9'}, 'ASCII'),
         (None, 'has a box but no segmentation'),

@@ -61,7 +61,7 @@ def test_generated_set_is_sound_and_always_the_same(tmp_path):
     for name in ('gt.json', 'res.json'):
         assert (tmp_path / 'a' / name).read_bytes() == (tmp_path / 'b' / name).read_bytes()
     paths = (tmp_path / 'a' / 'gt.json', tmp_path / 'a' / 'res.json')
-    assert not check_annotations(paths[0])[0].problems
+    assert not check_annotations(paths[0]).problems
     assert not check_predictions(*paths).problems
     assert evaluate_ytvis(*paths)['stats']['AP50'] > 0.3
 

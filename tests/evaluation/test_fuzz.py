@@ -162,7 +162,7 @@ def check_classes_and_tools(pair, draw, folder):
     paths = write(folder, *pair)
     strict, lenient = outcome(*pair, 'python', True), outcome(*pair, 'python', False)
     try:
-        problems = check_annotations(paths[0])[0].problems
+        problems = check_annotations(paths[0]).problems
         problems = {**problems, **check_predictions(*paths).problems}
         if isinstance(strict, str) and isinstance(lenient, dict):
             assert problems or 'zero_runs' in strict, strict

@@ -85,12 +85,12 @@ def test_progress_is_shown(content):
 @pytest.mark.parametrize(
     'where, key, value, message',
     [
-        ('categories', 'id', 'x', r'categories\[0\].id: expected an integer'),
+        ('categories', 'id', True, r'categories\[0\].id: expected a number or a text'),
         ('annotations', 'category_id', 4, r'annotations\[0\]: category_id 4 is not among'),
         ('annotations', 'category_id', [3], r'annotations\[0\]: category_id \[3\] is not among'),
         ('annotations', 'image_id', {}, r'annotations\[0\]: image_id is missing'),
         ('annotations', 'track_id', [1], r'annotations\[0\]: track_id .* is not an id: \[1\]'),
-        ('annotations', 'segmentation', [[1, 2]], r'annotations\[0\].segmentation: polygon 0'),
+        ('annotations', 'segmentation', [[1, 2, 3]], r'annotations\[0\].segmentation: polygon 0'),
         ('images', 'frame_id', 'a', r"images\[0\].frame_id: got 'a'"),
         ('images', 'height', 9, r'video 5 differ in size \(height, width\): \[\(8, 12\), \(9, 12\)\]'),
         ('images', 'id', 2, 'the image id 2 is used twice'),

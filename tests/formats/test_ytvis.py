@@ -73,7 +73,7 @@ def test_truncated_file_is_named(keep, tmp_path):
 def test_not_json_at_all(tmp_path):
     path = tmp_path / 'ann.json'
     path.write_bytes(b'\xff\xd8\xff\xe0binary')
-    with pytest.raises(UserError, match='is not valid json'):
+    with pytest.raises(UserError, match='is no json, but an image'):
         ytvis.read(path)
 
 
@@ -83,7 +83,8 @@ def test_not_json_at_all(tmp_path):
         ([], 'expected an object .* got a list'),
         ({'images': [], 'annotations': [], 'categories': []}, 'COCO image annotation file'),
         ({'foo': 1}, "expected a list under 'videos', got only the keys"),
-        ({'videos': {}, 'categories': []}, "expected a list under 'videos', got an object"),
+        ({'videos': 3, 'categories': []}, "expected a list under 'videos', got 3"),
+        ({'videos': {'a': {'objects': {}}}}, 'list of the objects in masks .* --objects FILE'),
         ({'videos': [], 'categories': [], 'annotations': {}}, 'annotations: expected a list'),
     ],
 )
@@ -116,10 +117,10 @@ DEFECTS = [
     ),
     (('videos', 0), 3, r'videos\[0\]: expected an object, got 3'),
     (('videos', 1, 'id'), 5, r'video ids that occur more than once .* videos\[1\] \(id 5\)'),
-    (('videos', 0, 'width'), 0, r'videos\[0\] \(id 5\)\.width: expected a positive integer, got 0'),
+    (('videos', 0, 'width'), -3, r'videos\[0\] \(id 5\)\.width: expected a positive integer, got -3'),
     (
         ('videos', 0, 'height'),
-        '3',
+        'tall',
         r'videos\[0\] \(id 5\)\.height: expected a positive integer, got a string',
     ),
     (
@@ -137,11 +138,11 @@ DEFECTS = [
         1,
         r'a category that the file does not list .* annotations\[0\] \(id 1\) category 1',
     ),
-    (('annotations', 0, 'iscrowd'), 2, 'iscrowd: expected 0 or 1'),
+    (('annotations', 0, 'iscrowd'), '1', 'iscrowd: expected 0 or 1'),
     (
         ('annotations', 0, 'bboxes'),
-        [None],
-        r'bboxes: expected one entry for each of the 2 frames .* got 1',
+        [[0, 0, 1, 1]] * 3,
+        r'bboxes: expected one entry for each of the 2 frames .* got 3',
     ),
     (('annotations', 0, 'bboxes', 0), [1, 2, 3], r'bboxes\[0\]: expected null or a box'),
     (('annotations', 0, 'bboxes', 1), [0, 0, float('nan'), 1], r'bboxes\[1\]: expected null or a box'),
@@ -151,9 +152,9 @@ DEFECTS = [
         'x',
         r'segmentations\[0\]: expected null, an RLE or polygons',
     ),
-    (('annotations', 0, 'segmentations', 0), {'counts': []}, r'an RLE with size \[height, width\]'),
+    (('annotations', 0, 'segmentations', 0), {'counts': [12]}, r'an RLE with size \[height, width\]'),
     (('annotations', 0, 'segmentations', 0), {'size': [3, 4]}, 'an RLE with counts'),
-    (('annotations', 0, 'segmentations', 1), [[1, 2]], 'polygons of at least three points'),
+    (('annotations', 0, 'segmentations', 1), [[1, 2, 3, 4, 5]], 'polygons of at least three points'),
     (('annotations', 0, 'segmentations'), KeyError, r'annotations\[0\] \(id 1\) has no "segmentations"'),
 ]
 
@@ -170,7 +171,7 @@ def test_the_check_reports_what_training_refuses(path, value, tmp_path):
     with pytest.raises(InputDefect) as caught:
         parse_ytvis(content, 'x.json')
     file.write_text(json.dumps(content))
-    problems = check_annotations(file)[0].problems
+    problems = check_annotations(file).problems
     if caught.value.kind == 'mask_form':  # the check decodes masks and tells more of them
         assert {'mask_form', 'unreadable_mask', 'bad_polygon', 'rle_sum'} & set(problems)
     else:

@@ -48,8 +48,7 @@ def good():
 def kinds(truth, tmp_path):
     path = tmp_path / 'gt.json'
     path.write_text(json.dumps(truth))
-    findings, _ = check_annotations(path)
-    return findings
+    return check_annotations(path)
 
 
 def edit(*path, to=None):
@@ -87,16 +86,16 @@ SEEDED = {
     'ground_truth_of_unknown_category': [edit(*TRACK, 'category_id', to=77)],
     'no_categories': [edit('categories', to='del')],
     'category_name': [edit('categories', 0, 'name', to='c2'), edit('categories', 0, 'name', to='del')],
-    'missing_iscrowd': [edit(*TRACK, 'iscrowd', to='del')],
-    'missing_areas': [edit(*TRACK, 'areas', to='del')],
-    'video_size': [edit('videos', 0, 'height', to='del'), edit('videos', 0, 'width', to=0)],
+    'bad_iscrowd': [edit(*TRACK, 'iscrowd', to='1')],
+    'unusable_areas': [edit(*TRACK, 'areas', to='x')],
+    'video_size': [edit('videos', 0, 'height', to=-1), edit('videos', 0, 'width', to=2.5)],
     'video_frames': [edit('videos', 0, 'length', to=9), edit('videos', 0, 'file_names', to=[])],
     'shared_frame': [edit('videos', 0, 'file_names', 0, to='v2/0.png')],
     'track_size': [edit(*TRACK, 'height', to=21), edit(*TRACK, 'length', to=4)],
     'length': [edit(*SEGM, to=lambda masks: masks[:2])],
     'list_length': [
-        edit(*TRACK, 'bboxes', to=lambda b: b[:2]),
-        edit(*TRACK, 'areas', to=lambda a: [*a, None]),
+        edit(*TRACK, 'bboxes', to=lambda b: b[:1]),
+        edit(*TRACK, 'areas', to=lambda a: [*a, 7]),
     ],
     'presence': [
         edit(*TRACK, 'bboxes', 0, to=None),
@@ -109,7 +108,6 @@ SEEDED = {
         edit(*SEGM, 1, 'counts', to=lambda c: c[:-1]),
         edit(*SEGM, 0, 'counts', to=lambda c: c + '1'),
     ],
-    'empty_counts': [edit(*SEGM, 0, 'counts', to=''), edit(*SEGM, 1, 'counts', to=[])],
     'bad_counts': [edit(*SEGM, 0, 'counts', to=lambda c: c[:-1] + ' '), edit(*SEGM, 0, 'counts', to='oo')],
     'unreadable_mask': [
         edit(*SEGM, 0, to='mask'),
@@ -117,7 +115,7 @@ SEEDED = {
         edit(*SEGM, 0, 'size', to=[20]),
     ],
     'box_polygon': [edit(*SEGM, 0, to=[[2, 2, 8, 8]])],
-    'bad_polygon': [edit(*SEGM, 0, to=[[2, 2]]), edit(*SEGM, 0, to=[[0, 0, 1e9, 0, 1e9, 1e9]])],
+    'bad_polygon': [edit(*SEGM, 0, to=[[2, 2, 3, 3, 4]]), edit(*SEGM, 0, to=[[0, 0, 1e9, 0, 1e9, 1e9]])],
     'bad_box': [edit(*TRACK, 'bboxes', 0, to=[2, 2, 8]), edit(*TRACK, 'bboxes', 0, 2, to=-8)],
     'box_outside': [edit(*TRACK, 'bboxes', 0, 2, to=40), edit(*TRACK, 'bboxes', 0, 0, to=-9)],
     'box_mask': [edit(*TRACK, 'bboxes', 0, 0, to=6), edit(*TRACK, 'bboxes', 1, 3, to=13)],
@@ -229,7 +227,7 @@ def test_test_sets_have_no_annotations(tmp_path):
     del truth['annotations']
     path = tmp_path / 'gt.json'
     path.write_text(json.dumps(truth))
-    assert not check_annotations(path)[0].problems
+    assert not check_annotations(path).problems
     results = tmp_path / 'res.json'
     results.write_text(json.dumps([prediction([None] * 3)]))
     assert not check_predictions(path, results).problems

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmdet.formats.mask_checks import mean_mask_area
 from mmdet.formats.packing import pack_content, plain, read_packed
+from mmdet.formats.ytvis_results import check_result_list
 from mmdet.formats.ytvis_tables import Tracks
 from mmdet.structures.odd_masks import resolve_mask
 from mmdet.structures.packed_masks import ABSENT, OTHER
@@ -221,8 +222,7 @@ class YTVOS:
             if isinstance(resFile, dict) or not hasattr(resFile, '__iter__'):
                 raise UserError(f'results: a list of predictions is expected, got {type(resFile).__name__}')
             entries, masks = pack_content(list(resFile), get_core())
-        if not isinstance(entries, list):
-            raise UserError(f'{source}: a list of predictions is expected, got {type(entries).__name__}')
+        check_result_list(entries, source)
         _check_keys(entries, 'results', 'video_id', 'category_id')
         unknown = [i for i, e in enumerate(entries) if e['video_id'] not in self.vids]
         if unknown:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mmdet.formats.defects import what_is_wrong
+from mmdet.formats.defects import FILE_KINDS, READ_ANYWAY, TOLERATED, what_is_wrong
 from mmdet.formats.mask_checks import owners
 from mmdet.structures.packed_masks import ABSENT
 
@@ -15,6 +15,8 @@ MORE_KINDS = {
     'box_mask': 'boxes that are not those around the mask',
     'area_mask': 'areas that are not those of the mask',
     'empty_track': 'tracks that are in no frame',
+    'nothing_usable': 'no object but crowd regions in any frame: there is nothing to train on or to score',
+    'nothing_counts': 'no prediction is of a video and a category of the annotation file: the score is 0',
     'missing_image': 'frames whose image is missing',
     'unreadable_image': 'images that cannot be read to their end',
     'image_size': 'images of another size than the file says',
@@ -31,7 +33,9 @@ NOTES = {
     'video_without_tracks': 'videos without tracks',
     'unused_category': 'categories without tracks',
     'empty_prediction': 'predictions that cover no pixel in any frame',
-    'prediction_of_unknown_category': what_is_wrong('prediction_of_unknown_category'),
+    'no_annotations': 'the file only lists videos, as public test sets do: there is nothing to train on',
+    **{kind: what_is_wrong(kind) for kind in sorted(TOLERATED)},
+    **{kind: ': '.join(texts) for kind, texts in READ_ANYWAY.items() if kind not in FILE_KINDS},
     'score_range': MORE_KINDS['score_range'],
     'repeated_track': MORE_KINDS['repeated_track'],
     'too_many': MORE_KINDS['too_many'],
@@ -61,7 +65,8 @@ class Findings:
         """Take over what a :class:`Report` has collected."""
         for (kind, _), places in report.found.items():
             for place in places:
-                self.add(kind, place)
+                if place not in (self.notes if kind in NOTES else self.problems).get(kind, ()):
+                    self.add(kind, place)
         report.found = {}
 
     @property

@@ -31,7 +31,7 @@ def check_predictions(ann, results, backend='auto'):
     Raises:
         FileNotFoundError, UserError: a file cannot be read at all.
     """
-    core, findings, report = get_core(backend), Findings(), Report('collect')
+    core, findings, report = get_core(backend), Findings(), Report('lenient', collect=True)
     root, _ = read_packed(ann, core, 'annotation file')
     dataset = read_dataset(root, str(ann), Report('lenient'))
     del root
@@ -42,6 +42,8 @@ def check_predictions(ann, results, backend='auto'):
         mask_boxes(masks, core)
         check_content(tracks, report)
     findings.take(report)
+    if root and not len(tracks) and not findings.problems:
+        findings.add('nothing_counts', f'{results}: {len(root)} predictions')
     members = zip_members(results)
     if members is not None and members != ['results.json']:
         findings.add('zip_content', f'{results} holds {", ".join(members[:10])}')

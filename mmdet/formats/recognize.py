@@ -1,0 +1,125 @@
+"""What a file is that was not asked for: known kinds of annotation files, and what to do with them."""
+
+_CONVERT = 'python tools/convert_dataset.py FILE --from {} --to ytvis --out OUT.json'
+_COCO_VIDEO = 'convert it: ' + _CONVERT.format('coco_video')
+_MASKS = 'convert the masks: python tools/convert_dataset.py MASKS --from masks {}--to ytvis --out OUT.json'
+_EXPORT = (
+    'export COCO with track ids, as CVAT does, or PNG masks, and convert these with tools/convert_dataset.py'
+)
+
+
+#: Our own two kinds.
+ANNOTATIONS = 'an annotation file in YouTube-VIS format (in commands it comes before the results)'
+RESULTS = 'a file of results in YouTube-VIS format (in commands it comes after the annotation file)'
+
+
+def name_kind(content, expected: str | None = None) -> str | None:
+    """What the parsed json of a file is, and what to do with it.
+
+    Args:
+        content (object): the parsed json.
+        expected (str | None): :data:`ANNOTATIONS` or :data:`RESULTS`, where that is no surprise.
+
+    Returns:
+        str | None: such as ``'a file of LabelMe: ...'``; None for what is unknown or expected.
+    """
+    kind = None
+    if isinstance(content, dict):
+        kind = _name_object(content)
+    elif isinstance(content, list):
+        kind = _name_list(_first(content))
+    return None if kind == expected else kind
+
+
+def _name_object(content):
+    videos, images = content.get('videos'), content.get('images')
+    annotation = _first(content.get('annotations'))
+    if isinstance(videos, list) and ('segmentations' in annotation or not images):
+        return ANNOTATIONS
+    if isinstance(images, list):
+        return _name_coco(_first(images), annotation)
+    if content.get('format') == 'masktrack masks 1':
+        return 'the objects.json of a folder of masks: ' + _MASKS.format('')
+    if isinstance(videos, dict):
+        return 'a list of the objects in masks (meta.json): ' + _MASKS.format('--objects FILE --images DIR ')
+    for name, keys in _TOOLS.items():
+        if keys <= content.keys():
+            return f'a file of {name}: {_EXPORT}'
+    if any(str(key).startswith('_via_') for key in content) or _values_have(content, 'regions'):
+        return f'a file of VIA: {_EXPORT}'
+    return None
+
+
+#: Label tools and the keys of their files.
+_TOOLS = {
+    'LabelMe': {'shapes', 'imagePath'},
+    'AnyLabeling': {'shapes', 'imageWidth'},
+    'Datumaro': {'items', 'categories'},
+    'Supervisely': {'framesCount', 'objects'},
+    'V7 Darwin': {'item', 'annotations'},
+    'Labelbox': {'data_row', 'projects'},
+    'Label Studio': {'data', 'annotations'},
+    'Encord': {'data_units', 'object_answers'},
+    'BURST': {'sequences', 'split'},
+}
+
+
+def _values_have(content, key):
+    return bool(content) and all(isinstance(value, dict) and key in value for value in content.values())
+
+
+def _first(entries):
+    """The first object of a list, or an empty one."""
+    entries = entries if isinstance(entries, list) else []
+    return next((entry for entry in entries if isinstance(entry, dict)), {})
+
+
+def _name_coco(image, annotation):
+    attributes = annotation.get('attributes')
+    if 'video_id' in image or 'frame_id' in image:
+        return 'CocoVID (images with video_id and frame_id, an annotation for each frame): ' + _COCO_VIDEO
+    if 'segments_info' in annotation:
+        return 'a COCO panoptic file'
+    tracked = {*annotation, *(attributes if isinstance(attributes, dict) else ())}
+    if tracked & {'track_id', 'instance_id'}:
+        return f'COCO images with tracks, as CVAT exports them: {_COCO_VIDEO} --video-from-path'
+    return (
+        'a COCO image annotation file (images, no tracks): train on it with CocoDataset or CocoPseudoPairs; '
+        f'if its annotations get a track_id, {_COCO_VIDEO} --video-from-path'
+    )
+
+
+def _name_list(entry):
+    if 'segmentations' in entry and 'score' in entry:
+        return RESULTS
+    if 'segmentations' in entry and 'video_id' in entry:
+        return 'a list of annotations without their videos and categories'
+    if 'image_id' in entry and ('score' in entry or 'bbox' in entry):
+        return 'a file of results of single images in COCO format'
+    if 'data_row' in entry or 'Labeled Data' in entry:
+        return f'a file of Labelbox: {_EXPORT}'
+    if 'data' in entry or {'annotator', 'lead_time'} & entry.keys():
+        return f'a file of Label Studio: {_EXPORT}'
+    return None
+
+
+def name_bytes(data: bytes | bytearray) -> str | None:
+    """What a file is that is no json, from its first bytes; None for what is unknown."""
+    start = bytes(data[:512]).lstrip(b'\xef\xbb\xbf \t\r\n')
+    for mark, name in _MARKS.items():
+        if start.startswith(mark):
+            return name
+    if b'CVAT' in data[:4096] or start.startswith(b'<'):
+        return f'XML, such as CVAT for video 1.1: {_EXPORT}'
+    return None
+
+
+_MARKS = {
+    b'\x1f\x8b': 'packed with gzip: unpack it first',
+    b'\x89PNG': 'an image',
+    b'\xff\xd8\xff': 'an image',
+    b'\x80': 'a pickle of Python; results are written as json',
+    b'version https://git-lfs': 'a pointer of Git LFS: run git lfs pull',
+    b'<!DOCTYPE html': 'a web page: the download has failed',
+    b'<html': 'a web page: the download has failed',
+}
