@@ -11,10 +11,10 @@ import json
 import os
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
-from mmdet.utils.errors import UserError
-from mmdet.utils.io import atomic_open
+from mmdet.utils import UserError, atomic_open, check_output
 
 from .reading import read_json
 from .video_tracks import TrackCollector, VideoTracks
@@ -31,7 +31,7 @@ __all__ = [
     'write_submission',
 ]
 
-_FORMAT = 'masktrack partial results 1'
+_FORMAT = 'masktrack partial results 2'
 
 
 def result_path(out):
@@ -71,43 +71,47 @@ def _header(signature):
     return json.dumps({'format': _FORMAT, 'signature': signature}, sort_keys=True)
 
 
+def _line(video, entries):
+    """Line of a finished video, without its end: id, checksum, entries."""
+    key = json.dumps(video)
+    return f'{key}\t{zlib.crc32(f"{key}{entries}".encode()):08x}\t{entries}'
+
+
 def _read_partial(file):
-    """Yield the header as text, then (video id, text of its entries) for each whole line."""
-    with open(file, encoding='utf-8') as stream:
+    """Yield the header as text, then (video id, offset, length of its line) for each line that is whole.
+
+    The checksum tells a line that was cut off or altered, and such a video counts as not finished.
+    """
+    with open(file, 'rb') as stream:
+        offset = 0
         for number, line in enumerate(stream):
-            if not line.endswith('\n'):
-                return  # the run was interrupted while it wrote this line
-            line = line[:-1]
             if number == 0:
-                yield line
-                continue
-            video, _, entries = line.partition('\t')
-            try:
-                yield json.loads(video), entries
-            except ValueError:
-                return
-
-
-def _is_json(text):
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+                yield line.decode('utf-8', 'replace').rstrip('\n')
+            elif line.endswith(b'\n'):
+                text = line[:-1].decode('utf-8', 'replace')
+                key, _, rest = text.partition('\t')
+                with contextlib.suppress(ValueError, RecursionError):
+                    video = json.loads(key)
+                    if not isinstance(video, (list, dict)) and text == _line(video, rest.partition('\t')[2]):
+                        yield video, offset, len(line)
+            offset += len(line)
 
 
 def _check_header(file, header, signature):
+    """Refuse a file of another program, and where a signature is given the results of another run."""
     try:
         found = json.loads(header)
-        found = found['signature'] if found['format'] == _FORMAT else None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f'{file} is not a file of partial results; remove it to start over') from None
-    expected = json.loads(json.dumps(signature))
-    if found != expected:
-        differ = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
+        kind, found = str(found['format']), dict(found['signature'])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        kind = ''
+    if not kind.startswith(_FORMAT if signature is not None else _FORMAT[:-1]):
+        raise UserError(f'{file} is not a file of partial results; remove it to start over')
+    expected = found if signature is None else json.loads(json.dumps(signature))
+    differ = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
+    if differ:
         raise UserError(
             f'{file} belongs to another run: '
-            + '; '.join(f'{key} was {found.get(key)!r}, now {expected.get(key)!r}' for key in differ)
+            + '; '.join(f'{key} was {found.get(key)!r:.60}, now {expected.get(key)!r}' for key in differ)
             + '. Run without --resume, or with the same inputs'
         )
 
@@ -130,18 +134,21 @@ def prepare_results(path, signature=None, resume=False):
     signature = signature or {}
     files = _partial_files(path)
     done = {}
-    with atomic_open(partial_path(path)) as out:
-        out.write(_header(signature) + '\n')
-        for file in files if resume else ():
+    check_output(path)
+    with atomic_open(partial_path(path), 'wb') as out:
+        out.write(_header(signature).encode() + b'\n')
+        for file in files:
             lines = _read_partial(file)
             header = next(lines, None)
             if header is None:
                 continue  # interrupted before the first line was written
-            _check_header(file, header, signature)
-            for video, entries in lines:
-                if video not in done and _is_json(f'[{entries}]'):
-                    out.write(f'{json.dumps(video)}\t{entries}\n')
-                    done[video] = True
+            _check_header(file, header, signature if resume else None)
+            with open(file, 'rb') as stream:
+                for video, offset, length in lines if resume else ():
+                    if video not in done:
+                        stream.seek(offset)
+                        out.write(stream.read(length))
+                        done[video] = True
     for file in files:
         if file != partial_path(path):
             file.unlink()
@@ -184,7 +191,7 @@ class VideoResultWriter(TrackCollector):
 
     def _write(self, video_id, entries):
         text = ', '.join(json.dumps(entry) for entry in entries)
-        self._file.write(f'{json.dumps(video_id)}\t{text}\n')
+        self._file.write(_line(video_id, text) + '\n')
         self._file.flush()
 
     def close(self):
@@ -216,12 +223,9 @@ def merge_results(path, order=None, keep_partial=False):
     files = _partial_files(path)
     places = {}
     for index, file in enumerate(files):
-        offset = 0
-        with open(file, 'rb') as stream:
-            for number, line in enumerate(stream):
-                if number and line.endswith(b'\n'):
-                    places[json.loads(line.partition(b'\t')[0])] = (index, offset)
-                offset += len(line)
+        lines = _read_partial(file)
+        next(lines, None)
+        places.update({video: (index, offset) for video, offset, _ in lines})
     wanted = list(places) if order is None else list(order)
     missing = [video for video in wanted if video not in places]
     if missing:
@@ -235,7 +239,7 @@ def merge_results(path, order=None, keep_partial=False):
             for video in wanted:
                 index, offset = places[video]
                 streams[index].seek(offset)
-                entries = streams[index].readline()[:-1].partition(b'\t')[2]
+                entries = streams[index].readline()[:-1].split(b'\t', 2)[2]
                 if entries:
                     out.write(separator + entries)
                     separator = b',\n'
