@@ -14,7 +14,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, add_options, atomic_open, cli_main
+from mmdet.utils import UserError, add_options, atomic_open, blaming, cli_main
 
 
 def parse_args(argv=None):
@@ -163,9 +163,10 @@ def main(argv=None):
     state, which = choose_weights(checkpoint, args.weights, args.src)
     if args.half:
         state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-    meta = describe(args, checkpoint, state)
-    if args.config:
-        check_config(args, state)
+    with blaming(f'{args.src} cannot be published'):
+        meta = describe(args, checkpoint, state)
+        if args.config:
+            check_config(args, state)
     dropped = (
         sorted(set(checkpoint) - {'meta', 'state_dict'} - set(state)) if 'state_dict' in checkpoint else []
     )

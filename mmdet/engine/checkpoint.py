@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
     note_input(path)
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location)
+    _check_sums(path)
     try:
         if trust:
             content = torch.load(path, map_location=map_location, weights_only=False)
@@ -76,7 +78,50 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
         ) from None
     if not isinstance(content, dict):
         raise UserError(f'checkpoint {path} holds a {type(content).__name__}, expected a dict of tensors')
+    return _tidy(content)
+
+
+def _tidy(content):
+    """Bring what comes from outside into one form, so that no reader has to ask again.
+
+    Names are texts (others are left out), ``meta`` is a dict, its class names are a tuple of texts, and its
+    versions and configs are texts.
+    """
+    content = {name: value for name, value in content.items() if isinstance(name, str)}
+    for key in ('state_dict', 'ema_state_dict', 'model', 'meta'):
+        if isinstance(content.get(key), dict):
+            content[key] = {name: value for name, value in content[key].items() if isinstance(name, str)}
+    if 'meta' in content:
+        content['meta'] = _tidy_meta(content['meta'])
     return content
+
+
+def _tidy_meta(meta):
+    meta = dict(meta) if isinstance(meta, dict) else {}
+    places = [meta]
+    if 'dataset_meta' in meta:
+        known = meta['dataset_meta'] if isinstance(meta['dataset_meta'], dict) else {}
+        meta['dataset_meta'] = {key: value for key, value in known.items() if isinstance(key, str)}
+        places.append(meta['dataset_meta'])
+    for place in places:
+        for key in [key for key in place if key.lower() in ('classes', 'cat_ids')]:
+            kind = str if key.lower() == 'classes' else int
+            values = place[key] if isinstance(place[key], (list, tuple)) else ()
+            if values and all(isinstance(value, kind) for value in values):
+                place[key] = tuple(values)
+            else:
+                del place[key]
+    texts = [key for key in meta if key.endswith('_version') or key in ('cfg', 'config')]
+    return {key: value for key, value in meta.items() if key not in texts or isinstance(value, str)}
+
+
+def _check_sums(path):
+    """Compare the checksums of a zip, which torch does not: altered weights would be taken in silence."""
+    damaged = None
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:  # no zip: torch says what it is
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise UserError(f'checkpoint {path} is damaged: its part {damaged!r:.80} has a wrong checksum')
 
 
 def _closest_file(path):

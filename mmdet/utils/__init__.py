@@ -1,7 +1,7 @@
 """Helpers that import neither torch nor the rest of the package."""
 
 from .cli import add_options, cli_main
-from .errors import UserError, suggest
+from .errors import Interrupted, UserError, blaming, suggest
 from .io import (
     Scratch,
     atomic_open,
@@ -20,6 +20,7 @@ from .progress import Progress, format_seconds
 
 __all__ = [
     'IMAGE_SUFFIXES',
+    'Interrupted',
     'Progress',
     'Scratch',
     'UserError',
@@ -27,6 +28,7 @@ __all__ = [
     'atomic_open',
     'atomic_write_text',
     'attach',
+    'blaming',
     'check_output',
     'cli_main',
     'exclusive',

@@ -5,10 +5,12 @@ import contextlib
 import errno
 import functools
 import os
+import signal
 import sys
+import threading
 import traceback
 
-from .errors import UserError
+from .errors import Interrupted, UserError
 from .io import protecting_inputs
 from .names import printable
 
@@ -102,8 +104,29 @@ def _leave_closed_pipe():
     sys.exit(128 + 13)
 
 
+@contextlib.contextmanager
+def _terminable():
+    """Within the block SIGTERM is an exception as Ctrl-C is, so that what was done is kept."""
+    process = os.getpid()
+
+    def stop(number, frame):
+        if os.getpid() != process:  # a data worker, which has nothing to keep
+            os._exit(128 + number)
+        raise Interrupted('terminated', number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def cli_main(main):
-    """Decorate ``main`` of a tool: bad input gives one line on stderr and exit status 2, Ctrl-C gives 130.
+    """Decorate ``main`` of a tool: bad input gives one line on stderr and exit status 2, Ctrl-C
+    gives 130 and SIGTERM 143.
 
     Bad input is a ``UserError``, a missing file, a path that cannot be written, a full disk, or a library
     that is not installed (often because the environment is not active). Any other exception is a bug and
@@ -116,7 +139,7 @@ def cli_main(main):
         _print_any_text()
         try:
             try:
-                with protecting_inputs():
+                with protecting_inputs(), _terminable():
                     return main(*args, **kwargs)
             finally:
                 sys.stdout.flush()  # here, not at exit, so that a closed pipe is noticed
@@ -137,8 +160,8 @@ def cli_main(main):
                 f'{name} is not installed for {sys.executable}: activate the environment '
                 '(source .venv/bin/activate), or see INSTALL.md'
             )
-        except KeyboardInterrupt:
-            print('interrupted', file=sys.stderr, flush=True)
-            sys.exit(130)
+        except KeyboardInterrupt as error:
+            print(str(error) or 'interrupted', file=sys.stderr, flush=True)
+            sys.exit(128 + getattr(error, 'number', signal.SIGINT))
 
     return wrapper

@@ -1,5 +1,6 @@
 """Errors that a user can act on."""
 
+import contextlib
 import difflib
 from collections.abc import Iterable
 
@@ -13,6 +14,38 @@ class UserError(ValueError):
         if text.startswith('Caught ') and '\nOriginal Traceback' in text and 'UserError: ' in text:
             message = text.rsplit('UserError: ', 1)[1].strip()
         super().__init__(message)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the work; what was done is kept, and the message says how to continue.
+
+    Args:
+        message (str): printed by tools.
+        number (int): the signal; a tool's exit status is 128 more.
+    """
+
+    def __init__(self, message='interrupted', number=2):
+        super().__init__(message)
+        self.number = number
+
+
+@contextlib.contextmanager
+def blaming(message: str, kind: type = UserError):
+    """Within the block, errors of the kinds that odd contents of a file cause become one line.
+
+    For contents from outside, where no list of checks is complete. Errors that are one line already pass.
+
+    Args:
+        message: what cannot be done with which file; the reason is added.
+        kind: a subclass of ``UserError``.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [''])[0]
+        raise kind(f'{message} ({type(error).__name__}: {reason:.200})') from error
 
 
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

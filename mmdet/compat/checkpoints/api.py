@@ -1,5 +1,7 @@
 """Format detection and the one call that converts."""
 
+from mmdet.utils import blaming
+
 from . import mmdet, mmtracking, pytorch_vision
 from .architecture import read_architecture
 from .common import ConversionRefused, Converted, Options, unwrap
@@ -103,7 +105,10 @@ def convert_checkpoint(checkpoint, source_format='auto', options=None, name=''):
     check_types(source.config)
     notes = []
     _, convert = FORMATS[source_format]
-    state, conventions = convert(source, options, notes, source_format)
+    with blaming(
+        f'{name or "checkpoint"} cannot be converted from format {source_format!r}', ConversionRefused
+    ):
+        state, conventions = convert(source, options, notes, source_format)
     architecture = read_architecture(state, source_format)
     classes = options.classes or class_names(source.meta)
     if classes is not None and len(classes) != architecture.num_classes:

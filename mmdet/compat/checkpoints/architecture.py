@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from mmdet.utils import blaming
+
 from .common import ConversionRefused, require
 
 BASIC = {(2, 2, 2, 2): 18, (3, 4, 6, 3): 34}
@@ -139,18 +141,21 @@ def read_architecture(state, source_format):
     Raises:
         ConversionRefused: a part that every detector here needs is missing, or has no counterpart.
     """
-    depth, groups, base_width, stage_channels = _backbone(state, source_format)
-    channels = require(state, 'neck.lateral_convs.0.conv.weight', source_format).shape[0]
-    box_head = _box_head(state, source_format, channels)
-    return Architecture(
-        depth=depth,
-        groups=groups,
-        base_width=base_width,
-        stage_channels=stage_channels,
-        channels=channels,
-        rpn_channels=require(state, 'rpn_head.rpn_conv.weight', source_format).shape[0],
-        num_anchors=require(state, 'rpn_head.rpn_reg.weight', source_format).shape[0] // 4,
-        **box_head,
-        **_mask_head(state, source_format),
-        **_track_head(state, source_format, channels, box_head['roi_size']),
-    )
+    with blaming(
+        f'format {source_format!r}: the shapes of the weights fit no known model', ConversionRefused
+    ):
+        depth, groups, base_width, stage_channels = _backbone(state, source_format)
+        channels = require(state, 'neck.lateral_convs.0.conv.weight', source_format).shape[0]
+        box_head = _box_head(state, source_format, channels)
+        return Architecture(
+            depth=depth,
+            groups=groups,
+            base_width=base_width,
+            stage_channels=stage_channels,
+            channels=channels,
+            rpn_channels=require(state, 'rpn_head.rpn_conv.weight', source_format).shape[0],
+            num_anchors=require(state, 'rpn_head.rpn_reg.weight', source_format).shape[0] // 4,
+            **box_head,
+            **_mask_head(state, source_format),
+            **_track_head(state, source_format, channels, box_head['roi_size']),
+        )

@@ -1,5 +1,7 @@
 """What a model config and a checkpoint say of themselves, in the same words, so that they can be compared."""
 
+from mmdet.utils import blaming
+
 from .api import convert_checkpoint, detect_format, is_native
 from .architecture import read_architecture
 from .common import ConversionRefused, unwrap
@@ -20,6 +22,11 @@ def describe_model(model):
         dict[str, str]: only what the config says.
     """
 
+    with blaming('the config stored in the checkpoint is not one of a model'):
+        return _describe_model(model)
+
+
+def _describe_model(model):
     def get(*path):
         node = model
         for key in path:
