@@ -12,18 +12,18 @@ from types import SimpleNamespace
 import torch
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler, pseudo_collate
-from mmengine.dist import barrier, broadcast_object_list, get_rank, get_world_size, is_main_process
+from mmengine.dist import barrier, get_rank, get_world_size, is_main_process
 from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from mmdet.datasets import VideoBatchSampler
 from mmdet.engine import check_class_counts
-from mmdet.engine.environment import join_gloo
+from mmdet.engine.environment import join_gloo, on_main
 from mmdet.engine.prediction import Sink, predict
 from mmdet.evaluation import evaluate_ytvis
 from mmdet.evaluation.report import stats_report
 from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, write_submission
 from mmdet.registry import DATASETS
-from mmdet.utils import Progress, UserError
+from mmdet.utils import Progress, UserError, exclusive
 from mmdet.version import __version__
 
 from .config import building, require
@@ -174,20 +174,6 @@ def run_signature(config: Config, checkpoint: str | Path, dataset: Dataset) -> d
     }
 
 
-def _on_main(function, *args, **kwargs):
-    """Run a function on the main process; all processes get its result or its error."""
-    box = [None, None]
-    if is_main_process():
-        try:
-            box[0] = function(*args, **kwargs)
-        except (UserError, OSError) as caught:
-            box[1] = UserError(str(caught))
-    broadcast_object_list(box)
-    if box[1] is not None:
-        raise box[1]
-    return box[0]
-
-
 def _note(text):
     if is_main_process():
         print(text, file=sys.stderr)
@@ -226,10 +212,17 @@ def test_videos(
     if not hasattr(model, 'tracker'):
         raise UserError(f'{type(model).__name__} does not track: use tools/test.py on single images')
     check_class_counts(model, dataset, 'test_dataloader')
-    signature = _on_main(run_signature, config, checkpoint, dataset)
+    with contextlib.ExitStack() as stack:
+        busy = f'{json_path} is being written by another test: choose another --out, or wait'
+        on_main(lambda: stack.enter_context(exclusive(f'{json_path}.lock', busy)))
+        return _test_videos(model, dataset, config, checkpoint, json_path, resume, sinks)
+
+
+def _test_videos(model, dataset, config, checkpoint, json_path, resume, sinks):
+    signature = on_main(run_signature, config, checkpoint, dataset)
     if not resume and os.path.exists(f'{json_path}.partial'):
         _note(f'note: starting over; --resume would continue from {json_path}.partial')
-    done = _on_main(prepare_results, json_path, signature, resume)
+    done = on_main(prepare_results, json_path, signature, resume)
     if done:
         _note(f'{len(done)} of {len(dataset.videos)} videos are already done')
     writer = VideoResultWriter(json_path, dataset.metainfo['cat_ids'], rank=get_rank())
@@ -241,8 +234,8 @@ def test_videos(
         raise
     barrier()
     order = [video['id'] for video in dataset.videos if video['file_names']]
-    path = _on_main(merge_results, json_path, order)
-    _on_main(write_submission, path)
+    path = on_main(merge_results, json_path, order)
+    on_main(write_submission, path)
     return path
 
 

@@ -7,8 +7,10 @@ import platform
 from importlib import metadata
 
 import torch
+from mmengine.dist import broadcast_object_list, is_main_process
 
 import mmdet
+from mmdet.utils import UserError
 
 # Distributions that install the same import package: (ours, clashing, what goes wrong).
 _CLASHES = (
@@ -79,3 +81,17 @@ def describe_machine():
     return (
         f'mmdet {mmdet.__version__}, torch {torch.__version__}, Python {platform.python_version()}, {device}'
     )
+
+
+def on_main(function, *args, **kwargs):
+    """Run a function on the main process; all processes get its result or its error."""
+    box = [None, None]
+    if is_main_process():
+        try:
+            box[0] = function(*args, **kwargs)
+        except (UserError, OSError) as caught:
+            box[1] = UserError(str(caught))
+    broadcast_object_list(box)
+    if box[1] is not None:
+        raise box[1]
+    return box[0]

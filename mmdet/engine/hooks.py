@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as _CheckpointHook
@@ -15,8 +16,9 @@ from mmdet.utils import UserError, atomic_write_text
 class _DeferredDeletion:
     """A file backend that deletes files in :meth:`finish`, when the new checkpoint is complete."""
 
-    def __init__(self, backend):
+    def __init__(self, backend, folder):
         self._backend = backend
+        self._folder = Path(folder).resolve()
         self._deferred = []
 
     def __getattr__(self, name):
@@ -27,9 +29,10 @@ class _DeferredDeletion:
         self._deferred.append(path)
 
     def finish(self, keep):
-        """Delete the files now, except those in ``keep``."""
+        """Delete the files now, but none in ``keep`` or in another folder, as a forged checkpoint may ask."""
         for path in self._deferred:
-            if path not in keep and self._backend.isfile(path):
+            own = Path(path).resolve().parent == self._folder
+            if own and path not in keep and self._backend.isfile(path):
                 self._backend.remove(path)
 
 
@@ -46,7 +49,7 @@ class CheckpointHook(_CheckpointHook):
     @contextlib.contextmanager
     def _new_before_old(self):
         backend = self.file_backend
-        self.file_backend = late = _DeferredDeletion(backend)
+        self.file_backend = late = _DeferredDeletion(backend, self.out_dir)
         try:
             yield
         finally:

@@ -41,26 +41,38 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             )
         self._offset = 0
         self._random_state = None
+        self._validation_due = False  # the checkpoint was taken within a validation
         self.paused_random_state = None  # set while validation runs; a checkpoint written then stores it
 
-    def restore(self, epoch, iteration, random_state=None):
-        """Continue after ``iteration`` finished iterations, ``epoch`` finished epochs.
+    def restore(self, meta, random_state=None):
+        """Continue where a checkpoint was taken.
 
         Args:
-            epoch (int): finished epochs.
-            iteration (int): finished iterations in all; those beyond the finished epochs are skipped.
+            meta (dict): of the checkpoint: ``epoch`` (finished ones), ``iter`` (finished ones in all; those
+                beyond the finished epochs are skipped), and if known ``epoch_length`` (iterations),
+                ``world_size`` and ``validation_due``.
             random_state (dict | None): from :func:`~.random_state.capture_random_state`.
 
         Raises:
-            UserError: the sampler cannot start within an epoch.
+            UserError: the sampler cannot start within an epoch, or the number of processes changed within it.
         """
-        length = len(self.dataloader)
-        offset = iteration - epoch * length
-        if not 0 <= offset <= length:
+        epoch, iteration, length = meta['epoch'], meta['iter'], len(self.dataloader)
+        before = meta.get('epoch_length') or length
+        offset = iteration - epoch * before
+        processes = meta.get('world_size') or self.runner.world_size
+        if before != length and offset in (0, before):
+            epoch, offset = epoch + (offset > 0), 0
+            iteration = epoch * length
+        elif offset and processes != self.runner.world_size:
+            raise UserError(
+                f'the checkpoint was taken within epoch {epoch + 1} by {processes} processes; continue with '
+                'as many, so that each sample is seen once, or from a checkpoint taken at the end of an epoch'
+            )
+        elif before != length or not 0 <= offset <= length:
             self.runner.logger.warning(
                 f'the checkpoint was taken after {iteration} iterations, in epoch {epoch + 1}, but an epoch '
-                f'has {length} iterations now: data, batch size or the number of processes changed. '
-                'The epoch starts again from its first batch'
+                f'has {length} iterations now: data or batch size changed. The epoch starts again from its '
+                'first batch'
             )
             offset, iteration = 0, epoch * length
         if offset and _sampler_with(self.dataloader, 'set_offset') is None:
@@ -69,10 +81,12 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 'use GroupSampler, or resume from a checkpoint taken at the end of an epoch'
             )
         self._epoch, self._iter, self._offset, self._random_state = epoch, iteration, offset, random_state
+        self._validation_due = bool(meta.get('validation_due'))
 
     def run(self):
         """Train, validate where it is due, and return the model."""
         self.runner.call_hook('before_train')
+        self._validate_if_interrupted()
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
             self._decide_current_val_interval()
@@ -81,6 +95,11 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 self._validate()
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def _validate_if_interrupted(self):
+        if self._validation_due and self.runner.val_loop is not None:
+            restore_random_state(self._random_state or capture_random_state())
+            self._validate()
 
     def _validate(self):
         """Run validation; training then continues with its random state from before."""
@@ -155,6 +174,7 @@ class ResumableIterLoop(ResumableEpochLoop):
     def run(self):
         """Train, validate where it is due, and return the model."""
         self.runner.call_hook('before_train')
+        self._validate_if_interrupted()
         while self._iter < self._max_iters and not self.stop_training:
             self.run_epoch()
         self.runner.call_hook('after_train')

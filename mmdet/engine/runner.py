@@ -1,5 +1,6 @@
 """mmengine's runner with safe checkpoints, exact resuming, processes on CPUs and a quiet start."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -16,18 +17,28 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils.dl_utils import collect_env
 
 from mmdet.registry import RUNNERS
-from mmdet.utils import UserError, atomic_write_text
+from mmdet.utils import UserError, atomic_write_text, exclusive, is_input
 from mmdet.version import __version__
 
 from .checkpoint import read_checkpoint, write_checkpoint
 from .console import shorten_console
-from .environment import describe_machine, join_gloo
+from .environment import describe_machine, join_gloo, on_main
+from .interrupts import StopSignals
 from .plain_data import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
+from .resuming import (
+    check_like,
+    check_message_hub,
+    check_optimizer_state,
+    check_random_state,
+    find_checkpoint,
+    read_resumable,
+    restoring,
+)
 from .weights import load_weights, non_finite, skip_covered_pretraining
 
 # Hooks of every run.
-ALWAYS = ('NonFiniteLossHook', 'ClassCountHook', 'SummaryHook')
+ALWAYS = ('NonFiniteLossHook', 'ClassCountHook', 'SummaryHook', 'StopHook')
 
 
 @RUNNERS.register_module()
@@ -86,7 +97,9 @@ class TrackRunner(Runner):
         """Write the config to the work dir: whole, also what this run leaves out."""
         if is_main_process():
             name = Path(self.cfg.filename).stem if self.cfg.filename else self.timestamp
-            atomic_write_text(Path(self.work_dir) / f'{name}.py', self._whole_config())
+            path = Path(self.work_dir) / f'{name}.py'
+            if not is_input(path):  # a run from the config of its own work dir
+                atomic_write_text(path, self._whole_config())
 
     def _whole_config(self):
         """Text of the config with the parts that this run left out, such as those for testing."""
@@ -132,37 +145,41 @@ class TrackRunner(Runner):
         Returns:
             nn.Module: the trained model.
         """
-        self._checkpoint = self._find_resume_checkpoint() if self._resume else None
+        with contextlib.ExitStack() as stack:
+            busy = f'{self.work_dir} is in use by another training: choose another --work-dir, or wait'
+            on_main(lambda: stack.enter_context(exclusive(Path(self.work_dir) / '.lock', busy)))
+            self.stop_signals = stack.enter_context(StopSignals())
+            return self._train()
+
+    def _train(self):
+        self._checkpoint = self._find_checkpoint() if self._resume else None
         if self._checkpoint is not None:
             path, content = self._checkpoint
             self._take_seed(content['meta'].get('seed'))
             skip_covered_pretraining(self._inner_model(), content, path)
         elif self._load_from is not None:
+            self._refuse_own_weights()
             self._weights = read_checkpoint(self._load_from)
             skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
         model = super().train()
         self._checkpoint = None
         return model
 
-    def _find_resume_checkpoint(self):
-        """Return ``(path, content)`` of the checkpoint to continue from, or None if there is none yet."""
-        path = self._load_from
-        if path is None:
-            note = Path(self.work_dir) / 'last_checkpoint'
-            if not note.is_file():
-                self.logger.info(f'no checkpoint in {self.work_dir} yet: training starts from the beginning')
-                self._resume = False
-                return None
-            path = Path(note.read_text(encoding='utf-8').strip())
-            # The folder may have been moved since the note was written.
-            path = path if path.is_file() else note.with_name(path.name)
-        content = read_checkpoint(path)
-        meta = content.get('meta') or {}
-        if not isinstance(meta, dict) or 'epoch' not in meta or 'iter' not in meta:
+    def _find_checkpoint(self):
+        if self._load_from is not None:
+            return str(self._load_from), read_resumable(self._load_from)
+        found = find_checkpoint(self.work_dir, self.logger)
+        self._resume = found is not None
+        return found
+
+    def _refuse_own_weights(self):
+        """A run that starts from a checkpoint of its own work dir would overwrite it in the end."""
+        path = Path(self._load_from)
+        if path.is_file() and path.parent.resolve() == Path(self.work_dir).resolve():
             raise UserError(
-                f'{path} cannot be resumed: it does not say its epoch and iteration. Use load_from'
+                f'load_from {path} lies in the work dir, where this run writes its own checkpoints: '
+                'choose another --work-dir, or continue that run with --resume'
             )
-        return str(path), content
 
     def _take_seed(self, seed):
         if seed is None or seed == self.seed:
@@ -243,37 +260,35 @@ class TrackRunner(Runner):
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         load_weights(self._inner_model(), checkpoint, strict=True, source=filename)
         meta = checkpoint['meta']
-        states = checkpoint.get('random_states') or []
-        state = states[self.rank] if len(states) == self.world_size else None
+        with restoring(filename, 'the random state'):
+            states = checkpoint.get('random_states') or []
+            state = states[self.rank] if len(states) == self.world_size else None
+            if state is not None:
+                check_random_state(state)
         if hasattr(self.train_loop, 'restore'):
-            self.train_loop.restore(meta['epoch'], meta['iter'], state)
+            self.train_loop.restore(meta, state)
         else:
             self.train_loop._epoch, self.train_loop._iter = meta['epoch'], meta['iter']
         if 'message_hub' in checkpoint:
-            self.message_hub.load_state_dict(histories_from_plain(checkpoint['message_hub'], HistoryBuffer))
+            with restoring(filename, 'the message hub'):
+                check_message_hub(checkpoint['message_hub'])
+                hub = histories_from_plain(checkpoint['message_hub'], HistoryBuffer)
+                self.message_hub.load_state_dict(hub)
         if resume_param_scheduler:
-            self._resume_schedulers(checkpoint.get('param_schedulers'), meta)
+            with restoring(filename, 'the schedule of the learning rate'):
+                self._resume_schedulers(checkpoint.get('param_schedulers'), meta)
         if resume_optimizer and 'optimizer' in checkpoint:
-            self._resume_optimizer(checkpoint['optimizer'], filename)
+            with restoring(filename, 'the optimizer'):
+                self._resume_optimizer(checkpoint['optimizer'])
         self._has_loaded = True
         self.logger.info(f'{filename}: continuing after epoch {self.epoch}, iteration {self.iter}')
 
-    def _resume_optimizer(self, state, filename):
-        rates = [group['lr'] for group in self.optim_wrapper.param_groups]
-        try:
-            self.optim_wrapper.load_state_dict(state)
-        except (ValueError, KeyError) as error:
-            raise UserError(f'{filename}: the optimizer does not fit the config ({error})') from None
+    def _resume_optimizer(self, state):
         wrapper = self.optim_wrapper
-        for optimizer in [wrapper.optimizer] if hasattr(wrapper, 'optimizer') else []:
-            for param, values in optimizer.state.items():
-                for name, value in values.items():
-                    if isinstance(value, torch.Tensor) and value.dim() and value.shape != param.shape:
-                        raise UserError(
-                            f'{filename}: the optimizer holds {name} of shape '
-                            f'{tuple(value.shape)} for a '
-                            f'parameter of shape {tuple(param.shape)}; start from the weights with load_from'
-                        )
+        rates = [group['lr'] for group in wrapper.param_groups]
+        if hasattr(wrapper, 'optimizer'):  # not a dict of several
+            state = check_optimizer_state(state, wrapper)
+        wrapper.load_state_dict(state)
         if self._schedulers_replayed:
             for group, rate in zip(wrapper.param_groups, rates):
                 group['lr'] = rate
@@ -286,6 +301,8 @@ class TrackRunner(Runner):
             return
         self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
         if states is not None:
+            own = [to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]
+            check_like(states, own, 'param_schedulers')
             for scheduler, state in zip(self.param_schedulers, states):
                 scheduler.load_state_dict(state)
             return
@@ -364,6 +381,7 @@ class TrackRunner(Runner):
             'mmengine_version': mmengine.__version__,
             'masktrack_version': __version__,
             'world_size': self.world_size,
+            'epoch_length': len(self.train_dataloader),
         }
         dataset = self.train_dataloader.dataset
         if hasattr(dataset, 'metainfo'):

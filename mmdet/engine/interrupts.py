@@ -1,0 +1,88 @@
+"""Stopping a training by a signal: it ends after the running iteration, with a checkpoint."""
+
+import os
+import signal
+import sys
+import threading
+
+import torch
+from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.hooks import Hook
+
+from mmdet.registry import HOOKS
+from mmdet.utils import Interrupted, atomic_write_text
+
+
+class StopSignals:
+    """Within the block, the first SIGTERM or Ctrl-C is a request to stop; a second one has its usual effect.
+
+    Attributes:
+        requested (int | None): the signal that came.
+    """
+
+    def __init__(self):
+        self.requested = None
+        self._before = {}
+        self._process = os.getpid()
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _take(self, number, frame):
+        if os.getpid() != self._process:  # a data worker: the main process decides about Ctrl-C
+            if number == signal.SIGTERM:
+                os._exit(128 + number)
+            return
+        self.requested = number
+        self.__exit__()
+        if is_main_process():
+            print('\nstopping after this iteration; once more stops at once', file=sys.stderr, flush=True)
+
+
+@HOOKS.register_module()
+class StopHook(Hook):
+    """Save a checkpoint and end the training if a signal asks for it.
+
+    Raises:
+        Interrupted: the checkpoint is written; ``--resume`` continues from it bit for bit.
+    """
+
+    priority = 'LOWEST'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        """Stop after an iteration."""
+        self._stop_if_requested(runner, {'epoch': runner.epoch, 'iter': runner.iter + 1})
+
+    def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        """Stop within a validation of a training; the resumed run repeats it from its beginning."""
+        if runner.train_loop is not None:
+            counts = {'epoch': runner.epoch, 'iter': runner.iter}
+            self._stop_if_requested(runner, {**counts, 'validation_due': True})
+
+    def _stop_if_requested(self, runner, meta):
+        number = getattr(getattr(runner, 'stop_signals', None), 'requested', None) or 0
+        if get_world_size() > 1:  # the signal reaches the processes at different iterations
+            device = next(runner.model.parameters()).device
+            box = torch.tensor(number, device=device)
+            all_reduce(box, 'max')
+            number = int(box)
+        if not number:
+            return
+        name = f'iter_{meta["iter"]}.pth'
+        runner.save_checkpoint(runner.work_dir, name, meta=meta, by_epoch=False)
+        path = os.path.join(runner.work_dir, name)
+        if is_main_process():
+            atomic_write_text(os.path.join(runner.work_dir, 'last_checkpoint'), path)
+        raise Interrupted(
+            f'stopped by {signal.Signals(number).name} after iteration {meta["iter"]}; {path} is saved: '
+            '--resume continues from it',
+            number,
+        )
