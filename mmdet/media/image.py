@@ -1,5 +1,8 @@
 """Reading and writing image files."""
 
+import contextlib
+import io
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +13,8 @@ from mmdet.utils import UserError, atomic_open, note_input
 
 _JPEG_PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}
 _EXIF_ORIENTATION = 0x0112
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
 def jpeg_is_complete(data: bytes) -> bool:
@@ -36,14 +41,47 @@ def jpeg_is_complete(data: bytes) -> bool:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image with OpenCV; an EXIF rotation is applied.
+    """Read an image with OpenCV. An EXIF rotation is applied, alpha is dropped, gray becomes three channels.
+
+    Of a 16-bit image the high byte counts, as OpenCV does it. Cameras that write 10 or 12 bits into 16 would
+    give nearly black images: if the high bits are unused, the image is scaled by the bits that it uses, with
+    one warning in each process.
 
     Returns:
-        np.ndarray: uint8 (H, W, 3) BGR.
+        np.ndarray: uint8 (H, W, 3) BGR; of a file with several pages the first.
 
     Raises:
-        UserError: the file is missing, truncated, or not an image.
+        UserError: the file is missing, truncated, not an image, or has neither 8 nor 16 bits in a channel.
     """
+    data = _read_whole(path)
+    image = _decode(data, _FLAGS)
+    if image is None:
+        raise UserError(f'frame {path} is not an image that OpenCV can read, or is damaged')
+    return _eight_bits(image, path, lambda: _decode(data, cv2.IMREAD_COLOR))
+
+
+def read_images(path: str | Path) -> list[np.ndarray]:
+    """Read all pages of a TIFF file, all images of an animated WebP or PNG file, the one of any other image.
+
+    Returns:
+        list[np.ndarray]: uint8 (H, W, 3) BGR, by the rules of :func:`read_image`.
+
+    Raises:
+        UserError: as :func:`read_image`.
+    """
+    data = _read_whole(path)
+    with Image.open(io.BytesIO(data)) if _header_is_known(data) else contextlib.nullcontext() as header:
+        pages = getattr(header, 'n_frames', 1)
+    if pages == 1:
+        return [read_image(path)]
+    done, images = cv2.imdecodemulti(np.frombuffer(data, np.uint8), _FLAGS)
+    if not done or len(images) < pages:
+        raise UserError(f'{path}: only {len(images or [])} of its {pages} images can be read')
+    return [_eight_bits(image, path, lambda image=image: (image >> 8).astype(np.uint8)) for image in images]
+
+
+def _read_whole(path):
+    """Bytes of an image file that is complete."""
     try:
         with open(path, 'rb') as file:
             note_input(path)
@@ -59,13 +97,65 @@ def read_image(path: str | Path) -> np.ndarray:
     elif data[:8] == b'\x89PNG\r\n\x1a\n':
         complete = b'IEND\xaeB`\x82' in data[-64:]
     else:
-        complete = True
+        complete = True  # OpenCV refuses other formats that are cut off
     if not complete:
         raise UserError(f'frame {path} is truncated: its {len(data)} bytes stop before the end of the image')
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f'frame {path} is not an image that OpenCV can read, or is damaged')
-    return image
+    return data
+
+
+def _header_is_known(data):
+    try:
+        with Image.open(io.BytesIO(data)):
+            return True
+    except Exception:  # of a damaged file, of any kind; decoding tells
+        return False
+
+
+def _decode(data, flags):
+    """Image, or None; what OpenCV would print about a damaged file is left to the error message."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def bits_in_use(largest: int) -> int:
+    """Bits of the camera whose largest value is given: 8, 10, 12, 14 or 16."""
+    return next(bits for bits in (8, 10, 12, 14, 16) if largest < 1 << bits)
+
+
+def _eight_bits(image, path, full_range):
+    """``image`` as uint8; ``full_range`` gives it if all 16 bits are in use."""
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype != np.uint16:
+        raise UserError(
+            f'frame {path} holds {image.dtype} values, whose range is not known: convert it to 8 or 16 bits'
+        )
+    largest = int(image.max())
+    bits = bits_in_use(largest)
+    if bits == 16:
+        return full_range()
+    if largest:
+        warn_of_bits(bits, largest, str(path))
+    return (image >> (bits - 8)).astype(np.uint8)
+
+
+_warned = set()
+
+
+def warn_of_bits(bits: int, largest: int, path: str) -> None:
+    """Say once in a process that 16-bit values are scaled as ``bits`` bits."""
+    if bits not in _warned:
+        _warned.add(bits)
+        print(
+            f'warning: {path} has 16 bits but no value above {largest}: read as {bits} bits, like all such '
+            'frames; convert them to 8 bits to choose the brightness yourself',
+            file=sys.stderr,
+        )
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -77,8 +167,10 @@ def image_size(path: str | Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
+            if image.format == 'TIFF':  # some versions of Pillow give the size after the rotation
+                width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
             rotated = image.getexif().get(_EXIF_ORIENTATION) in (5, 6, 7, 8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError) as error:
         raise UserError(f'image {path} cannot be read: {error}') from None
     return (width, height) if rotated else (height, width)
 
