@@ -18,6 +18,7 @@ from mmengine.dataset import pseudo_collate
 
 from mmdet.apis import build_runner, load_config
 from mmdet.registry import DATASETS, HOOKS, LOOPS, METRICS, MODELS, TASK_UTILS, TRANSFORMS
+from mmdet.utils import UserError
 from tests.test_architecture import ALLOWED
 from tests.test_architecture import EVERYTHING as ALL_ROOMS
 
@@ -279,6 +280,19 @@ def test_the_recipe_of_a_format_reads_boxes(recipe_modules, tmp_path):
     assert [video['file_names'] for video in made.videos] == [['0.png', '1.png', '2.png']]
     assert made.class_names == ('cat', 'dog')
     assert [track['bboxes'][1] for track in made.tracks] == [[7, 8, 16, 12], [37, 18, 16, 12]]
+
+
+def test_the_recipe_of_a_format_writes_what_it_reads(recipe_modules, tmp_path):
+    write_boxes(tmp_path)
+    module = recipe_modules['mmdet.formats.boxes_csv']
+    made = module.read(tmp_path / 'boxes.csv')
+    assert module.write(made, tmp_path / 'again.csv') == {'boxes': 6}
+    again = module.read(tmp_path / 'again.csv')
+    assert again.videos == made.videos and again.categories == made.categories
+    assert [track['bboxes'] for track in again.tracks] == [track['bboxes'] for track in made.tracks]
+    (tmp_path / 'bad.csv').write_text('video,frame\n1,2\n')
+    with pytest.raises(UserError, match='bad.csv, line 2'):
+        module.read(tmp_path / 'bad.csv')
 
 
 def test_the_import_table_of_the_page_is_the_one_that_is_tested():

@@ -126,6 +126,13 @@ def render_rest(renderer, dataset, json_path, rendered):
     print(f'rendered videos and {sheet.name} are in {renderer.out_dir}')
 
 
+def other_metrics(config):
+    """Names of the metrics of a config that are not AP of YouTube-VIS, as text."""
+    metrics = config.get('test_evaluator') or []
+    kinds = [metric.get('type') for metric in (metrics if isinstance(metrics, list) else [metrics])]
+    return ', '.join(str(kind) for kind in kinds if kind not in (None, 'YTVISMetric'))
+
+
 @cli_main
 def main(argv=None):
     """Test, write, and on request score and render."""
@@ -153,6 +160,12 @@ def main(argv=None):
     print(f'results: {json_path}', flush=True)
     if renderer:
         render_rest(renderer, dataset, json_path, rendered)
+    others = other_metrics(config)
+    if others:
+        print(
+            f'note: {others} of test_evaluator: only tools/train.py --validate runs it',
+            file=sys.stderr,
+        )
     if args.eval:
         score_results(dataset.ann_file, json_path, args.eval)
 

@@ -218,7 +218,12 @@ def building(what):
         except UserError:
             raise
         except (ValueError, TypeError) as error:
-            raise UserError(f'{what} cannot be built from the config: {error}') from error
+            hint = (
+                ' (of the base config? _delete_=True drops its settings)'
+                if 'unexpected keyword' in str(error)
+                else ''
+            )
+            raise UserError(f'{what} cannot be built from the config: {error}{hint}') from error
 
 
 _OLD_NAMES = {

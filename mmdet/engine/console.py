@@ -1,6 +1,7 @@
 """What of the runner's log reaches the screen."""
 
 import logging
+import re
 
 # Beginnings of library messages that tell a user nothing they can act on; the log file has them all.
 _QUIET = (
@@ -18,8 +19,9 @@ class _ConsoleFilter(logging.Filter):
     def filter(self, record):
         record.levelmark = '' if record.levelno <= logging.INFO else f'{record.levelname}: '
         message = record.getMessage()
-        # The metrics of tracks, boxes and masks have said the same in a line one can read.
-        repeated = message.startswith('Epoch(val)') and ('ytvis/' in message or '_mAP' in message)
+        # The metrics of tracks, boxes and masks have said the same in a line one can read; others have not.
+        names = re.findall(r'(\S+/\S+): ', message) if message.startswith('Epoch(val)') else ()
+        repeated = names and all(name.startswith('ytvis/') or '_mAP' in name for name in names)
         return not (getattr(record, 'file_only', False) or repeated or message.startswith(_QUIET))
 
 

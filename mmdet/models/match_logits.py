@@ -23,10 +23,17 @@ def dot_product_logits(embeddings: Tensor, ref_embeddings: Tensor) -> Tensor:
 def in_float32(
     similarity: Callable[[Tensor, Tensor], Tensor], embeddings: Tensor, ref_embeddings: Tensor
 ) -> Tensor:
-    """Call a similarity in float32 with autocast off.
+    """Call a similarity in float32 with autocast off, and check the shape of what it returns.
 
     Embeddings are not normalized: 1024 numbers of rms 9 give logits around 83,000, which float16 (at most
     65,504) cannot hold.
     """
     with torch.autocast(embeddings.device.type, enabled=False):
-        return similarity(embeddings.float(), ref_embeddings.float())
+        logits = similarity(embeddings.float(), ref_embeddings.float())
+    expected = (len(embeddings), len(ref_embeddings) + 1)
+    if tuple(logits.shape) != expected:
+        raise ValueError(
+            f'similarity must return (n, m + 1) = {expected} logits with column 0 for a new object, '
+            f'got {tuple(logits.shape)}'
+        )
+    return logits

@@ -192,3 +192,10 @@ def test_starting_from_a_detector_fetches_no_pretrained_weights(tmp_path):
     runner.model.init_cfg = dict(type='Pretrained', checkpoint='nothing.pth')
     runner.train()
     assert runner.epoch == 1
+
+
+@pytest.mark.parametrize('name, shown', [('ytvis/segm_AP', False), ('count/tracks', True)])
+def test_numbers_of_own_metrics_reach_the_console(tmp_path, capsys, name, shown):
+    both = [dict(type='ToyMetric', name=name), dict(type='ToyMetric', name='ytvis/segm_AP50')]
+    toy_runner(tmp_path, epochs=1, val=True, val_evaluator=both).train()
+    assert (f'{name}: 1.0' in capsys.readouterr().out) is shown

@@ -1,10 +1,13 @@
 """MaskTrack R-CNN: boxes, masks and identities in videos."""
 
+import functools
+
 import torch
 
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures.bbox import bboxes_to_rois
 
+from ..match_logits import in_float32
 from .mask_rcnn import MaskRCNN
 
 
@@ -34,7 +37,7 @@ class MaskTrackRCNN(MaskRCNN):
         self.check_roi_head(self.track_roi_extractor, self.track_head, name, 'track_head')
         self.tracker = TASK_UTILS.build(tracker or dict(type='MaskTrackTracker'))
         if getattr(self.tracker, 'similarity', self) is None:
-            self.tracker.similarity = self.track_head.similarity
+            self.tracker.similarity = functools.partial(in_float32, self.track_head.similarity)
 
     def loss(self, inputs, data_samples):
         """Losses of pairs of frames.
@@ -164,9 +167,14 @@ class MaskTrackRCNN(MaskRCNN):
             video, frame = meta['video_id'], meta['frame_id']
             if frame == 0:
                 self.tracker.reset(video)
-            found.instance_ids = self.tracker.track(
-                video, frame, found.bboxes, found.scores, found.labels, embedding
-            )
+            ids = self.tracker.track(video, frame, found.bboxes, found.scores, found.labels, embedding)
+            if getattr(ids, 'dtype', None) != torch.int64 or ids.shape != (len(found),):
+                kind = getattr(ids, 'dtype', type(ids).__name__)
+                raise ValueError(
+                    f'{type(self.tracker).__name__}.track must return ({len(found)},) int64 identities, '
+                    f'got {kind} {tuple(getattr(ids, "shape", ()))}'
+                )
+            found.instance_ids = ids
             if frame + 1 == meta.get('video_length'):
                 self.tracker.reset(video)
             tracked.append(found[found.instance_ids >= 0])

@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
 from torch.nn import functional as F
 
+from mmdet.models.match_logits import in_float32
 from mmdet.models.track_heads import TrackHead
 from mmdet.models.trackers import MaskTrackTracker
-from mmdet.registry import MODELS
+from mmdet.registry import MODELS, TASK_UTILS
 from tests.model_configs import tiny_cfg
 from tests.models.tiny import training_batch
 
@@ -48,6 +50,47 @@ def identity_head(kind, length):
         head.fcs[0].weight.copy_(torch.eye(length))
         head.fcs[0].bias.zero_()
     return head
+
+
+def test_a_similarity_without_the_column_for_new_objects_is_refused():
+    with pytest.raises(ValueError, match=r'\(n, m \+ 1\) = \(2, 4\) logits with column 0 .*, got \(2, 3\)'):
+        in_float32(lambda a, b: a @ b.t(), torch.ones(2, 5), torch.ones(3, 5))
+
+
+def test_any_tracker_gets_the_similarity_in_float32():
+    class Own:
+        similarity = None
+
+        def reset(self, video_id=None):
+            pass
+
+    TASK_UTILS.register_module(module=Own, force=True)
+    try:
+        model = MODELS.build(tiny_cfg(tracker=dict(type='Own')))
+    finally:
+        TASK_UTILS.module_dict.pop('Own')
+    with torch.autocast('cpu', torch.bfloat16):
+        assert model.tracker.similarity(torch.ones(2, 32), torch.ones(1, 32)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    'ids, got',
+    [
+        (torch.zeros(2), r'torch\.float32 \(2,\)'),
+        ([0, 1], r'list \(\)'),
+        (torch.tensor([1]), r'int64 \(1,\)'),
+    ],
+)
+def test_identities_of_another_form_are_refused(ids, got):
+    model = MODELS.build(tiny_cfg())
+    model.tracker.track = lambda *_: ids
+    found = InstanceData(
+        bboxes=torch.rand(2, 4), scores=torch.rand(2), labels=torch.zeros(2, dtype=torch.int64)
+    )
+    feats = [torch.zeros(1, 32, 8, 8)] * 4
+    model.network_boxes = lambda detections, *_: [part.bboxes for part in detections]
+    with pytest.raises(ValueError, match=rf'track must return \(2,\) int64 identities, got .*{got}'):
+        model.identify(feats, [found], [dict(video_id=1, frame_id=0)], False)
 
 
 def test_an_overridden_similarity_changes_the_loss():
@@ -90,7 +133,7 @@ def test_an_overridden_similarity_changes_identities_in_testing(cosine_model):
 def test_a_copied_model_tracks_by_its_own_head(cosine_model):
     """Weight averaging copies models; the copy must not compare by the head of the original."""
     copied = copy.deepcopy(cosine_model)
-    assert copied.tracker.similarity.__self__ is copied.track_head is not cosine_model.track_head
+    assert copied.tracker.similarity.args[0].__self__ is copied.track_head is not cosine_model.track_head
 
 
 def test_a_head_without_similarity_is_refused():
