@@ -238,5 +238,5 @@ def _pack_run_lengths(tracks_of_videos):
         for segm in track['segmentations']:
             if isinstance(segm, dict) and isinstance(segm['counts'], list):
                 counts = np.asarray(segm['counts'])
-                if counts.dtype.kind == 'i' and counts.ndim == 1:
+                if counts.dtype.kind == 'i' and counts.min() >= -(2**31) and counts.max() < 2**31:
                     segm['counts'] = counts.astype(np.int32)

@@ -30,7 +30,7 @@ def read(path, require_annotations=False):
     """
     content = read_json(path)
     if not isinstance(content, dict) or 'images' not in content:
-        known = name_kind(content)
+        known = name_kind(content, path)
         if known == ANNOTATIONS:
             raise UserError(f'{path} is a video annotation file (it has videos, no images); use YTVOSDataset')
         what = f'but {known}' if known else 'expected an object with images'

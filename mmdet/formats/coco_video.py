@@ -38,7 +38,7 @@ def parse_coco_video(content, path='annotations', video_from_path=False, stream=
     """Convert parsed json as :func:`read` does; ``path`` is what messages call it."""
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            what = f'but {known}' if (known := name_kind(content)) else f'expected a list under {key!r}'
+            what = f'but {known}' if (known := name_kind(content, path)) else f'expected a list under {key!r}'
             raise UserError(f'{path} is not a COCO annotation file: {what}')
     categories = set(parse_ytvis({'videos': [], 'categories': content['categories']}, path).category_ids)
     builder = AnnotationsBuilder(content['categories'])

@@ -232,7 +232,7 @@ class Report:
         order = [*KINDS, *FILE_KINDS, *READ_ANYWAY]
         for (kind, source), places in sorted(found.items(), key=lambda item: order.index(item[0][0])):
             if kind in self.errors:
-                raise InputDefect(kind, source, places, limit=20 if self.policy == 'training' else None)
+                raise InputDefect(kind, source, places, limit=5 if self.policy == 'training' else None)
             if self.policy == 'training':
                 self.warnings.append(f'{source}: {len(places)} {": ".join(READ_ANYWAY[kind])}')
             else:

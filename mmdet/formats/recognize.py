@@ -13,11 +13,12 @@ ANNOTATIONS = 'an annotation file in YouTube-VIS format (in commands it comes be
 RESULTS = 'a file of results in YouTube-VIS format (in commands it comes after the annotation file)'
 
 
-def name_kind(content, expected: str | None = None) -> str | None:
+def name_kind(content, source='FILE', expected: str | None = None) -> str | None:
     """What the parsed json of a file is, and what to do with it.
 
     Args:
         content (object): the parsed json.
+        source (str | Path): the file, for the command that is named.
         expected (str | None): :data:`ANNOTATIONS` or :data:`RESULTS`, where that is no surprise.
 
     Returns:
@@ -28,18 +29,18 @@ def name_kind(content, expected: str | None = None) -> str | None:
         kind = _name_object(content)
     elif isinstance(content, list):
         kind = _name_list(_first(content))
-    return None if kind == expected else kind
+    return None if kind is None or kind == expected else kind.replace('FILE', str(source))
 
 
 def _name_object(content):
     videos, images = content.get('videos'), content.get('images')
     annotation = _first(content.get('annotations'))
+    if content.get('format') == 'masktrack masks 1':
+        return 'the objects.json of a folder of masks: ' + _MASKS.format('')
     if isinstance(videos, list) and ('segmentations' in annotation or not images):
         return ANNOTATIONS
     if isinstance(images, list):
         return _name_coco(_first(images), annotation)
-    if content.get('format') == 'masktrack masks 1':
-        return 'the objects.json of a folder of masks: ' + _MASKS.format('')
     if isinstance(videos, dict):
         return 'a list of the objects in masks (meta.json): ' + _MASKS.format('--objects FILE --images DIR ')
     for name, keys in _TOOLS.items():

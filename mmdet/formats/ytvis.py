@@ -144,7 +144,7 @@ def read_dataset(root, source: str, report: Report) -> Dataset:
 def _check_root(root, source):
     """Tell what is no YouTube-VIS file at all."""
     start = f'{source} is not a YouTube-VIS annotation file'
-    if known := name_kind(root, expected=ANNOTATIONS):
+    if known := name_kind(root, source, ANNOTATIONS):
         raise UserError(f'{start}, but {known}')
     if not isinstance(root, dict):
         keys = 'videos, categories and annotations'

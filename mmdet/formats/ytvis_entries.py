@@ -18,7 +18,9 @@ def mask_fault(entry) -> str | None:
         size = entry.get('size')
         if not (isinstance(size, list) and len(size) == 2 and all(map(is_int, size))):
             return 'an RLE with size [height, width]'
-        return None if isinstance(entry.get('counts'), (str, list)) else 'an RLE with counts'
+        counts = entry.get('counts')
+        good = isinstance(counts, str) or (isinstance(counts, list) and set(map(type, counts)) <= {int})
+        return None if good else 'an RLE whose counts are text or integers'
     if isinstance(entry, list):
         good = not any(map(polygon_fault, entry))
         return None if good else 'polygons of at least three points [x1, y1, x2, y2, x3, y3, ...]'

@@ -79,7 +79,7 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm', inde
 
 def check_result_list(root, source) -> None:
     """Raise a UserError if the parsed json of a result file is no list, or of another kind."""
-    known = name_kind(root, expected=RESULTS)
+    known = name_kind(root, source, RESULTS)
     if not isinstance(root, list):
         got = f'but it is {known}' if known else f'got {type(root).__name__}'
         raise UserError(f'{source}: a list of predictions is expected, {got}')

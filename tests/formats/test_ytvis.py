@@ -84,7 +84,7 @@ def test_not_json_at_all(tmp_path):
         ({'images': [], 'annotations': [], 'categories': []}, 'COCO image annotation file'),
         ({'foo': 1}, "expected a list under 'videos', got only the keys"),
         ({'videos': 3, 'categories': []}, "expected a list under 'videos', got 3"),
-        ({'videos': {'a': {'objects': {}}}}, 'list of the objects in masks .* --objects FILE'),
+        ({'videos': {'a': {'objects': {}}}}, 'list of the objects in masks .* --objects x.json'),
         ({'videos': [], 'categories': [], 'annotations': {}}, 'annotations: expected a list'),
     ],
 )
