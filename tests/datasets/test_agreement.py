@@ -65,7 +65,7 @@ def annotations():
     tracks = [
         ([rle(4), rle(6)], boxes, [56, 56], 1),
         ([plain(rle(4)), None], [boxes[0], None], [56, None], 1),
-        ([polygon, rle(6), None], [*boxes, None], [64, 56, None], 2),
+        ([polygon, rle(6), None], [*boxes, None], [56, 56, None], 2),
         ([None, rle(6), plain(rle(4))], [None, *boxes[::-1]], [None, 56, 56], 2),
     ]
     tracks = [
@@ -107,11 +107,17 @@ def places(value, path=()):
 
 
 def change(content, rng):
-    """Change one place: other content, gone, twice, or a list that is longer or shorter."""
-    found = [path for path in places(content) if path]
-    if not found:
+    """Change one place: other content, gone, twice, or a list that is longer or shorter.
+
+    First one kind of place is drawn, then one of these: most places are run lengths.
+    """
+    kinds = {}
+    for path in places(content):
+        kinds.setdefault(tuple(key if isinstance(key, str) else 0 for key in path), []).append(path)
+    kinds.pop(())
+    if not kinds:
         return
-    path = rng.choice(found)
+    path = rng.choice(rng.choice(list(kinds.values())))
     holder = content
     for key in path[:-1]:
         holder = holder[key]
@@ -133,7 +139,7 @@ def change(content, rng):
 
 def mutated(content, seed):
     rng = random.Random(seed)
-    for _ in range(rng.randint(1, 3)):
+    for _ in range(rng.choice([1, 1, 2, 3])):
         change(content, rng)
     return content
 
@@ -166,7 +172,7 @@ def folder(tmp_path_factory):
 
 def agree(seed, folder):
     path = folder / 'ann.json'
-    path.write_text(json.dumps(mutated(annotations(), seed) if seed else annotations()))
+    path.write_text(json.dumps(mutated(annotations(), seed)))
     refused, found = refusal(lambda: draw(path, folder)), []
     unread = refusal(lambda: found.append(check_annotations(path, folder)))
     if unread:
@@ -183,7 +189,7 @@ def agree(seed, folder):
 def judge_results(seed, folder):
     ann, path = folder / 'truth.json', folder / 'res.json'
     ann.write_text(json.dumps(annotations()))
-    path.write_text(json.dumps(mutated(predictions(), seed) if seed else predictions()))
+    path.write_text(json.dumps(mutated(predictions(), seed)))
     found, listed = [], ytvis.read(ann)
     unread = refusal(lambda: found.append(check_predictions(ann, path)))
     strict = refusal(lambda: evaluate_ytvis(ann, path))
@@ -204,6 +210,14 @@ def drawn(listed, path):
             list(frames_of_tracks(tracks, 3, {1: 0, 2: 1}, size))
         except (StopIteration, ValueError):  # the renderer names the video
             continue
+
+
+def test_the_files_pass_before_they_are_changed(folder):
+    (folder / 'ann.json').write_text(json.dumps(annotations()))
+    (folder / 'res.json').write_text(json.dumps(predictions()))
+    draw(folder / 'ann.json', folder)
+    assert not check_annotations(folder / 'ann.json', folder).problems
+    assert not check_predictions(folder / 'ann.json', folder / 'res.json').problems
 
 
 @pytest.mark.parametrize('test', [agree, judge_results])
