@@ -19,7 +19,9 @@ def parse_args(argv=None):
         description='Write samples of a dataset as images, after all transforms of the pipeline.'
     )
     parser.add_argument('config', help='config file, native or of 2019')
-    parser.add_argument('--out', metavar='DIR', default='browse', help='output folder (browse)')
+    parser.add_argument(
+        '--out-dir', '--out', dest='out', metavar='DIR', default='browse', help='output folder (browse)'
+    )
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument('--count', type=int, default=16, metavar='N', help='samples to draw (16)')
     parser.add_argument('--start', type=int, default=0, metavar='I', help='first sample, in file order (0)')

@@ -14,11 +14,12 @@ import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.utils import UserError, add_options, atomic_write_text, cli_main
 
+# The keys of the dicts of these names in mmdet.compat.checkpoints, which take seconds to import.
+FORMATS = ('torchvision', 'mmdet3', 'mmtracking', 'mmdet2', 'mmdet1', '2019')
+IMAGE_NORMS = ('pytorch', 'caffe', 'caffe1')
+
 
 def parse_args(argv=None):
-    from mmdet.compat.checkpoints import FORMATS
-    from mmdet.compat.checkpoints.conventions import IMAGE_NORMS
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -30,9 +31,7 @@ def parse_args(argv=None):
     parser.add_argument('--config-out', metavar='FILE', help='write a config that runs the weights')
     add_options(parser, 'trust-checkpoint')
     parser.add_argument('--style', choices=['pytorch', 'caffe'], help="where a bottleneck's stride is")
-    parser.add_argument(
-        '--image-norm', choices=list(IMAGE_NORMS), help='mean, std and channel order of images'
-    )
+    parser.add_argument('--image-norm', choices=IMAGE_NORMS, help='mean, std and channel order of images')
     parser.add_argument(
         '--bn-eps', type=float, help='epsilon the batch norms ran with (torchvision: 0 or 1e-5)'
     )
@@ -42,7 +41,7 @@ def parse_args(argv=None):
     parser.add_argument('--coco80', action='store_true', help="keep the 80 of torchvision's 90 COCO columns")
     parser.add_argument('--classes', nargs='+', metavar='NAME', help='class names, in label order')
     parser.add_argument('--data-root', help='data folder named in the config')
-    parser.add_argument('--force', action='store_true', help='overwrite existing files')
+    parser.add_argument('--overwrite', '--force', action='store_true', help='replace existing files')
     return parser.parse_args(argv)
 
 
@@ -87,8 +86,8 @@ def main(argv=None):
     if args.config_out and outputs[1].suffix != '.py':
         raise UserError(f'{args.config_out}: expected a name that ends in .py')
     for path in outputs:
-        if path.exists() and not args.force:
-            raise UserError(f'{path} exists; --force overwrites it')
+        if path.exists() and not args.overwrite:
+            raise UserError(f'{path} exists; --overwrite replaces it')
     options = Options(
         style=args.style,
         image_norm=args.image_norm,

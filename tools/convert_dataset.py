@@ -19,7 +19,7 @@ import _checkout  # noqa: F401 - before mmdet
 from mmdet.formats import FORMATS, load_format
 from mmdet.formats.files import read_name_list
 from mmdet.formats.tracks import read_results
-from mmdet.utils import UserError, cli_main
+from mmdet.utils import ListAction, UserError, cli_main, unit_interval
 
 READERS = {name: load_format(name).read for name in FORMATS}
 WRITERS = {name: load_format(name).write for name in FORMATS if hasattr(load_format(name), 'write')}
@@ -31,9 +31,12 @@ OPTIONS = {
     'category': ('--category', {'metavar': 'NAME', 'help': 'category of objects that --objects lacks'}),
     'classes': (
         '--classes',
-        {'metavar': 'A,B,...', 'help': 'categories in the order of their ids (by name)'},
+        {'action': ListAction, 'metavar': 'NAME', 'help': 'categories in the order of their ids (by name)'},
     ),
-    'class_ids': ('--class-ids', {'metavar': 'ID=NAME,...', 'help': 'class ids (1=car,2=pedestrian)'}),
+    'class_ids': (
+        '--class-ids',
+        {'action': ListAction, 'metavar': 'ID=NAME', 'help': 'class ids (1=car 2=pedestrian)'},
+    ),
     'videos': ('--videos-file', {'metavar': 'FILE', 'help': 'read only these videos, one name per line'}),
     'void': ('--void', {'metavar': 'N', 'help': 'void label, or "none" (255 in 8-bit masks)'}),
     'image_suffix': ('--image-suffix', {'metavar': '.EXT', 'help': 'of images, without --images (.jpg)'}),
@@ -63,7 +66,7 @@ def parse_args(argv=None):
     parser.add_argument('--out', required=True, metavar='DST', help='file or folder to write')
     parser.add_argument('--results', metavar='JSON', help='take the tracks from results for these videos')
     parser.add_argument(
-        '--score-thr', type=float, metavar='S', help='leave out results with lower scores (0)'
+        '--score-thr', type=unit_interval, metavar='S', help='leave out results with lower scores (0)'
     )
     for name, (flag, settings) in OPTIONS.items():
         text = f'{settings["help"]} [{formats_of(name)}]'
@@ -76,8 +79,6 @@ def read_options(args):
     options = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     if 'videos' in options:
         options['videos'] = read_name_list(options['videos'])
-    if 'classes' in options:
-        options['classes'] = [name.strip() for name in options['classes'].split(',')]
     if 'class_ids' in options:
         options['class_ids'] = read_class_ids(options['class_ids'])
     if 'void' in options:
@@ -94,11 +95,11 @@ def read_void(text):
     return int(text)
 
 
-def read_class_ids(text):
-    """dict[int, str]: class id -> name, from ``ID=NAME,ID=NAME``."""
+def read_class_ids(items):
+    """dict[int, str]: class id -> name, from ``ID=NAME`` texts."""
     classes = {}
-    for item in text.split(','):
-        number, _, name = item.strip().partition('=')
+    for item in items:
+        number, _, name = item.partition('=')
         if not (number.isascii() and number.isdigit() and len(number) < 10) or not name:
             raise UserError(f'--class-ids: expected ID=NAME, got {item!r:.60}')
         if int(number) in classes or name in classes.values():

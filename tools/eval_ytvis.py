@@ -10,7 +10,7 @@ import _checkout  # noqa: F401 - before mmdet
 
 from mmdet.evaluation import evaluate_tables, summarize
 from mmdet.evaluation.report import stats_report
-from mmdet.utils import UserError, atomic_write_text, cli_main
+from mmdet.utils import UserError, atomic_write_text, cli_main, unit_interval
 
 
 def parse_args(argv=None):
@@ -44,7 +44,7 @@ def parse_args(argv=None):
         '--images', metavar='DIR', help='with --plot: draw the worst videos over their frames in DIR'
     )
     parser.add_argument(
-        '--score-thr', type=float, default=0.5, metavar='S', help='for HOTA and its like (0.5)'
+        '--score-thr', type=unit_interval, default=0.5, metavar='S', help='for HOTA and its like (0.5)'
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument('--strict', action='store_true', help='stop at the first kind of defect (default)')

@@ -25,7 +25,10 @@ def parse_args(argv=None):
         '--shape', type=int, nargs='+', help='width and height of the image (default: of the config)'
     )
     add_options(parser, 'cfg-options')
-    parser.add_argument('--json', action='store_true', help='print json instead of a table')
+    parser.add_argument('--format', choices=['table', 'json'], default='table', help='what is printed')
+    parser.add_argument(
+        '--json', dest='format', action='store_const', const='json', help='the same as --format json'
+    )
     return parser.parse_args(argv)
 
 
@@ -98,7 +101,7 @@ def main(argv=None):
     with torch.device('meta'):
         model = MODELS.build(config.model)
     result = count(model.to('meta'), size)
-    if args.json:
+    if args.format == 'json':
         print(json.dumps(result, indent=2))
         return
     rows = [['stage', 'parameters', 'trainable', 'GFLOPs']]

@@ -19,7 +19,10 @@ def parse_args(argv=None):
     parser.add_argument('checkpoint', help='path or address')
     parser.add_argument('--config', help='say what this config would take and leave')
     add_options(parser, 'cfg-options', 'trust-checkpoint')
-    parser.add_argument('--json', action='store_true', help='print json instead of text')
+    parser.add_argument('--format', choices=['table', 'json'], default='table', help='what is printed')
+    parser.add_argument(
+        '--json', dest='format', action='store_const', const='json', help='the same as --format json'
+    )
     return parser.parse_args(argv)
 
 
@@ -104,7 +107,7 @@ def main(argv=None):
     name = args.checkpoint.rsplit('/', 1)[-1]
     found = describe_checkpoint(checkpoint, name)
     fitted = fit(checkpoint, name, found, config) if config is not None else None
-    if args.json:
+    if args.format == 'json':
         if found.get('architecture'):
             found['architecture'] = dataclasses.asdict(found['architecture'])
         print(json.dumps(dict(file=name, **found, config=fitted), indent=2))

@@ -19,7 +19,7 @@ from mmdet.formats.files import read_name_list
 from mmdet.formats.reading import read_json
 from mmdet.formats.split import match_video_ids, split_videos, subset
 from mmdet.formats.ytvis import parse_ytvis
-from mmdet.utils import UserError, atomic_open, cli_main, printable
+from mmdet.utils import ListAction, UserError, atomic_open, cli_main, printable
 
 
 def parse_args(argv=None):
@@ -28,11 +28,20 @@ def parse_args(argv=None):
         description='Split an annotation file by video, balanced over categories, or take some of its videos.'
     )
     parser.add_argument('ann', metavar='ANN', help='annotation file in YouTube-VIS format')
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder to write to; subset: or a file')
+    parser.add_argument(
+        '--out-dir',
+        '--out',
+        dest='out',
+        required=True,
+        metavar='DIR',
+        help='folder to write to; with --videos also the name of a file',
+    )
     parser.add_argument('--val-fraction', metavar='F', help='share of the validation videos (0.2)')
     parser.add_argument('--seed', type=int, default=0, help='another seed gives another split (0)')
     which = parser.add_mutually_exclusive_group()
-    which.add_argument('--videos', metavar='ID,ID,...', help='take these videos: ids or names of folders')
+    which.add_argument(
+        '--videos', action=ListAction, metavar='ID', help='take these videos: ids or names of folders'
+    )
     which.add_argument('--videos-file', metavar='FILE', help='the same, one per line')
     return parser.parse_args(argv)
 
@@ -40,7 +49,7 @@ def parse_args(argv=None):
 def wanted_videos(args):
     """Names given on the command line or in a file, or None for a split."""
     if args.videos is not None:
-        return [name.strip() for name in args.videos.split(',') if name.strip()]
+        return args.videos
     return read_name_list(args.videos_file) if args.videos_file is not None else None
 
 
@@ -79,13 +88,11 @@ def main(argv=None):
         raise UserError('--val-fraction does not apply with --videos')
     if wanted is not None:
         path = out if out.suffix == '.json' else out / 'instances_subset.json'
-        refuse_overwrite(args.ann, [path])
         write(path, subset(content, match_video_ids(wanted, index.videos, args.ann)))
         return
     if out.suffix == '.json':
         raise UserError(f'--out must be a folder for a split, got {out}')
     paths = {'train': out / 'instances_train_sub.json', 'val': out / 'instances_val_sub.json'}
-    refuse_overwrite(args.ann, paths.values())
     if not index.has_annotations:
         print(f'note: {args.ann} has no annotations; the split is not balanced', file=sys.stderr)
     categories = {video: [a['category_id'] for a in tracks] for video, tracks in index.by_video.items()}
@@ -103,13 +110,6 @@ def main(argv=None):
 
 def _seen(index, category, video):
     return any(a['category_id'] == category['id'] for a in index.by_video[video])
-
-
-def refuse_overwrite(source, targets):
-    """Refuse to replace the annotation file by a part of it."""
-    for path in targets:
-        if path.exists() and path.samefile(source):
-            raise UserError(f'{path} is the annotation file itself; choose another --out')
 
 
 if __name__ == '__main__':

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, add_options, cli_main
+from mmdet.utils import UserError, add_options, cli_main, unit_interval
 
 
 def parse_args(argv=None):
@@ -37,7 +37,8 @@ def parse_args(argv=None):
     parser.add_argument('--show-gt', action='store_true', help='draw the ground truth beside the predictions')
     parser.add_argument(
         '--show-score-thr',
-        type=float,
+        '--score-thr',
+        type=unit_interval,
         default=0.3,
         metavar='S',
         help='draw tracks of at least this score (0.3)',

@@ -32,11 +32,27 @@ def parse_args(argv=None):
     parser.add_argument(
         '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on the CPU'
     )
-    add_options(parser, 'cfg-options', 'trust-checkpoint', 'launcher')
+    add_options(parser, 'cfg-options', 'device', 'trust-checkpoint', 'launcher')
     parser.add_argument(
         '--gpus', type=int, help='of 2019; only 1 is supported: for more use tools/dist_train.sh'
     )
     return parser.parse_args(argv)
+
+
+def choose_device(device):
+    """Hide the other GPUs from libraries that take the first one; torch is not imported yet."""
+    if device is None:
+        return
+    kind, _, index = device.partition(':')
+    if kind not in ('cpu', 'cuda') or (index and not index.isdigit()) or (kind == 'cpu' and index):
+        raise UserError(f'--device {device}: expected cpu, cuda or cuda:0')
+    if kind == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    elif index:
+        visible = [name for name in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if name]
+        if visible and int(index) >= len(visible):
+            raise UserError(f'--device {device}: CUDA_VISIBLE_DEVICES has {len(visible)} GPUs')
+        os.environ['CUDA_VISIBLE_DEVICES'] = visible[int(index)] if visible else index
 
 
 def configure(args):
@@ -75,10 +91,15 @@ def main(argv=None):
     """Train as the command line says."""
     args = parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    choose_device(args.device)
+    import torch
+
     from mmdet.apis import build_runner
     from mmdet.apis.config import registry_errors
     from mmdet.engine import trusting
 
+    if (args.device or '').startswith('cuda') and not torch.cuda.is_available():
+        raise UserError(f'--device {args.device} is not available: torch sees no GPU')
     config = configure(args)
     with trusting(args.trust_checkpoint), registry_errors():
         build_runner(config, train=True, validate=args.validate, amp=args.amp).train()

@@ -20,13 +20,13 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('old', help='config file of 2019 (a config is code: it is run)')
     parser.add_argument('new', help='file to write; must end in .py')
-    parser.add_argument('--force', action='store_true', help='overwrite an existing file')
+    parser.add_argument('--overwrite', '--force', action='store_true', help='replace an existing file')
     args = parser.parse_args(argv)
     new = Path(args.new)
     if new.suffix != '.py':
         raise UserError(f'{new}: expected a name that ends in .py')
-    if new.exists() and not args.force:
-        raise UserError(f'{new} exists; --force overwrites it')
+    if new.exists() and not args.overwrite:
+        raise UserError(f'{new} exists; --overwrite replaces it')
     schema = recognize(read_config(args.old), args.old)
     if schema.kind == NATIVE:
         raise UserError(f'{args.old} has the native schema already')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import UserError, cli_main
+from mmdet.utils import UserError, cli_main, unit_interval
 
 
 def parse_args(argv=None):
@@ -19,12 +19,16 @@ def parse_args(argv=None):
     parser.add_argument('ann', metavar='ANN', help='YouTube-VIS annotation json')
     parser.add_argument('results', metavar='RESULTS', nargs='?', help='results json')
     parser.add_argument('--images', metavar='DIR', required=True, help='folder of the frames')
-    parser.add_argument('--out', metavar='DIR', required=True, help='output folder')
+    parser.add_argument('--out-dir', '--out', dest='out', metavar='DIR', required=True, help='output folder')
     parser.add_argument(
         '--videos', nargs='+', metavar='ID', help='ids of videos or names of folders; default: all'
     )
     parser.add_argument(
-        '--score-thr', type=float, default=0.3, metavar='S', help='draw tracks of score S and above (0.3)'
+        '--score-thr',
+        type=unit_interval,
+        default=0.3,
+        metavar='S',
+        help='draw tracks of score S and above (0.3)',
     )
     parser.add_argument('--gt', action='store_true', help='draw the annotations beside the results')
     parser.add_argument('--boxes', action='store_true', help='draw boxes too')

@@ -1,6 +1,6 @@
 """Helpers that import neither torch nor the rest of the package."""
 
-from .cli import add_options, cli_main
+from .cli import ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, suggest
 from .io import (
     Scratch,
@@ -21,6 +21,7 @@ from .progress import Progress, format_seconds
 __all__ = [
     'IMAGE_SUFFIXES',
     'Interrupted',
+    'ListAction',
     'Progress',
     'Scratch',
     'UserError',
@@ -42,4 +43,5 @@ __all__ = [
     'reading_own_output',
     'printable',
     'suggest',
+    'unit_interval',
 ]

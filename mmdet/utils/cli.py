@@ -65,6 +65,27 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
         _OPTIONS[name](parser)
 
 
+def unit_interval(text: str) -> float:
+    """Type of an option for scores: a number in [0, 1]."""
+    value = float(text)
+    if not 0 <= value <= 1:  # NaN too
+        raise argparse.ArgumentTypeError(f'expected a number from 0 to 1, got {text}')
+    return value
+
+
+class ListAction(argparse.Action):
+    """A list given as ``a b c``; the spelling ``a,b,c`` of earlier versions works too."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, nargs='+', **kwargs)
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Store the values."""
+        if len(values) == 1:
+            values = values[0].split(',')
+        setattr(namespace, self.dest, [value.strip() for value in values if value.strip()])
+
+
 # Errors of the file system that a user can fix: permissions, a full disk, a wrong path.
 _REFUSED = {
     errno.EACCES,

@@ -110,7 +110,7 @@ def test_a_stored_config_is_read_but_never_run(tmp_path, capsys):
         (['missing.pth', 'out.pth'], 'does not exist'),
         (['{files}/tv.pth', 'out.txt'], 'ends in .pth or .safetensors'),
         (['{files}/tv.pth', 'out.pth', '--config-out', 'out.json'], 'ends in .py'),
-        (['{files}/tv.pth', '{files}/mmt.pth'], 'exists; --force'),
+        (['{files}/tv.pth', '{files}/mmt.pth'], 'exists; --overwrite'),
         (['{files}/tv.pth', 'out.pth', '--format', 'mmdet2'], "no rule of format 'mmdet2'"),
         (['{files}/mmdet2.pth', 'out.pth', '--classes', 'x'], '1 class names for a classifier of 5'),
         (['{files}/mmdet2.pth', 'out.pth', '--format', 'torchvision'], "no rule of format 'torchvision'"),

@@ -184,7 +184,7 @@ def test_tool_reads_files_without_annotations(tmp_path, capsys):
         (['--out', 'x.json'], 'must be a folder'),
         (['--out', 'x', '--videos', 'nosuch'], "no video 'nosuch'"),
         (['--out', 'x', '--videos-file', 'missing.txt'], 'missing.txt'),
-        (['--out', 'all.json', '--videos', '1'], 'annotation file itself'),
+        (['--out', 'all.json', '--videos', '1'], 'is an input of this command'),
         (['--out', 'x', '--val-fraction', '2'], 'between 0 and 1'),
     ],
 )

@@ -260,7 +260,7 @@ def test_upgrade_config_writes_what_is_built_in_memory(place):
     done = run('upgrade_config', 'torn.py', 'none/new.py', cwd=place, ok=False)
     assert 'torn.py, line 1' in done.stderr and 'Traceback' not in done.stderr
     assert not (place / 'none').exists()
-    assert 'exists; --force' in run('upgrade_config', 'old.py', 'new.py', cwd=place, ok=False).stderr
+    assert 'exists; --overwrite' in run('upgrade_config', 'old.py', 'new.py', cwd=place, ok=False).stderr
     run('upgrade_config', 'old.py', 'new.py', '--force', cwd=place)
     assert 'native schema already' in run('upgrade_config', 'new.py', 'x.py', cwd=place, ok=False).stderr
     assert 'ends in .py' in run('upgrade_config', 'old.py', 'x.txt', cwd=place, ok=False).stderr
