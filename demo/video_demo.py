@@ -5,14 +5,24 @@ import argparse
 import itertools
 import json
 import os
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import _checkout  # noqa: F401 - before mmdet
 
 # A damaged video is reported in one line; lines of the decoder add nothing to that.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
-from mmdet.utils import Progress, UserError, add_options, atomic_write_text, cli_main
+from mmdet.utils import (
+    Progress,
+    UserError,
+    add_options,
+    atomic_write_text,
+    check_output,
+    cli_main,
+    uninterrupted,
+)
 
 
 def parse_args(argv=None):
@@ -21,13 +31,15 @@ def parse_args(argv=None):
         description='Detect, segment and track the objects of a video file or of a folder of frames. '
         'The video streams through: its length does not matter for memory.'
     )
-    parser.add_argument('video', help='video file, or folder of images in the order of their names')
+    parser.add_argument(
+        'video', help='video file, folder of images in the order of their names, or address (rtsp://...)'
+    )
     parser.add_argument('config', help='config file, also one of 2019')
     parser.add_argument('checkpoint', help='weights')
     parser.add_argument(
         '--out',
         metavar='FILE',
-        help='video to write; default: VIDEO_tracks.webm; .webm plays in browsers, .mp4 is quicker to write',
+        help='video to write (.mp4, .webm, .mkv, .mov, .avi, .gif); default: VIDEO_tracks.webm',
     )
     parser.add_argument(
         '--json', metavar='FILE', help='write the tracks too, as YouTube-VIS results of video 1'
@@ -54,8 +66,13 @@ def parse_args(argv=None):
 
 
 def default_out(video):
-    """``clip.mp4`` gives ``clip_tracks.webm``, the folder ``clip/`` too."""
-    path = Path(video)
+    """``clip.mp4`` gives ``clip_tracks.webm``, the folder ``clip/`` too; an address a file in this folder."""
+    from mmdet.media import is_address
+
+    if is_address(video):
+        name = Path(urlsplit(video).path).stem or 'stream'
+        return Path(f'{name}_tracks.webm')
+    path = Path(os.path.abspath(video))
     return path.with_name(f'{path.stem if path.is_file() else path.name}_tracks.webm')
 
 
@@ -67,35 +84,80 @@ def category_ids(model):
     return model.dataset_meta.get('cat_ids') or list(range(1, len(classes) + 1))
 
 
-def track(args, model, reader):
-    """Track through the video, draw and write; returns the path of the video and its number of frames."""
-    from mmdet.apis import inference_video
-    from mmdet.formats.video_tracks import VideoTracks
-    from mmdet.media import VideoWriter, write_image
-    from mmdet.visualization import draw_instances
+def open_writer(args, reader):
+    """Writer of the video; None if frames have several sizes and only --json or --frames was asked for."""
+    from mmdet.media import VideoWriter
 
-    cat_ids = category_ids(model) if args.json else None
-    tracks = VideoTracks(1)
+    try:
+        reader.check_size()
+    except UserError as error:
+        if args.out or not (args.json or args.frames):
+            raise UserError(f'{error}, or use --json or --frames without --out') from None
+        print(f'no video is written: {error}', file=sys.stderr)
+        return None
+    return VideoWriter(args.out or default_out(args.video), args.fps or reader.fps)
+
+
+class Outputs:
+    """What is written: the video, images and tracks, all of the same frames."""
+
+    def __init__(self, args, model, writer):
+        from mmdet.formats.video_tracks import VideoTracks
+
+        self.args, self.writer, self.count = args, writer, 0
+        self.classes = model.dataset_meta.get('classes')
+        self.cat_ids = category_ids(model) if args.json else None
+        self.tracks = VideoTracks(1)
+
+    def add(self, frame, pred):
+        """Draw and write one frame."""
+        from mmdet.media import write_image
+        from mmdet.visualization import draw_instances
+
+        args, index = self.args, self.count
+        drawn = draw_instances(
+            frame, pred, self.classes, score_thr=args.score_thr, draw_boxes=args.boxes or None
+        )
+        if self.writer:
+            self.writer.write(drawn)
+        if args.frames:
+            write_image(Path(args.frames) / f'{index:05d}.jpg', drawn)
+        if args.json:
+            self.tracks.add(index, pred.instance_ids, pred.scores, pred.labels, pred.masks)
+        self.count += 1
+
+    def finish(self):
+        """Complete the files and say what they hold."""
+        if not self.count:
+            return
+        written = [self.args.frames] if self.args.frames else []
+        if self.args.json:
+            atomic_write_text(self.args.json, json.dumps(self.tracks.entries(self.cat_ids)))
+            written.append(f'tracks: {self.args.json}')
+        if self.writer:
+            self.writer.close()
+            written.insert(0, str(self.writer.path))
+        print(f'{self.count} frames: {", ".join(written)}')
+
+
+def track(args, model, reader, outputs):
+    """Track through the video. However it ends, the outputs hold the frames that were done."""
+    from mmdet.apis import inference_video
+
     frames = itertools.islice(reader, args.max_frames)
     total = min((count for count in (reader.count, args.max_frames) if count), default=None)
-    style = {'score_thr': args.score_thr, 'draw_boxes': args.boxes or None}
-    with (
-        VideoWriter(Path(args.out or default_out(args.video)), args.fps or reader.fps) as writer,
-        Progress(total, 'frames') as progress,
-    ):
-        predicted = inference_video(model, frames, args.batch_size, with_frames=True)
-        for index, (frame, sample) in enumerate(predicted):
-            pred = sample.pred_instances
-            drawn = draw_instances(frame, pred, model.dataset_meta.get('classes'), **style)
-            writer.write(drawn)
-            if args.frames:
-                write_image(Path(args.frames) / f'{index:05d}.jpg', drawn)
-            if args.json:
-                tracks.add(index, pred.instance_ids, pred.scores, pred.labels, pred.masks)
-            progress.update()
-    if args.json:
-        atomic_write_text(args.json, json.dumps(tracks.entries(cat_ids)))
-    return writer.path, writer.frames
+    try:
+        with Progress(total, 'frames') as progress:
+            for frame, sample in inference_video(model, frames, args.batch_size, with_frames=True):
+                with uninterrupted():
+                    outputs.add(frame, sample.pred_instances)
+                progress.update()
+    except KeyboardInterrupt:
+        print(f'stopped before frame {outputs.count} of {args.video}', file=sys.stderr)
+        raise
+    finally:
+        with uninterrupted():
+            outputs.finish()
 
 
 @cli_main
@@ -108,16 +170,12 @@ def main(argv=None):
     from mmdet.media import VideoReader
 
     reader = VideoReader(args.video)  # first, as it is quick to fail
+    writer = open_writer(args, reader)
+    for path in filter(None, (args.json, args.frames)):
+        check_output(path)
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     model = init_detector(args.config, args.checkpoint, device, args.trust_checkpoint, args.cfg_options)
-    path, count = track(args, model, reader)
-    print(f'{count} frames: {path}' + (f', tracks: {args.json}' if args.json else ''))
-    missing = reader.missing() if not args.max_frames else 0
-    if missing:
-        raise UserError(
-            f'{args.video}: only {reader.read} of {reader.count} frames could be read, the file seems cut '
-            f'off; {path} holds those'
-        )
+    track(args, model, reader, Outputs(args, model, writer))
 
 
 if __name__ == '__main__':

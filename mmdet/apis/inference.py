@@ -225,8 +225,8 @@ def inference_video(
 
     Args:
         model (nn.Module): from :func:`init_detector`.
-        frames (str | Path | Iterable[np.ndarray]): video file, folder of images, or BGR arrays
-            uint8 (H, W, 3).
+        frames (str | Path | Iterable[np.ndarray]): what :class:`~mmdet.media.VideoReader` reads (a video
+            file, a folder of images, an address), or BGR arrays uint8 (H, W, 3).
         batch_size (int): frames in one pass of the network; results are equal up to rounding.
         with_frames (bool): yield the frames too.
 
@@ -236,7 +236,7 @@ def inference_video(
         ``with_frames``.
 
     Raises:
-        UserError: the video cannot be read.
+        UserError: the video cannot be read, or not to its end; the frames before that were yielded.
         ValueError: a frame is not a uint8 (H, W, 3) array.
     """
     if batch_size < 1:
@@ -248,7 +248,7 @@ def inference_video(
 
     def batches():
         number = 0
-        while images := list(itertools.islice(frames, batch_size)):
+        for images in _chunks(frames, batch_size):
             # All frames of a batch must have one size. A video has one size, a folder may have several.
             for _, group in itertools.groupby(images, key=np.shape):
                 group = list(group)
@@ -265,6 +265,23 @@ def inference_video(
         tracker = getattr(model, 'tracker', None)
         if hasattr(tracker, 'reset'):
             tracker.reset(video_id)
+
+
+def _chunks(frames, size):
+    """Lists of up to ``size`` frames. If the source fails, the frames before that come first."""
+    error = None
+    while error is None:
+        images = []
+        try:
+            for image in itertools.islice(frames, size):
+                images.append(image)
+        except Exception as raised:
+            error = raised
+        if images:
+            yield images
+        elif error is None:
+            return
+    raise error
 
 
 def inference_detector(

@@ -2,6 +2,7 @@
 
 from .cli import ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, suggest
+from .interrupts import uninterrupted
 from .io import (
     Scratch,
     atomic_open,
@@ -43,5 +44,6 @@ __all__ = [
     'reading_own_output',
     'printable',
     'suggest',
+    'uninterrupted',
     'unit_interval',
 ]

@@ -1,0 +1,90 @@
+"""What the bytes of a video file say without a decoder: whether its end is missing, and its codec."""
+
+import os
+import re
+from pathlib import Path
+
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+_HEAD = 1 << 20
+
+
+def is_cut_off(path: str | Path) -> bool:
+    """Whether an MP4, MOV, AVI, WebM, MKV or GIF file is shorter than its own headers say.
+
+    False for other formats, and for files that do not state their size, as live recordings.
+    """
+    with open(path, 'rb') as file:
+        length = os.fstat(file.fileno()).st_size
+        start = file.read(12)
+        file.seek(0)
+        if start[:6] in (b'GIF87a', b'GIF89a'):
+            file.seek(max(0, length - 64))
+            return not file.read().rstrip(b'\0').endswith(b';')
+        if start[:4] == b'\x1aE\xdf\xa3':
+            return _end_of_segment(file) > length
+        if start[:4] == b'RIFF':
+            return _end_of_chunks(file, length) > length
+        if re.fullmatch(rb'[ -~]{4}', start[4:8]):
+            return _end_of_boxes(file, length) > length
+    return False
+
+
+def _end_of_boxes(file, length):
+    """End of the last box of an MP4 or MOV file: a size of 4 bytes, a name, and the content."""
+    position = 0
+    while position + 8 <= length:
+        file.seek(position)
+        header = file.read(16)
+        size = int.from_bytes(header[:4], 'big')
+        if size == 1:
+            size = int.from_bytes(header[8:16], 'big')
+        if size < 8 or not re.fullmatch(rb'[ -~]{4}', header[4:8]):
+            break  # size 0: up to the end; else something that is no box follows
+        position += size
+    return position
+
+
+def _end_of_chunks(file, length):
+    """End of the last RIFF chunk; a long AVI file has several."""
+    position = 0
+    while position + 8 <= length:
+        file.seek(position)
+        header = file.read(8)
+        size = int.from_bytes(header[4:], 'little')
+        if header[:4] != b'RIFF' or size in _UNKNOWN_SIZES:
+            break
+        position += 8 + size + size % 2
+    # The last byte of padding is often left out.
+    return position - 1 if position == length + 1 else position
+
+
+def _end_of_segment(file):
+    """End of the first segment of an EBML file (WebM, MKV); 0 if its size is not stated."""
+    for wanted in (b'\x1aE\xdf\xa3', b'\x18S\x80g'):
+        if file.read(4) != wanted:
+            return 0
+        first = file.read(1)
+        if not first or not first[0]:
+            return 0
+        count = 8 - first[0].bit_length()  # leading zeros: further bytes of the number
+        rest = file.read(count)
+        size = (first[0] & (0x7F >> count)) << (8 * count) | int.from_bytes(rest, 'big')
+        if size == (1 << (7 * (count + 1))) - 1:
+            return 0
+        end = file.tell() + size
+        file.seek(end if wanted == b'\x1aE\xdf\xa3' else file.tell())
+    return end
+
+
+def codec_name(path: str | Path) -> str | None:
+    """Name of the video codec in the container, such as ``av01`` or ``V_AV1``; None if not found."""
+    with open(path, 'rb') as file:
+        data = file.read(_HEAD)
+        file.seek(max(len(data), os.fstat(file.fileno()).st_size - _HEAD))
+        data += file.read()
+    for match in re.finditer(rb'stsd.{12}([ -~]{4})', data, re.DOTALL):
+        handler = data.rfind(b'hdlr', 0, match.start())
+        if data[handler + 12 : handler + 16] == b'vide':
+            return match[1].decode()
+    match = re.search(rb'strh.{4}vids([ -~]{4})', data, re.DOTALL) or re.search(rb'(V_[A-Z0-9/_]{2,})', data)
+    return match[1].decode() if match else None

@@ -1,0 +1,132 @@
+"""Decoding and encoding by OpenCV, where PyAV is not installed."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from mmdet.utils import UserError
+
+from .containers import codec_name
+from .faults import after_the_end, no_frames, undecodable
+
+# Codecs that OpenCV's wheels can write.
+_CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v', '.avi': 'MJPG'}
+#: Endings of the files that :class:`Encoder` writes.
+SUFFIXES = tuple(_CODECS)
+_INSTALL = 'install PyAV (pip install av)'
+
+
+class Decoder:
+    """A video that is open for reading; arguments and attributes as of the decoder by PyAV."""
+
+    def __init__(self, source: str, name: str, cut: bool = False):
+        self.name, self.cut = name, cut
+        _check_name(source)
+        file = None if '://' in source else source
+        with _without_messages():
+            self.capture = cv2.VideoCapture(source)
+            self.capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+            opened = self.capture.isOpened()
+            self.waiting = opened and self.capture.grab()
+        codec = self.codec = codec_name(file) if file else None
+        if not self.waiting:
+            self.capture.release()
+            if file is None:
+                raise UserError(f'{name} cannot be opened')
+            if codec and not cut:
+                raise undecodable(name, codec, f'{_INSTALL}, or ')
+            if opened:
+                raise no_frames(name, codec or 'unknown', cut, None)
+            raise UserError(f'{name}: not a video that can be read (truncated, or in an unknown format)')
+        pixels = int(self.capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) & 0xFFFFFFFF
+        if pixels >> 16 == 0x1000:  # two letters, 0, bits
+            raise UserError(
+                f'{name}: OpenCV cannot scale the 16 bits of this video: {_INSTALL}, or convert it'
+            )
+        self.fps = self.capture.get(cv2.CAP_PROP_FPS)
+        count = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.count = int(count) if 0 < count < 1e9 else None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Yield uint8 (H, W, 3) BGR, upright, all of the size of the first.
+
+        Raises:
+            UserError: at the end, if the file is cut off.
+        """
+        read, size = 0, None
+        try:
+            while self.waiting:
+                done, frame = self.capture.retrieve()
+                if not done:
+                    break
+                size = size or frame.shape[1::-1]
+                yield frame if frame.shape[1::-1] == size else cv2.resize(frame, size)
+                read += 1
+                self.waiting = self.capture.grab()
+        finally:
+            self.capture.release()
+        if read == 0:
+            raise no_frames(self.name, self.codec or 'unknown', self.cut, None)
+        if self.cut:
+            raise after_the_end(self.name, read, self.count, None)
+
+    def close(self):
+        """Close the file."""
+        self.capture.release()
+
+
+def _check_name(path):
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # OpenCV crashes
+        raise UserError(f'{path}: OpenCV takes only names in UTF-8: rename it, or {_INSTALL}') from None
+
+
+@contextlib.contextmanager
+def _without_messages():
+    """Hide what OpenCV and its FFmpeg print about a file; everything else that is printed passes.
+
+    C code prints at any log level, so only the file descriptor can be redirected.
+    """
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    try:
+        screen = os.dup(2)
+    except OSError:  # the process has no stderr
+        yield
+        return
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(screen, 2)
+            caught.seek(0)
+            noise = (b'OpenCV', b'FFMPEG', b'[ WARN:', b'[ERROR:', b' @ 0x')
+            os.write(screen, b''.join(line for line in caught if not any(word in line for word in noise)))
+            os.close(screen)
+
+
+class Encoder:
+    """Writes frames to a file; arguments and errors as of the encoder by PyAV."""
+
+    def __init__(self, path: str, suffix: str, fps: float, width: int, height: int):
+        _check_name(path)
+        fourcc = cv2.VideoWriter_fourcc(*_CODECS[suffix])
+        with _without_messages():
+            self.writer = cv2.VideoWriter(path, fourcc, fps, (width, height))
+        if not self.writer.isOpened():
+            raise UserError(f'{suffix}: this OpenCV has no encoder for {_CODECS[suffix]}')
+
+    def write(self, frame: np.ndarray):
+        """Append uint8 (height, width, 3) BGR."""
+        self.writer.write(np.ascontiguousarray(frame))
+
+    def close(self):
+        """Close the file."""
+        self.writer.release()

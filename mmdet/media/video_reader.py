@@ -1,0 +1,139 @@
+"""Reading videos frame by frame."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mmdet.utils import IMAGE_SUFFIXES, UserError, natural_key, note_input
+
+from .backend import video_backend
+from .containers import is_cut_off
+from .image import image_size, read_image, read_images
+
+_ADDRESS = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+://')
+
+
+class VideoReader:
+    """Iterates over the frames of a video; rotated videos come upright.
+
+    PyAV decodes, or OpenCV where PyAV is not installed. The images of a folder are read by
+    :func:`~mmdet.media.read_image`, as datasets read them.
+
+    Args:
+        path (str | Path): a video file; a folder, whose images are read in natural order of their names,
+            hidden files left out; an image, also an animated or multi-page one; or an address such as
+            ``rtsp://...``, as text.
+        default_fps (float): frame rate of images, and of a video that does not state its own.
+
+    Attributes:
+        name (str): the path or address, for messages.
+        fps (float): frames per second; of a variable frame rate the mean.
+        count (int | None): number of frames, if the file states it; of a video file a hint only.
+        read (int): number of frames read so far.
+
+    Raises:
+        UserError: there are no frames, or they cannot be read.
+    """
+
+    def __init__(self, path: str | Path, default_fps: float = 6.0):
+        self.name = str(path)
+        self.read = 0
+        self.files = None
+        self.fps, self.count = float(default_fps), None
+        self._decoder = None
+        if is_address(path):
+            self._source, self._cut = path, False
+        elif os.path.isdir(path):
+            self.files = _images_of(Path(path))
+            self.count = len(self.files)
+            return
+        else:
+            _check_file(self.name)
+            if Path(path).suffix.lower() in IMAGE_SUFFIXES:
+                self.files = [Path(path)]
+                return
+            # FFmpeg takes a name with a colon for an address; an absolute path has none before its slash.
+            self._source, self._cut = os.path.abspath(path), os.path.isfile(path) and is_cut_off(path)
+        self._decoder = self._open()
+        if 0 < (self._decoder.fps or 0) < 1000:
+            self.fps = float(self._decoder.fps)
+        self.count = self._decoder.count
+
+    def _open(self):
+        return video_backend().Decoder(self._source, self.name, self._cut)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield uint8 (H, W, 3) BGR frames.
+
+        Raises:
+            UserError: an image cannot be read; or, after the last frame, the video is damaged or cut off
+                there. The frames before it were yielded.
+        """
+        self.read = 0
+        if self.files is None:
+            # The open video is used first: an address may be valid only once.
+            decoder, self._decoder = self._decoder or self._open(), None
+            frames = decoder.frames()
+        elif len(self.files) == 1:
+            frames = iter(read_images(self.files[0]))
+        else:
+            frames = map(read_image, self.files)
+        for frame in frames:
+            self.read += 1
+            yield frame
+
+    def check_size(self) -> None:
+        """Check that all images of a folder have one size; only their headers are read.
+
+        Raises:
+            UserError: one differs from the first, or cannot be read.
+        """
+        sizes = {}
+        for file in self.files or ():
+            sizes.setdefault(_size_of(file), file)
+            if len(sizes) == 2:
+                (first, first_file), (other, other_file) = sizes.items()
+                raise UserError(
+                    f'{other_file} is {other[0]}x{other[1]}, the first image {first_file.name} is '
+                    f'{first[0]}x{first[1]} (height x width): a video needs one size, resize the images'
+                )
+
+
+def is_address(path: str | Path) -> bool:
+    """Whether text is an address such as ``http://...``; a ``Path`` never is."""
+    return isinstance(path, str) and _ADDRESS.match(path) is not None
+
+
+def _images_of(folder):
+    found = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith('.')]
+    files = [file for file in found if file.suffix.lower() in IMAGE_SUFFIXES]
+    if not files:
+        other = f'; the first of its {len(found)} files is {found[0].name}' if found else ''
+        raise UserError(f'{folder}: no images ({", ".join(IMAGE_SUFFIXES)}) in this folder{other}')
+    return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def _check_file(name):
+    if not os.path.exists(name):
+        parent = os.path.dirname(name)
+        hint = f'; for a sequence of images give their folder, {parent}' if '%' in name and parent else ''
+        raise UserError(f'{name}: no such video file or folder{hint}')
+    if not os.path.isfile(name):  # a device or a pipe
+        return
+    try:
+        with open(name, 'rb') as file:
+            note_input(name)
+            if not file.read(1):
+                raise UserError(f'{name}: the file is empty')
+    except OSError as error:
+        raise UserError(f'{name}: cannot be read: {error.strerror}') from None
+
+
+def _size_of(file):
+    try:
+        return image_size(file)
+    except UserError:  # perhaps an image that Pillow does not know
+        return read_image(file).shape[:2]
