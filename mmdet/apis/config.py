@@ -210,20 +210,20 @@ def building(what):
         what (str): what is being built, for the message.
 
     Raises:
-        UserError: instead of any ``ValueError`` or ``TypeError``; ``MASKTRACK_TRACEBACK=1`` shows where.
+        UserError: instead of any other error; ``MASKTRACK_TRACEBACK=1`` shows where it was.
     """
-    with registry_errors():
-        try:
+    try:
+        with registry_errors():
             yield
-        except UserError:
-            raise
-        except (ValueError, TypeError) as error:
-            hint = (
-                ' (of the base config? _delete_=True drops its settings)'
-                if 'unexpected keyword' in str(error)
-                else ''
-            )
-            raise UserError(f'{what} cannot be built from the config: {error}{hint}') from error
+    except (UserError, OSError):
+        raise
+    except Exception as error:  # a constructor may fail in any way over a value it does not expect
+        text = ' '.join(str(error).split())
+        if not isinstance(error, (ValueError, TypeError)):
+            text = f'{type(error).__name__}: {text}'
+        if 'unexpected keyword' in text:
+            text += ' (of the base config? _delete_=True drops its settings)'
+        raise UserError(f'{what} cannot be built from the config: {text}') from error
 
 
 _OLD_NAMES = {

@@ -32,7 +32,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         dynamic_intervals (list[tuple[int, int]] | None): as in mmengine.
     """
 
-    def __init__(self, runner, dataloader, max_epochs, **kwargs):
+    def __init__(self, runner, dataloader, max_epochs: int, **kwargs):
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         if len(self.dataloader) == 0:
             raise UserError(
@@ -164,7 +164,7 @@ class ResumableIterLoop(ResumableEpochLoop):
         val_interval (int): iterations between validations.
     """
 
-    def __init__(self, runner, dataloader, max_iters, val_begin=1, val_interval=1000):
+    def __init__(self, runner, dataloader, max_iters: int, val_begin: int = 1, val_interval: int = 1000):
         super().__init__(runner, dataloader, max_epochs=1, val_begin=val_begin, val_interval=val_interval)
         if max_iters < 1:
             raise UserError(f'train_cfg.max_iters: expected at least 1, got {max_iters}')

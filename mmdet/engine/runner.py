@@ -1,6 +1,7 @@
 """mmengine's runner with safe checkpoints, exact resuming, processes on CPUs and a quiet start."""
 
 import contextlib
+import inspect
 import os
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ from mmdet.utils import UserError, atomic_write_text, exclusive, is_input
 from mmdet.version import __version__
 
 from .checkpoint import read_checkpoint, write_checkpoint
+from .components import check_components, in_one_line, with_loop_type
 from .console import shorten_console
 from .environment import describe_machine, join_gloo, on_main
 from .interrupts import StopSignals
@@ -51,6 +53,11 @@ class TrackRunner(Runner):
     One more config key is known: ``load_options=dict(class_map='coco')``, see
     :func:`~mmdet.engine.weights.load_weights`. Only the command line can trust a checkpoint, never a config.
     """
+
+    def __init__(self, *args, **kwargs):
+        given = inspect.signature(Runner.__init__).bind(self, *args, **kwargs).arguments
+        check_components(given)
+        super().__init__(*args, **kwargs)
 
     def setup_env(self, env_cfg):
         """Start the process group; mmengine's way fails without a GPU, so that CPUs join over gloo first."""
@@ -125,19 +132,17 @@ class TrackRunner(Runner):
             dataloader = {**dataloader, 'sampler': sampler}
             if not dataloader.get('num_workers'):
                 dataloader['persistent_workers'] = False
-        try:
+        with in_one_line('the data loader'):
             return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
-        except UserError:
-            raise
-        except (ValueError, TypeError) as error:
-            raise UserError(f'the data loader cannot be built from the config: {error}') from error
+
+    def build_evaluator(self, evaluator):
+        """Build the metrics; a wrong value in the config is one line."""
+        with in_one_line('the evaluator'):
+            return super().build_evaluator(evaluator)
 
     def build_train_loop(self, loop):
         """Build the training loop, one that resumes exactly; ``by_epoch``, where given, decides which."""
-        if isinstance(loop, dict) and ('type' not in loop or 'by_epoch' in loop):
-            kind = 'ResumableEpochLoop' if loop.get('by_epoch', True) else 'ResumableIterLoop'
-            loop = {**{k: v for k, v in loop.items() if k != 'by_epoch'}, 'type': kind}
-        return super().build_train_loop(loop)
+        return super().build_train_loop(with_loop_type(loop) if isinstance(loop, dict) else loop)
 
     def train(self):
         """Train. A checkpoint to start from is read first: it brings the seed, and spares fetching weights.

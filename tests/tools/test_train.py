@@ -183,13 +183,13 @@ def test_wrong_number_of_classes_is_named(place):
         ('model.mask_head.num_classes=9', 'num_classes'),
         ('model.backbone.depht=18', 'depht'),
         ('train_dataloader.dataset.pipeline.2.mode=both', "mode must be 'value' or 'range'"),
-        ('train_dataloader.dataset.img_prefx=x', 'img_prefx'),
+        ('train_dataloader.dataset.img_prefx=x', "dataset: YTVOSDataset has no argument 'img_prefx'"),
     ],
 )
 def test_wrong_values_and_names_of_arguments_are_one_line(place, option, message):
     done = run('train', DEMO, '--work-dir', 'bad', '--cfg-options', *SMALL, option, cwd=place, ok=False)
     errors = [line for line in done.stderr.splitlines() if line.startswith('error:')]
-    assert len(errors) == 1 and 'cannot be built from the config' in errors[0] and message in errors[0]
+    assert len(errors) == 1 and message in errors[0]
     assert 'Traceback' not in done.stderr
 
 

@@ -34,7 +34,7 @@ def to_native(config, schema, path):
         text = str(error)
         model = config.get('model')
         known = isinstance(model, dict) and ('.type=' in text or schema.kind == MODERN)
-        hint = f'. {advice(model)}' if known and 'is not supported' in text else ''
+        hint = f'. {advice(model)}' if known else ''
         raise UserError(f'config {path}, of {schema.name}: {text}{hint}') from None
     for job, why in (native.get('_refused') or {}).items():
         notes.append(f'it cannot be used for {_JOBS[job]}: {why}')

@@ -205,8 +205,9 @@ def advice(model):
     if 'detector' in model and kind != 'MaskTrackRCNN':
         same = False
     if same:
+        nearest = _OURS['MaskTrackRCNN' if kind == 'MaskTrackRCNN' else inner]
         return (
-            f'The same detector here: {_OURS[inner]}; tools/convert_checkpoint.py CHECKPOINT NEW.pth '
+            f'The same model here: {nearest}; tools/convert_checkpoint.py CHECKPOINT NEW.pth '
             '--config-out NEW.py converts its weights and writes the config that fits them'
         )
     shown = f'its model {kind or inner}' if kind or inner else 'its model'
