@@ -93,7 +93,8 @@ def make_environment(venv):
 
 def install(python, torch_wanted):
     """Install torch, unless a recent enough one is installed, then the pinned requirements."""
-    pip = [python, '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+    # Not quiet: torch and what it needs are some hundred megabytes, and pip shows how far they are.
+    pip = [python, '-m', 'pip', 'install', '--disable-pip-version-check']
     present = torch_version(python)
     if torch_wanted:
         print(f'installing {torch_wanted}')
