@@ -66,10 +66,12 @@ class Progress:
         """Print one line; ``note`` replaces the time left."""
         elapsed = max(time.monotonic() - self._start, 1e-9)
         rate = self.done / elapsed
-        parts = [f'{self.done}' + (f'/{self.total}' if self.total is not None else '') + f' {self.label}']
+        # A total that a container announces may be too small.
+        total = None if self.total is None or self.done > self.total else self.total
+        parts = [f'{self.done}' + (f'/{total}' if total is not None else '') + f' {self.label}']
         parts += [f'{rate:.1f}/s', f'{format_seconds(elapsed)} elapsed']
-        if note is None and self.total is not None and rate > 0 and self.done < self.total:
-            note = f'{format_seconds((self.total - self.done) / rate)} left'
+        if note is None and total is not None and rate > 0 and self.done < total:
+            note = f'{format_seconds((total - self.done) / rate)} left'
         if note:
             parts.append(note)
         start = '\r\x1b[K' if self.stream.isatty() else ''

@@ -144,6 +144,13 @@ def test_progress_says_how_much_is_done_and_left():
     assert len(lines) == 2, 'the last count was printed twice'
 
 
+def test_progress_does_not_count_beyond_its_total():
+    stream = io.StringIO()
+    with Progress(total=2, label='frames', interval=60.0, stream=stream) as progress:
+        progress.update(3)
+    assert stream.getvalue().startswith('3 frames')
+
+
 def test_progress_prints_one_line_for_a_short_job():
     stream = io.StringIO()
     with Progress(total=3, label='frames', interval=60.0, stream=stream) as progress:

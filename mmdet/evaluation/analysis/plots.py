@@ -65,6 +65,8 @@ def _bare(axes, title, x, y):
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.spines[['top', 'right']].set_visible(False)
+    if y in ('objects', 'predictions'):
+        axes.yaxis.get_major_locator().set_params(integer=True)  # there are no half objects
 
 
 def _curves(axes, evaluation):
@@ -124,7 +126,7 @@ def _losses(axes, oracles):
     rows = [(name, o['gain'] or 0.0) for name, o in oracles.items()][::-1]
     colors = [GRAY if name in PARTS else BLUE for name, _ in rows]
     bars = axes.barh(
-        [f'of these: {name}' if name in PARTS else name for name, _ in rows],
+        [f'{name} alone' if name in PARTS else name for name, _ in rows],
         [gain for _, gain in rows],
         color=colors,
     )
