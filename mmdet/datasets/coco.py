@@ -29,7 +29,7 @@ class CocoDataset(DetDataset):
         super().__init__(ann_file, pipeline, ref_frame=ref_frame, **kwargs)
 
     def load_annotations(self):
-        return coco.read(self.ann_file, require_annotations=not self.test_mode)
+        return coco.read(self.ann_file, not self.test_mode, self.img_prefix)
 
     def usable_frames(self, number):
         video = self.videos[number]

@@ -197,7 +197,7 @@ def _fit_lengths(track, length):
     """Frames that a list lacks at its end are absent; absent ones that it has too many go."""
     for key in LISTS:
         values = track.get(key)
-        if not isinstance(values, list) or not values:
+        if not isinstance(values, list) or not values or len(values) == length:
             continue
         others = [track[k] for k in LISTS[:2] if k != key and isinstance(track.get(k), list)]
         missing = range(len(values), length)

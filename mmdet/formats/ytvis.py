@@ -230,7 +230,8 @@ def _read_truth(root, masks, dataset, source, report, iou_type):
             report.add('zero_id', source, place)
         _check_known(entry, place, dataset, source, report)
         flag = _crowd_flag(entry, place, source, report)
-        area, usual = mean_area(entry.get('areas'))
+        # Training looks at the area of each frame instead.
+        area, usual = mean_area(entry.get('areas')) if report.wants('missing_areas') else (0.0, True)
         if area is None:
             report.add('missing_areas' if entry.get('areas') is None else 'unusable_areas', source, place)
         elif not usual:

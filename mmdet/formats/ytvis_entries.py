@@ -20,7 +20,7 @@ def mask_fault(entry) -> str | None:
             return 'an RLE with size [height, width]'
         counts = entry.get('counts')
         good = isinstance(counts, str) or (isinstance(counts, list) and set(map(type, counts)) <= {int})
-        return None if good else 'an RLE whose counts are text or integers'
+        return None if good else 'an RLE with counts, text or integers'
     if isinstance(entry, list):
         good = not any(map(polygon_fault, entry))
         return None if good else 'polygons of at least three points [x1, y1, x2, y2, x3, y3, ...]'

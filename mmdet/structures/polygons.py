@@ -19,9 +19,12 @@ def polygon_fault(polygon) -> str | None:
     """
     if not isinstance(polygon, list | tuple):
         return NOT_NUMBERS
-    if not all(isinstance(value, Real) and not isinstance(value, bool) for value in polygon):
+    # The usual types first: looking at each value takes ten times as long.
+    if not set(map(type, polygon)) <= {int, float} and not all(
+        isinstance(value, Real) and not isinstance(value, bool) for value in polygon
+    ):
         return NOT_NUMBERS
-    if not all(abs(value) <= MAX_COORDINATE for value in polygon):  # false for NaN
+    if not all(-MAX_COORDINATE <= value <= MAX_COORDINATE for value in polygon):  # false for NaN
         return TOO_FAR
     return TOO_FEW if len(polygon) < 6 or len(polygon) % 2 else None
 
