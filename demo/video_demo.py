@@ -15,6 +15,7 @@ import _checkout  # noqa: F401 - before mmdet
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 from mmdet.utils import (
+    Interrupted,
     Progress,
     UserError,
     add_options,
@@ -153,8 +154,7 @@ def track(args, model, reader, outputs):
                     outputs.add(frame, sample.pred_instances)
                 progress.update()
     except KeyboardInterrupt:
-        print(f'stopped before frame {outputs.count} of {args.video}', file=sys.stderr)
-        raise
+        raise Interrupted(f'interrupted before frame {outputs.count} of {args.video}') from None
     finally:
         with uninterrupted():
             outputs.finish()
@@ -171,8 +171,10 @@ def main(argv=None):
 
     reader = VideoReader(args.video)  # first, as it is quick to fail
     writer = open_writer(args, reader)
-    for path in filter(None, (args.json, args.frames)):
-        check_output(path)
+    if args.json:
+        check_output(args.json)
+    if args.frames and reader.files and os.path.realpath(args.frames) == os.path.realpath(args.video):
+        raise UserError(f'--frames {args.frames} is the folder to be read: choose another')
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     model = init_detector(args.config, args.checkpoint, device, args.trust_checkpoint, args.cfg_options)
     track(args, model, reader, Outputs(args, model, writer))

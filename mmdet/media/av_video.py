@@ -117,8 +117,7 @@ class Decoder:
             raise after_the_end(self.name, read, self.count, reason)
         if bad:
             print(
-                f'warning: {self.name}: {bad} frames are damaged and were left out, the first of them would '
-                f'be frame {first_bad}',
+                f'warning: {self.name}: damaged frames were left out ({bad}, the first before frame {first_bad})',
                 file=sys.stderr,
             )
 

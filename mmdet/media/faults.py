@@ -1,11 +1,13 @@
 """Messages about videos that cannot be read, the same for all decoders."""
 
+import shlex
+
 from mmdet.utils import UserError
 
 
 def remedy(name: str) -> str:
     """The command that makes a file that every decoder reads."""
-    return f'convert it: ffmpeg -i {name} -c:v libx264 out.mp4'
+    return f'convert it: ffmpeg -i {shlex.quote(name)} -c:v libx264 out.mp4'
 
 
 def undecodable(name: str, codec: str | None = None, how: str = '') -> UserError:

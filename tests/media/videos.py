@@ -43,10 +43,10 @@ def encode(path, codec='libx264', pixels='yuv420p', images=None, times=None, opt
         if times:
             stream.codec_context.time_base = fractions.Fraction(1, 100)
         for i, image in enumerate(images):
-            picture = av.VideoFrame.from_ndarray(image, format='gray16le' if gray else 'bgr24')
+            coded = av.VideoFrame.from_ndarray(image, format='gray16le' if gray else 'bgr24')
             if times:
-                picture.pts, picture.time_base = times[i], fractions.Fraction(1, 100)
-            for packet in stream.encode(picture):
+                coded.pts, coded.time_base = times[i], fractions.Fraction(1, 100)
+            for packet in stream.encode(coded):
                 file.mux(packet)
         for packet in stream.encode(None):
             file.mux(packet)

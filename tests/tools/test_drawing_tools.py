@@ -156,7 +156,7 @@ def test_ctrl_c_finishes_what_was_done(tiny, footage, tmp_path, capsys, monkeypa
         call(demo, *args, '--frames', tmp_path / 'frames', '--score-thr', 0)
     assert caught.value.code == 130
     captured = capsys.readouterr()
-    assert 'stopped before frame 5 of ' in captured.err and f'5 frames: {out}' in captured.out
+    assert 'interrupted before frame 5 of ' in captured.err and f'5 frames: {out}' in captured.out
     assert len(list(VideoReader(out))) == len(list((tmp_path / 'frames').iterdir())) == 5
     assert {len(track['segmentations']) for track in json.loads((tmp_path / 't.json').read_text())} == {5}
 
@@ -168,6 +168,9 @@ def test_the_input_is_never_the_output(tiny, footage, tmp_path, capsys):
     for out in (mine, tmp_path / 'link.avi', f'{tmp_path}/../{tmp_path.name}/mine.avi'):
         assert 'is an input' in fails(capsys, demo, mine, tiny.config, tiny.checkpoint, '--out', out)
     assert mine.read_bytes() == footage.read_bytes()
+    folder = tiny.data / 'frames/clip0'
+    args = (folder, tiny.config, tiny.checkpoint, '--frames', f'{folder}/../clip0')
+    assert 'is the folder to be read' in fails(capsys, demo, *args)
 
 
 def test_default_names_of_addresses():
@@ -235,7 +238,7 @@ def test_results_are_drawn_beside_annotations(tiny, tmp_path, capsys):
     (tmp_path / 'r.json').write_text(json.dumps([bad]))
     assert 'video 31 cannot be drawn' in fails(capsys, visualize, *args, '--out', tmp_path / 'w')
     (tmp_path / 'r.json').write_text('{"a": 1}')
-    assert 'expected a list' in fails(capsys, visualize, *args, '--out', tmp_path / 'v')
+    assert 'a list of predictions is expected' in fails(capsys, visualize, *args, '--out', tmp_path / 'v')
     args = (tiny.data / 'ann.json', '--images', tmp_path / 'gone', '--out', tmp_path / 'v')
     assert 'gone: no such folder' in fails(capsys, visualize, *args)
 
