@@ -117,7 +117,8 @@ class Decoder:
             raise after_the_end(self.name, read, self.count, reason)
         if bad:
             print(
-                f'warning: {self.name}: damaged frames were left out ({bad}, the first before frame {first_bad})',
+                f'warning: {self.name}: damaged frames were left out ({bad}, '
+                f'the first before frame {first_bad})',
                 file=sys.stderr,
             )
 
