@@ -258,6 +258,8 @@ def _mask_paths(videos):
         paths[video['id']] = []
         for name in video['file_names']:
             path = checked_relative(name, place).with_suffix('.png')
+            if is_layer(path):
+                raise UserError(f'{place}: {name!r} is in a folder named like those of layers of masks')
             if path in taken:
                 raise UserError(f'{place}: {name!r} and {taken[path]!r} would have the same mask, {path}')
             taken[path] = name

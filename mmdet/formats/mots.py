@@ -5,6 +5,7 @@ A line is ``frame track_id class_id height width rle``, and a file is one sequen
 such an id, and a folder of these is one sequence.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,7 @@ from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, atomic_write_text, 
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
-from .files import existing_folder, files_by_stem, video_name
+from .files import existing_folder, files_by_stem, folders_with, video_name
 from .indexed_png import read_indexed_png, split_objects
 from .painting import paint
 from .tracks import decode_tracks
@@ -36,8 +37,8 @@ def read(
 
     Args:
         sources (Sequence[str | Path]): txt files, or folders of png files; see :func:`sequence_name`.
-        images (str | Path): has a folder with that name for each sequence; its images, or those in a folder
-            ``img1`` in it, are named by frame number.
+        images (str | Path): has a folder with that name for each sequence; the names of its images, or of
+            those in a folder ``img1`` in it, end in the frame number.
         class_ids (Mapping[int, str]): names of the class ids.
         stream (IO | None): where progress is printed; stderr by default.
 
@@ -51,7 +52,7 @@ def read(
     for path in map(Path, sources):
         if not path.exists():
             raise UserError(f'{path}: no such file, or folder of png masks')
-        name = sequence_name(path)
+        name = _folder_of(sequence_name(path), images)
         prefix = f'{name}/img1' if (Path(images) / name / 'img1').is_dir() else name
         folder = existing_folder(Path(images) / prefix, f'images of {path}:')
         files = _numbered(folder, IMAGE_SUFFIXES)
@@ -62,7 +63,8 @@ def read(
         for path, prefix, files in jobs:
             objects = read_mots_png(path, files) if path.is_dir() else read_mots_txt(path)
             shape = image_size(next(iter(files.values())))
-            video = builder.add_video([f'{prefix}/{p.name}' for p in files.values()], *shape)
+            names = [(PurePosixPath(prefix) / p.name).as_posix() for p in files.values()]
+            video = builder.add_video(names, *shape)
             _add_tracks(builder, video, objects, list(files), path)
             progress.update(len(files))
     return builder.build(images)
@@ -134,16 +136,32 @@ def sequence_name(path):
     return parts[-3] if path.name == 'gt.txt' and parts[-2] == 'gt' else path.stem
 
 
+def _folder_of(name, images):
+    """The folder of a sequence, relative to ``images``; :func:`write` names nested ones with underscores."""
+    if (Path(images) / name).is_dir():
+        return name
+    folders = [folder.removesuffix('/img1') for folder in folders_with(images, IMAGE_SUFFIXES)]
+    same = [folder for folder in folders if folder.replace('/', '_') == name]
+    return same[0] if same else '.' if folders == ['.'] else name
+
+
 def _numbered(folder, suffixes):
     """Frame number -> path, in the order of the numbers."""
     found = {}
-    for stem, path in files_by_stem(folder, suffixes).items():
-        if not (stem.isascii() and stem.isdigit()):
-            raise UserError(f'{path}: expected a frame number as its name')
-        if int(stem) in found:
-            raise UserError(f'{folder}: {found[int(stem)].name} and {path.name} are the same frame')
-        found[int(stem)] = path
+    files = files_by_stem(folder, suffixes)
+    for number, path in zip(_frame_numbers(files), files.values()):
+        if number is None:
+            raise UserError(f'{path}: expected a name that ends in the number of its frame')
+        if number in found:
+            raise UserError(f'{folder}: {found[number].name} and {path.name} are the same frame')
+        found[number] = path
     return found
+
+
+def _frame_numbers(stems):
+    """The number at the end of each name (list[int | None]): of ``000012`` and of ``frame_12`` it is 12."""
+    found = [re.search('[0-9]{1,18}$', stem) for stem in stems]
+    return [int(match.group()) if match else None for match in found]
 
 
 def _add_tracks(builder, video, objects, frames, path):
@@ -180,8 +198,8 @@ def write(annotations: VideoAnnotations, out: str | Path, stream=None) -> dict[s
 
     MOTS does not allow overlap: a shared pixel goes to the object with the higher score, in ground truth to
     the smaller one; crowd regions lie below all others. Track ids are those that the objects had
-    (``mots_id``), else class * 1000 + 1, 2, ... Frame numbers are the digits of the image's name, else count
-    from 0.
+    (``mots_id``), else class * 1000 + 1, 2, ... Frame numbers are those at the end of the images' names; if a
+    video has none, or one twice, its frames count from 0.
 
     Args:
         annotations (VideoAnnotations): what to write.
@@ -218,9 +236,10 @@ def _lines(video, tracks):
     ids = _track_ids(tracks, video)
     lines, hidden = [], 0
     numbered = [(track, number) for number, track in enumerate(tracks, 1)]
-    for place, file_name in enumerate(video['file_names']):
-        stem = PurePosixPath(file_name).stem
-        frame = int(stem) if stem.isascii() and stem.isdigit() else place
+    frames = _frame_numbers(PurePosixPath(name).stem for name in video['file_names'])
+    if None in frames or len(set(frames)) < len(frames):
+        frames = range(len(frames))
+    for place, frame in enumerate(frames):
         image, lost = paint(numbered, place, video['height'], video['width'])
         hidden += lost
         for number, rle in split_objects(image).items():
