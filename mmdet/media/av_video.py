@@ -93,32 +93,35 @@ class Decoder:
     def frames(self) -> Iterator[np.ndarray]:
         """Yield uint8 (H, W, 3) BGR, upright, all of the size of the first.
 
-        A packet that cannot be decoded is skipped. If others follow, a warning counts it at the end.
+        A frame that cannot be decoded is left out. At the end a warning counts these and damaged ones.
 
         Raises:
             UserError: at the end, if there is no frame, or the video ends too early.
         """
         image_of = _Converter(self.name)
-        read, bad, first_bad, reason = 0, 0, 0, None
+        read, reason, damaged = 0, None, []
         with self.container:
             for packet, decoded, error in self._decoded():
                 if error is not None:
-                    bad, first_bad, reason = bad + 1, read if bad == 0 else first_bad, _reason(error)
+                    reason = _reason(error)
+                    damaged.append(read)
                 elif packet is not None:
                     reason = None
                 for frame in decoded:
+                    if frame.is_corrupt:
+                        damaged.append(read)
                     yield image_of(frame)
                     read += 1
                 if read == 0 and reason is None:
-                    bad = 0  # a recording that starts between two key frames: no frame is lost
+                    damaged.clear()  # a recording that starts between two key frames: no frame is lost
         if read == 0:
             raise no_frames(self.name, self.codec or self.stream.codec_context.name, self.cut, reason)
         if reason or self.cut:
             raise after_the_end(self.name, read, self.count, reason)
-        if bad:
+        if damaged:
             print(
-                f'warning: {self.name}: damaged frames were left out ({bad}, '
-                f'the first before frame {first_bad})',
+                f'warning: {self.name}: damaged frames: {len(damaged)}, the first at frame {damaged[0]}; '
+                'those of which nothing could be decoded were left out',
                 file=sys.stderr,
             )
 

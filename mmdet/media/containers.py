@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+_FIRST_BOXES = (b'ftyp', b'styp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 _HEAD = 1 << 20
 
@@ -24,7 +25,7 @@ def is_cut_off(path: str | Path) -> bool:
             return _end_of_segment(file) > length
         if start[:4] == b'RIFF':
             return _end_of_chunks(file, length) > length
-        if re.fullmatch(rb'[ -~]{4}', start[4:8]):
+        if start[4:8] in _FIRST_BOXES:
             return _end_of_boxes(file, length) > length
     return False
 

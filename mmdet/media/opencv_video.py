@@ -18,6 +18,7 @@ from .faults import after_the_end, no_frames, undecodable
 _CODECS = {'.webm': 'VP80', '.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v', '.avi': 'MJPG'}
 #: Endings of the files that :class:`Encoder` writes.
 SUFFIXES = tuple(_CODECS)
+_NOISE = (b'OpenCV', b'FFMPEG', b'[ WARN:', b'[ERROR:', b' @ 0x', b'(Invalid argument): fmt:')
 _INSTALL = 'install PyAV (pip install av)'
 
 
@@ -28,11 +29,11 @@ class Decoder:
         self.name, self.cut = name, cut
         _check_name(source)
         file = None if '://' in source else source
-        with _without_messages():
+        with _without_messages() as hidden:
             self.capture = cv2.VideoCapture(source)
             self.capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
             opened = self.capture.isOpened()
-            self.waiting = opened and self.capture.grab()
+            self.waiting, self.first = self.capture.read()
         codec = self.codec = codec_name(file) if file else None
         if not self.waiting:
             self.capture.release()
@@ -43,6 +44,9 @@ class Decoder:
             if opened:
                 raise no_frames(name, codec or 'unknown', cut, None)
             raise UserError(f'{name}: not a video that can be read (truncated, or in an unknown format)')
+        if any(b'Cannot convert' in line for line in hidden):  # such frames come out all the same
+            self.capture.release()
+            raise UserError(f'{name}: OpenCV cannot read interlaced video: {_INSTALL}, or convert it')
         pixels = int(self.capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) & 0xFFFFFFFF
         if pixels >> 16 == 0x1000:  # two letters, 0, bits
             raise UserError(
@@ -58,20 +62,15 @@ class Decoder:
         Raises:
             UserError: at the end, if the file is cut off.
         """
-        read, size = 0, None
+        read, frame, size = 0, self.first, self.first.shape[1::-1]
+        self.first = None
         try:
-            while self.waiting:
-                done, frame = self.capture.retrieve()
-                if not done:
-                    break
-                size = size or frame.shape[1::-1]
+            while frame is not None:
                 yield frame if frame.shape[1::-1] == size else cv2.resize(frame, size)
                 read += 1
-                self.waiting = self.capture.grab()
+                frame = self.capture.read()[1]
         finally:
             self.capture.release()
-        if read == 0:
-            raise no_frames(self.name, self.codec or 'unknown', self.cut, None)
         if self.cut:
             raise after_the_end(self.name, read, self.count, None)
 
@@ -89,26 +88,31 @@ def _check_name(path):
 
 @contextlib.contextmanager
 def _without_messages():
-    """Hide what OpenCV and its FFmpeg print about a file; everything else that is printed passes.
+    """Hide what OpenCV and its FFmpeg print about a file, and give it as a list of lines at the end.
 
-    C code prints at any log level, so only the file descriptor can be redirected.
+    Everything else that is printed passes. C code prints at any log level, so only the file descriptor can
+    be redirected.
     """
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
         screen = os.dup(2)
     except OSError:  # the process has no stderr
-        yield
+        yield []
         return
+    hidden = []
     with tempfile.TemporaryFile() as caught:
         os.dup2(caught.fileno(), 2)
         try:
-            yield
+            yield hidden
         finally:
             os.dup2(screen, 2)
             caught.seek(0)
-            noise = (b'OpenCV', b'FFMPEG', b'[ WARN:', b'[ERROR:', b' @ 0x')
-            os.write(screen, b''.join(line for line in caught if not any(word in line for word in noise)))
+            for line in caught:
+                if any(word in line for word in _NOISE):
+                    hidden.append(line)
+                else:
+                    os.write(screen, line)
             os.close(screen)
 
 

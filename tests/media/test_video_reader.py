@@ -333,7 +333,68 @@ def test_a_damaged_frame_in_the_middle_is_left_out_with_a_warning(backend, tmp_p
     path.write_bytes(data)
     reader = VideoReader(path)
     assert len(list(reader)) == 19
-    assert 'damaged frames were left out (1, the first before frame 9)' in capsys.readouterr().err
+    assert 'damaged frames: 1, the first at frame 9; those of' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+def test_a_frame_that_is_partly_damaged_is_counted(backend, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (48, 64, 3)).astype(np.uint8) for _ in range(30)]
+    path = encode(tmp_path / 'a.mp4', images=images, options={'g': '10'})
+    data = bytearray(path.read_bytes())
+    start = data.index(b'mdat') + len(data) // 3
+    data[start : start + 600] = bytes(600)
+    path.write_bytes(data)
+    assert len(list(VideoReader(path))) in (29, 30)
+    assert 'a.mp4: damaged frames: ' in capsys.readouterr().err
+
+
+@needs_av
+def test_interlaced_video(backend, tmp_path):
+    path = encode(tmp_path / 'a.mpg', 'mpeg2video', rate=25, options={'flags': '+ilme+ildct'})
+    try:
+        assert values(VideoReader(path)) == [0, 20, 40, 60, 80, 100]
+    except UserError as error:  # some versions of OpenCV give the same frame again and again
+        assert backend == 'opencv' and 'cannot read interlaced video: install PyAV' in str(error)
+
+
+@needs_av
+@pytest.mark.parametrize(
+    'name,codec,pixels,form',
+    [
+        ('a.y4m', 'wrapped_avframe', 'yuv420p', 'yuv4mpegpipe'),
+        ('a.h264', 'libx264', 'yuv420p', 'h264'),
+        ('a.mjpeg', 'mjpeg', 'yuvj420p', 'mjpeg'),
+        ('a.avi', 'rawvideo', 'bgr24', 'avi'),
+        ('a.m3u8', 'libx264', 'yuv420p', 'hls'),
+        ('live.webm', 'libvpx-vp9', 'yuv420p', 'webm'),
+    ],
+)
+def test_streams_without_a_container_or_a_length(backend, name, codec, pixels, form, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = encode(Path(name), codec, pixels, form=form, **({'live': '1'} if form == 'webm' else {}))
+    assert not is_cut_off(path)
+    assert values(VideoReader(path)) == [0, 20, 40, 60, 80, 100]
+
+
+@needs_av
+def test_bytes_behind_the_end_and_odd_sizes_of_boxes(backend, tmp_path):
+    path = encode(tmp_path / 'a.mp4')
+    path.write_bytes(path.read_bytes() + bytes(999) + b'trailing')
+    assert not is_cut_off(path) and values(VideoReader(path)) == [0, 20, 40, 60, 80, 100]
+    path = encode(tmp_path / 'a.avi', 'mjpeg', 'yuvj420p')
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + bytes(4) + data[8:])  # a camera that lost power before it wrote the size
+    assert not is_cut_off(path) and len(list(VideoReader(path))) == 6
+
+
+@pytest.mark.parametrize(
+    'content', [b'', b'RIFF', b'\x1aE\xdf\xa3', b'\x1aE\xdf\xa3\x9f', b'GIF89a', b'\0\0\0\1ftyp']
+)
+def test_headers_of_a_few_bytes(content, tmp_path):
+    (tmp_path / 'a').write_bytes(content)
+    is_cut_off(tmp_path / 'a')
+    assert codec_name(tmp_path / 'a') is None
 
 
 @needs_av

@@ -32,12 +32,22 @@ def values(frames):
     return [int(round(float(image[20:, 20:].mean()), -1)) for image in frames]
 
 
-def encode(path, codec='libx264', pixels='yuv420p', images=None, times=None, options=None, **container):
+def encode(
+    path,
+    codec='libx264',
+    pixels='yuv420p',
+    images=None,
+    times=None,
+    options=None,
+    rate=5,
+    form=None,
+    **container,
+):
     """Encode images with PyAV; ``times`` are presentation times in hundredths of a second."""
     images = images if images is not None else [frame(20 * i) for i in range(6)]
     gray = images[0].ndim == 2
-    with av.open(str(path), 'w', options=container) as file:
-        stream = file.add_stream(codec, rate=5)
+    with av.open(str(path), 'w', format=form, options=container) as file:
+        stream = file.add_stream(codec, rate=rate)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt, stream.options = pixels, options or {}
         if times:
