@@ -13,6 +13,7 @@
 
 import argparse
 import inspect
+import sys
 
 import _checkout  # noqa: F401 - before mmdet
 
@@ -135,6 +136,8 @@ def main(argv=None):
         raise UserError(f'{source} takes one SRC, got {len(args.sources)}')
     reading, writing = select(options, read, source), select(options, write, target)
     annotations = read(args.sources if several else args.sources[0], **reading)
+    for note in annotations.notes:
+        print(f'note: {note}', file=sys.stderr)
     if args.results is not None:
         annotations = read_results(annotations, args.results, args.score_thr or 0.0)
     counts = write(annotations, args.out, **writing)

@@ -1,5 +1,6 @@
 """COCO annotations of video frames whose objects have a track id, CocoVID for example."""
 
+import sys
 from pathlib import Path, PurePosixPath
 
 from mmdet.structures.rle import segm_to_rle
@@ -19,8 +20,8 @@ def read(source: str | Path, video_from_path: bool = False, stream=None) -> Vide
 
     Annotations need ``track_id`` or ``instance_id`` (or one of these in ``attributes``, where CVAT puts it),
     unique within a video, and images ``video_id`` and ``frame_id``. A crowd region without a track id becomes
-    a separate track. Frames and videos without objects are kept. Boxes and areas are computed from the masks;
-    polygons of fewer than three points are left out.
+    a separate track; what CVAT marks so is an object. Frames and videos without objects are kept. Boxes and
+    areas are computed from the masks; polygons of fewer than three points are left out.
 
     Args:
         source (str | Path): json file.
@@ -50,6 +51,12 @@ def parse_coco_video(content, path='annotations', video_from_path=False, stream=
             progress.update()
     for (video_id, _), track in tracks.items():
         builder.add_track(video_id, **track)
+    if builder.tracks and all(track['iscrowd'] for track in builder.tracks):
+        print(
+            f'note: {path}: all objects are crowd regions, there is nothing to train on; CVAT marks masks of its '
+            'brush so, which need a track_id in their attributes',
+            file=stream or sys.stderr,
+        )
     return builder.build(path)
 
 
@@ -107,13 +114,14 @@ def _group_images(images, path, video_from_path):
 
 
 def _identity(annotation):
-    """What tells the object of an annotation from others of its video; None if nothing does."""
+    """What tells the object of an annotation from others of its video (None if nothing does), and whether it
+    stands where CVAT puts it."""
     attributes = annotation.get('attributes')
     for holder in (annotation, attributes if isinstance(attributes, dict) else {}):
         for key in ('track_id', 'instance_id'):
             if holder.get(key) is not None:
-                return holder[key]
-    return None
+                return holder[key], holder is not annotation
+    return None, False
 
 
 def _collect(tracks, annotation, places, categories, place):
@@ -122,8 +130,10 @@ def _collect(tracks, annotation, places, categories, place):
     if not isinstance(image, (int, str)) or image not in places:
         raise UserError(f'{place}: image_id is missing or not among the images')
     video_id, frame, height, width = places[image]
-    identity = _identity(annotation)
-    crowd, category = int(bool(annotation.get('iscrowd', 0))), annotation.get('category_id')
+    identity, from_cvat = _identity(annotation)
+    # CVAT marks everything that was drawn with its brush as a crowd.
+    crowd = int(bool(annotation.get('iscrowd', 0)) and not from_cvat)
+    category = annotation.get('category_id')
     if not is_id(category) or category not in categories:
         raise UserError(f'{place}: category_id {category!r} is not among the categories')
     if identity is None and not crowd:

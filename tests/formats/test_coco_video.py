@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmdet.formats.coco_video import parse_coco_video
+from mmdet.structures.rle import rle_counts
 from mmdet.utils import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,3 +115,31 @@ def test_identities_of_cvat_are_attributes(content):
     del content['annotations'][1]['attributes']['track_id']
     with pytest.raises(UserError, match=r'annotations\[1\]: track_id .*attributes.track_id\) is missing'):
         parse_coco_video(content)
+
+
+def test_brush_masks_of_cvat_are_no_crowds(content):
+    """CVAT exports them as RLE with iscrowd 1, beside polygons of the same track with iscrowd 0."""
+    annotations = content['annotations']
+    for annotation in annotations:
+        annotation['attributes'] = {'track_id': annotation.pop('track_id')}
+    expected = parse_coco_video(copy.deepcopy(content), stream=io.StringIO()).tracks
+    mask = expected[0]['segmentations'][1]
+    annotations[0].update(iscrowd=1, segmentation={**mask, 'counts': rle_counts(mask).tolist()})
+    assert parse_coco_video(content, stream=io.StringIO()).tracks == expected
+    for annotation in annotations:
+        annotation.update(attributes={'occluded': False}, iscrowd=1)
+    notes = io.StringIO()
+    assert len(parse_coco_video(content, stream=notes).tracks) == 3
+    assert 'all objects are crowd regions' in notes.getvalue()
+
+
+def test_remains_of_brushes_are_left_out_and_boxes_alone_are_refused(content):
+    expected = parse_coco_video(copy.deepcopy(content), stream=io.StringIO()).tracks
+    first, *_, last = content['annotations']
+    first['segmentation'] += [[1, 1], [2, 2, 3, 3]]
+    assert parse_coco_video(content, stream=io.StringIO()).tracks == expected
+    last['segmentation'] = [[1, 1, 2, 2]]
+    assert len(parse_coco_video(content, stream=io.StringIO()).tracks) == len(expected) - 1
+    last['segmentation'] = []
+    with pytest.raises(UserError, match='a segmentation without polygons'):
+        parse_coco_video(content, stream=io.StringIO())
