@@ -53,8 +53,8 @@ def parse_coco_video(content, path='annotations', video_from_path=False, stream=
         builder.add_track(video_id, **track)
     if builder.tracks and all(track['iscrowd'] for track in builder.tracks):
         print(
-            f'note: {path}: all objects are crowd regions, there is nothing to train on; CVAT marks masks of its '
-            'brush so, which need a track_id in their attributes',
+            f'note: {path}: all objects are crowd regions, so there is nothing to train on; CVAT marks masks '
+            'of its brush so, which need a track_id in their attributes',
             file=stream or sys.stderr,
         )
     return builder.build(path)
