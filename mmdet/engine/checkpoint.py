@@ -16,6 +16,10 @@ from collections import OrderedDict
 from pathlib import Path
 
 import torch
+from mmengine.logging import print_log
+from mmengine.model.weight_init import PretrainedInit as _PretrainedInit
+from mmengine.model.weight_init import update_init_info
+from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
 
 from mmdet.utils import Scratch, UserError, atomic_open, note_input, suggest
@@ -273,6 +277,30 @@ def _download(url, address):
 def _load_for_mmengine(filename, map_location=None, **kwargs):
     """Answer every request of mmengine's CheckpointLoader."""
     return read_checkpoint(filename, map_location=map_location or 'cpu')
+
+
+@WEIGHT_INITIALIZERS.register_module(name='Pretrained', force=True)
+class PretrainedInit(_PretrainedInit):
+    """``init_cfg=dict(type='Pretrained')``: weights of which nothing fits are refused, others reported.
+
+    Args:
+        checkpoint (str): path or address.
+        prefix (str | None): take only tensors under this name, such as ``'backbone'``.
+        map_location (str): where tensors go while loading.
+    """
+
+    def __call__(self, module):
+        """Load the weights into ``module``.
+
+        Raises:
+            UserError: the file cannot be read, or not one tensor fits.
+        """
+        content = read_checkpoint(self.checkpoint, map_location=self.map_location)
+        prefix = f'{self.prefix.rstrip(".")}.' if self.prefix else ''
+        report = load_weights(module, content, source=str(self.checkpoint), prefix=prefix)
+        print_log(f'{self.checkpoint} for {type(module).__name__}: {report.text()}', logger='current')
+        if hasattr(module, '_params_init_info'):
+            update_init_info(module, init_info=self._get_init_info())
 
 
 def register_loaders():

@@ -163,6 +163,8 @@ def _nothing_fits(source, state, ours):
             '. It looks like the weights of a backbone: use them as '
             "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
         )
+    elif any(name.startswith('backbone.') for name in state) and 'conv1.weight' in ours:
+        hint = ". It looks like a whole detector: add prefix='backbone.' to init_cfg"
     elif any(name.startswith(('roi_head.', 'detector.')) for name in state):
         hint = '. It looks like a newer format: tools/convert_checkpoint.py converts it'
     return f'{source}: not one tensor fits the model (it has {theirs}, ...; the model has {mine}, ...){hint}'

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from mmdet.apis import register_all_modules
 from mmdet.engine.weights import load_weights, shared_classes
+from mmdet.registry import MODELS
 from mmdet.structures.classes import COCO_CLASSES, OVIS_CLASSES, YTVIS_2019_CLASSES
 from mmdet.utils import UserError
 
@@ -188,3 +190,30 @@ def test_pretraining_that_would_be_overwritten_is_skipped():
     state['backbone.fc.weight'] = torch.zeros(3, 2)
     model.backbone.init_cfg = dict(type='Pretrained')
     assert skip_covered_pretraining(model, state) == []
+
+
+@pytest.mark.parametrize(
+    'state, prefix, message',
+    [
+        ({'foo': torch.zeros(3)}, None, r'x\.pth: not one tensor fits the model'),
+        (
+            {'backbone.conv1.weight': torch.zeros(64, 3, 7, 7)},
+            None,
+            r"whole detector: add prefix='backbone\.'",
+        ),
+        ({'backbone.conv1.weight': torch.zeros(64, 3, 7, 7)}, 'neck', 'not one tensor fits'),
+        ({'backbone.conv1.weight': torch.zeros(64, 3, 7, 7)}, 'backbone', None),
+        ({'conv1.weight': torch.zeros(64, 3, 7, 7), 'fc.bias': torch.zeros(9)}, None, None),
+    ],
+)
+def test_pretrained_weights_of_which_nothing_fits_are_refused(tmp_path, state, prefix, message):
+    register_all_modules()
+    torch.save(state, tmp_path / 'x.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'x.pth'), prefix=prefix)
+    backbone = MODELS.build(dict(type='ResNet', depth=18, init_cfg=init))
+    if message is None:
+        backbone.init_weights()
+        assert not backbone.conv1.weight.any()
+    else:
+        with pytest.raises(UserError, match=message):
+            backbone.init_weights()

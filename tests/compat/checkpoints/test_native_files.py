@@ -61,8 +61,8 @@ def describe(model):
         ],
         mask=model.mask_head.mask_convention,
         track=model.track_head.relu_last,
-        # Methods of different heads are equal if they are the same function.
-        tracker={k: getattr(v, '__func__', v) for k, v in vars(model.tracker).items() if k != 'memories'},
+        tracker={k: v for k, v in vars(model.tracker).items() if k not in ('memories', 'similarity')},
+        similarity=model.tracker.similarity.args[0].__func__,
         images=(model.data_preprocessor.mean.tolist(), model.data_preprocessor.bgr_to_rgb),
         rpn={k: v for k, v in dict(model.test_cfg['rpn']).items() if k != 'nms_across_levels'},
         rcnn=dict(model.test_cfg['rcnn']),
