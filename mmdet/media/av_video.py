@@ -16,7 +16,7 @@ from .faults import after_the_end, no_frames, undecodable
 from .image import bits_in_use, warn_of_bits
 
 # Seconds after which a server counts as gone.
-_TIMEOUT = 30.0
+_TIMEOUT = 20.0
 
 # Container, codecs in order of preference, pixel format, options. x264 needs yuv420p for common players.
 _X264 = (('libx264', 'libopenh264', 'mpeg4'), 'yuv420p', {'crf': '20', 'preset': 'veryfast'})
@@ -154,6 +154,8 @@ class Decoder:
 
 
 def _reason(error):
+    if isinstance(error, av.error.ExitError):
+        return f'no answer within {_TIMEOUT:.0f} seconds'
     return getattr(error, 'strerror', None) or str(error)
 
 

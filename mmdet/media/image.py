@@ -1,8 +1,8 @@
 """Reading and writing image files."""
 
-import contextlib
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,7 @@ from mmdet.utils import UserError, atomic_open, note_input
 _JPEG_PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}
 _EXIF_ORIENTATION = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_PART = 16  # pages decoded at once
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
@@ -60,24 +61,55 @@ def read_image(path: str | Path) -> np.ndarray:
     return _eight_bits(image, path, lambda: _decode(data, cv2.IMREAD_COLOR))
 
 
-def read_images(path: str | Path) -> list[np.ndarray]:
+def read_images(path: str | Path) -> Iterator[np.ndarray]:
     """Read all pages of a TIFF file, all images of an animated WebP or PNG file, the one of any other image.
 
-    Returns:
-        list[np.ndarray]: uint8 (H, W, 3) BGR, by the rules of :func:`read_image`.
+    Pages of another size than the first are left out: they are previews.
+
+    Yields:
+        np.ndarray: uint8 (H, W, 3) BGR, by the rules of :func:`read_image`.
 
     Raises:
         UserError: as :func:`read_image`.
     """
     data = _read_whole(path)
-    with Image.open(io.BytesIO(data)) if _header_is_known(data) else contextlib.nullcontext() as header:
-        pages = getattr(header, 'n_frames', 1)
-    if pages == 1:
-        return [read_image(path)]
-    done, images = cv2.imdecodemulti(np.frombuffer(data, np.uint8), _FLAGS)
-    if not done or len(images) < pages:
-        raise UserError(f'{path}: only {len(images or [])} of its {pages} images can be read')
-    return [_eight_bits(image, path, lambda image=image: (image >> 8).astype(np.uint8)) for image in images]
+    try:
+        header = Image.open(io.BytesIO(data))
+        count = header.n_frames if header.format in ('TIFF', 'WEBP', 'PNG') else 1
+    except Exception:  # a damaged file can cause any; decoding tells what is wrong
+        count = 1
+    if count == 1:  # also a JPEG file that holds a second image, as phones write it
+        yield read_image(path)
+        return
+    pages = _pages(data, count) if header.format == 'TIFF' else _animation(header)
+    read, shape = 0, None
+    try:
+        for image in pages:
+            shape = shape or image.shape
+            if image.shape == shape:
+                yield _eight_bits(image, path, lambda image=image: (image >> 8).astype(np.uint8))
+            read += 1
+    except (OSError, SyntaxError):
+        pass
+    if read < count:
+        raise UserError(f'{path}: image {read} of {count} cannot be read; the {read} before it were read')
+
+
+def _pages(data, count):
+    """Pages of a TIFF file, decoded by parts: a microscope may write thousands."""
+    for start in range(0, count, _PART):
+        done, images = cv2.imdecodemulti(
+            np.frombuffer(data, np.uint8), _FLAGS, range=(start, min(start + _PART, count))
+        )
+        if not done:
+            return
+        yield from images
+
+
+def _animation(header):
+    for index in range(header.n_frames):
+        header.seek(index)
+        yield np.ascontiguousarray(np.asarray(header.convert('RGB'))[..., ::-1])
 
 
 def _read_whole(path):
@@ -101,14 +133,6 @@ def _read_whole(path):
     if not complete:
         raise UserError(f'frame {path} is truncated: its {len(data)} bytes stop before the end of the image')
     return data
-
-
-def _header_is_known(data):
-    try:
-        with Image.open(io.BytesIO(data)):
-            return True
-    except Exception:  # of a damaged file, of any kind; decoding tells
-        return False
 
 
 def _decode(data, flags):

@@ -78,7 +78,7 @@ class VideoReader:
             decoder, self._decoder = self._decoder or self._open(), None
             frames = decoder.frames()
         elif len(self.files) == 1:
-            frames = iter(read_images(self.files[0]))
+            frames = read_images(self.files[0])
         else:
             frames = map(read_image, self.files)
         for frame in frames:

@@ -150,8 +150,21 @@ def test_animations_and_pages(suffix, tmp_path):
     )
     assert [int(page.mean()) for page in read_images(path)] == [10, 100, 200]
     assert int(read_image(path).mean()) == 10
+    many = [Image.fromarray(np.full((20, 30, 3), 6 * value, np.uint8)) for value in range(40)]
+    many[0].save(
+        path, save_all=True, append_images=many[1:], **({'duration': 40} if suffix != '.tif' else {})
+    )
+    assert np.allclose([page.mean() for page in read_images(path)], range(0, 240, 6), atol=3)
     pages[0].save(path)
     assert [int(page.mean()) for page in read_images(path)] == [10]
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(UserError, match=rf'a\{suffix} is '):
-        read_images(path)
+        list(read_images(path))
+
+
+def test_previews_inside_image_files_are_left_out(tmp_path):
+    pages = [Image.fromarray(np.full((side, 30, 3), 100, np.uint8)) for side in (20, 20, 10)]
+    pages[0].save(tmp_path / 'a.tif', save_all=True, append_images=pages[1:])
+    assert [page.shape for page in read_images(tmp_path / 'a.tif')] == [(20, 30, 3)] * 2
+    pages[0].save(tmp_path / 'a.jpg', format='MPO', save_all=True, append_images=pages[2:])
+    assert [page.shape for page in read_images(tmp_path / 'a.jpg')] == [(20, 30, 3)]
