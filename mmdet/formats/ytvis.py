@@ -30,6 +30,7 @@ from .ytvis_tables import (
     is_zero_id,
     kind_of,
     mean_area,
+    other_type,
     read_list,
     sort_ids,
     span_of,
@@ -257,9 +258,11 @@ def _check_known(entry, place, dataset, source, report):
     for key in ('id', 'category_id'):
         _check_id(entry, place, key, source, report)
     if entry['video_id'] not in dataset.videos:
-        report.add('ground_truth_of_unknown_video', source, f'{place} video {entry["video_id"]!r}')
+        what = f'{place} video {entry["video_id"]!r}{other_type(entry["video_id"], dataset.videos)}'
+        report.add('ground_truth_of_unknown_video', source, what)
     if entry['category_id'] not in dataset.categories:
-        what = f'{place} category {entry["category_id"]!r}'
+        hint = other_type(entry['category_id'], dataset.categories)
+        what = f'{place} category {entry["category_id"]!r}{hint}'
         report.add('ground_truth_of_unknown_category', source, what)
 
 

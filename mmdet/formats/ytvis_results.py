@@ -15,6 +15,7 @@ from .ytvis_tables import (
     is_number_or_bool,
     kind_of,
     mean_area,
+    other_type,
     span_of,
 )
 
@@ -45,10 +46,12 @@ def read_predictions(root, masks, dataset, source, report, iou_type='segm', inde
             continue
         place += f' (video {entry["video_id"]!r})'
         if entry['video_id'] not in dataset.videos:
-            report.add('prediction_of_unknown_video', source, place)
+            hint = other_type(entry['video_id'], dataset.videos)
+            report.add('prediction_of_unknown_video', source, place + hint)
             continue
         if entry['category_id'] not in dataset.categories:
-            hint = ', a label that counts from 0?' if entry['category_id'] == 0 else ''
+            hint = other_type(entry['category_id'], dataset.categories)
+            hint = ', a label that counts from 0?' if entry['category_id'] == 0 else hint
             what = f'category {entry["category_id"]!r}{hint}'
             report.add('prediction_of_unknown_category', source, f'{place} {what}')
             continue

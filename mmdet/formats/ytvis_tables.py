@@ -135,6 +135,15 @@ def is_id(value):
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
+def other_type(identity, known):
+    """Hint for an id that is not among ``known``, where the same id of another type is; else no text."""
+    if isinstance(identity, str) and identity.isascii() and identity.isdigit() and len(identity) < 20:
+        other, kind = int(identity), 'a number'
+    else:
+        other, kind = str(identity), 'a text'
+    return f' (listed is {other!r}, {kind})' if other in known else ''
+
+
 def is_zero_id(identity):
     """Whether an id is 0 to the official code, which keeps ids as floats, also those given as text."""
     try:

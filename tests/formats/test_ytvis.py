@@ -205,3 +205,10 @@ def test_a_file_of_the_size_of_youtube_vis_is_checked_in_seconds():
     start = time.process_time()
     parse_ytvis({**GOOD, 'videos': videos, 'annotations': annotations})
     assert time.process_time() - start < 5
+
+
+def test_an_id_of_another_type_is_told():
+    with pytest.raises(UserError, match=r"video '5' \(listed is 5, a number\)"):
+        parse_ytvis(broken(('annotations', 0, 'video_id'), '5'))
+    with pytest.raises(UserError, match=r"category '3' \(listed is 3, a number\)"):
+        parse_ytvis(broken(('annotations', 0, 'category_id'), '3'))

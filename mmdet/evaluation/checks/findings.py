@@ -62,11 +62,11 @@ class Findings:
         target.setdefault(kind, []).append(place)
 
     def take(self, report):
-        """Take over what a :class:`Report` has collected."""
-        for (kind, _), places in report.found.items():
-            for place in places:
-                if place not in (self.notes if kind in NOTES else self.problems).get(kind, ()):
-                    self.add(kind, place)
+        """Take over what a :class:`Report` has collected, but for kinds that another reader has found."""
+        known = {*self.problems, *self.notes}
+        for kind, place in [(kind, place) for (kind, _), places in report.found.items() for place in places]:
+            if kind not in known:
+                self.add(kind, place)
         report.found = {}
 
     @property
