@@ -48,8 +48,10 @@ def render(value, indent=0, used=0):
     """
     parts = _entries(value, indent)
     if parts is None:
-        # nan and inf have no literal.
-        return f"float('{value}')" if isinstance(value, float) and not math.isfinite(value) else repr(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"float('{value}')"  # nan and inf have no literal
+        long = isinstance(value, int) and value.bit_length() > 10_000
+        return hex(value) if long else repr(value)
     opening, closing, items = parts
     line = opening + ', '.join(items) + closing
     if len(line) + indent + used < WIDTH and '\n' not in line:

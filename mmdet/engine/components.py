@@ -15,7 +15,7 @@ import torch
 from mmengine.hooks import CheckpointHook
 
 from mmdet import registry as ours
-from mmdet.utils import UserError, suggest
+from mmdet.utils import UserError, shown, suggest
 
 _DEFAULT_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 _PARAMWISE = {
@@ -101,7 +101,7 @@ def in_one_line(what):
 def _items(config, key):
     part = config.get(key)
     if part is not None and not isinstance(part, dict):
-        raise UserError(f'{key}: expected a dict, got {part!r}')
+        raise UserError(f'{key}: expected a dict, got {shown(part)}')
     return [(name, value) for name, value in (part or {}).items() if value is not None]
 
 
@@ -130,7 +130,7 @@ def check_part(registry, part, where, given=(), beside=()):
     """
     if not isinstance(part, dict):
         if isinstance(part, (str, int, float, list, tuple)):
-            raise UserError(f'{where}: expected a dict with a type, got {part!r}')
+            raise UserError(f'{where}: expected a dict with a type, got {shown(part)}')
         return
     kind = part.get('type')
     if kind is None:
@@ -208,13 +208,13 @@ def _check_value(where, parameter, value):
         if inner in _TYPES and not (
             isinstance(value, (list, tuple)) and all(isinstance(v, _TYPES[inner][0]) for v in value)
         ):
-            raise UserError(f'{where}: expected a list of values like {inner.__name__}, got {value!r}')
+            raise UserError(f'{where}: expected a list of values like {inner.__name__}, got {shown(value)}')
     types, words = _TYPES.get(parameter.annotation, (None, None))
     if types is None or value is None and parameter.default is None:
         return
     wrong = not isinstance(value, types) or (isinstance(value, bool) and bool not in types)
     if wrong and value != parameter.default:
-        raise UserError(f'{where}: expected {words}, got {value!r}')
+        raise UserError(f'{where}: expected {words}, got {shown(value)}')
 
 
 def _check_library(backend, where):
@@ -239,7 +239,7 @@ def check_loader(loader, where):
     for name, least in (('batch_size', 1), ('num_workers', 0)):
         value = loader.get(name)
         if value is not None and (type(value) is not int or value < least):
-            raise UserError(f'{where}.{name}: expected a whole number from {least} on, got {value!r}')
+            raise UserError(f'{where}.{name}: expected a whole number from {least} on, got {shown(value)}')
     given = ('dataset', 'seed', 'sampler', 'batch_size')
     for name in ('sampler', 'batch_sampler'):
         if isinstance(loader.get(name), dict):

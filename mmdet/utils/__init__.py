@@ -1,7 +1,7 @@
 """Helpers that import neither torch nor the rest of the package."""
 
 from .cli import ListAction, add_options, cli_main, unit_interval
-from .errors import Interrupted, UserError, blaming, suggest
+from .errors import Interrupted, UserError, blaming, shown, suggest
 from .interrupts import uninterrupted
 from .io import (
     Scratch,
@@ -43,6 +43,7 @@ __all__ = [
     'note_input',
     'reading_own_output',
     'printable',
+    'shown',
     'suggest',
     'uninterrupted',
     'unit_interval',

@@ -48,6 +48,15 @@ def blaming(message: str, kind: type = UserError):
         raise kind(f'{message} ({type(error).__name__}: {reason:.200})') from error
 
 
+def shown(value: object) -> str:
+    """Return a value as short text on one line, for a message."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # Python does not print whole numbers of thousands of digits
+        return f'a value that cannot be printed ({type(value).__name__})'
+    return text if len(text) <= 80 else f'{text[:77]}...'
+
+
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``' (did you mean ...?)'`` for the known name closest to ``name``, or an empty string.
 

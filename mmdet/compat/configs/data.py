@@ -46,16 +46,28 @@ def upgrade_data(data, refused, masks=True, modern=False):
         if values is None:
             continue
         with refused.of(split):
-            datasets = _datasets(values, split, modern)
+            datasets = read_datasets(values, f'data.{split}', split, modern)
             preprocessor = _agreed(preprocessor, datasets, split)
-            new.update(_split_keys(datasets, split, batch, workers, masks))
+            new.update(split_keys(datasets, split, batch, workers, masks))
     fields.done()
     return new, preprocessor
 
 
-def _datasets(values, split, modern):
-    """The datasets of a part; several where there is a list of them or of annotation files, as in 2019."""
-    where = f'data.{split}'
+def read_datasets(values, where, split, modern):
+    """Read the datasets of a part; several where there is a list of them or of annotation files, as in 2019.
+
+    Args:
+        values (dict | list[dict]): as in the config.
+        where (str): dotted name, for messages.
+        split (str): 'train', 'val' or 'test'.
+        modern (bool): conventions of mmdetection 2 and later.
+
+    Returns:
+        list[tuple]: of each, what :func:`_dataset` returns.
+
+    Raises:
+        UserError: names the key that is not supported.
+    """
     several = isinstance(values, (list, tuple))
     parts = []
     for number, part in enumerate(values if several else [values]):
@@ -70,7 +82,7 @@ def _datasets(values, split, modern):
             raise UserError(f'{name}.img_prefix: expected one folder for each of {len(files)} ann_file')
         for file, folder in zip(files, folders):
             one = {**fields.values, 'ann_file': file, 'img_prefix': folder}
-            parts.append(read_dataset(Fields(one, name), split, modern))
+            parts.append(_dataset(Fields(one, name), split, modern))
     if not parts:
         raise UserError(f'{where}: an empty list of datasets')
     if len(parts) > 1 and split != 'train':
@@ -78,13 +90,8 @@ def _datasets(values, split, modern):
     return parts
 
 
-def read_dataset(fields, split, modern):
+def _dataset(fields, split, modern):
     """Read one dataset.
-
-    Args:
-        fields (Fields): of the dataset; its keys are taken.
-        split (str): 'train', 'val' or 'test'.
-        modern (bool): conventions of mmdetection 2 and later.
 
     Returns:
         tuple: native dataset, preprocessor (empty if nothing normalizes), whether it has videos, and whether
@@ -117,6 +124,9 @@ def read_dataset(fields, split, modern):
     if modern:
         new['box_offset'] = 0
     classes = fields.take('classes', None)
+    metainfo = fields.sub('metainfo', None)
+    if metainfo is not None and classes is None:
+        classes = metainfo.values.get('classes')
     if classes is not None:
         new.update(classes=classes, filter_classes=True)
     if split != 'train':
@@ -174,8 +184,8 @@ def _agreed(preprocessor, datasets, split):
     return preprocessor
 
 
-def _split_keys(datasets, split, batch, workers, masks):
-    """Data loader, evaluator and loop of one part."""
+def split_keys(datasets, split, batch, workers, masks=True):
+    """Return data loader, evaluator and loop of one part, as a dict of top-level keys."""
     dataset, _, video, with_mask = datasets[0]
     masks = masks if with_mask is None else with_mask
     if len(datasets) > 1:

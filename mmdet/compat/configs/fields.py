@@ -2,7 +2,7 @@
 
 import contextlib
 
-from mmdet.utils import UserError, suggest
+from mmdet.utils import UserError, shown, suggest
 
 from .values import check_value
 
@@ -46,7 +46,7 @@ class Fields:
 
     def __init__(self, values, where):
         if not isinstance(values, dict):
-            raise UserError(f'{where}: expected a dict, got {_shown(values)}')
+            raise UserError(f'{where}: expected a dict, got {shown(values)}')
         self.values = plain(values)
         self.where = where
         self.asked = set()
@@ -66,10 +66,12 @@ class Fields:
         return default[0]
 
     def sub(self, key, *default):
-        """Take a dict and return it as fields; None where the default is taken or the value is None."""
+        """Take a dict and return it as fields; None means the default, where there is one."""
         self.asked.add(key)
         value = self.values.pop(key) if key in self.values else self.take(key, *default)
-        return None if value is None else Fields(value, self.name(key))
+        if value is None and default:
+            value = default[0]
+        return None if value is None and default else Fields(value, self.name(key))
 
     def move(self, *keys, **renamed):
         """Return the given keys that are there as a dict, under new names where ``old='new'`` says so."""
@@ -82,7 +84,7 @@ class Fields:
         self.asked.add(key)
         value = self.values.pop(key, None)
         if value not in harmless:
-            raise unsupported(f'{self.name(key)}={_shown(value)}', reason)
+            raise unsupported(f'{self.name(key)}={shown(value)}', reason)
 
     def drop(self, *keys):
         """Leave out keys that mean nothing, whatever they hold."""
@@ -106,8 +108,3 @@ class Fields:
         if self.values:
             key = next(iter(self.values))
             raise unsupported(self.name(key), f'unknown key{suggest(key, self.asked)}')
-
-
-def _shown(value):
-    text = repr(value)
-    return text if len(text) <= 80 else f'{text[:77]}...'

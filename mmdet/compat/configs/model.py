@@ -1,6 +1,6 @@
 """The model part of a 2019 config: ``model``, ``train_cfg`` and ``test_cfg`` into one native ``model``."""
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, shown
 
 from .fields import Fields, plain, unsupported
 from .values import check_value
@@ -218,7 +218,7 @@ def _classes(fields, default=None):
     if not isinstance(count, int) or isinstance(count, bool) or not 2 <= count <= 100_000:
         raise UserError(
             f'{fields.name("num_classes")}: expected a whole number from 2 on, as the background counts, '
-            f'got {count!r}'
+            f'got {shown(count)}'
         )
     return count - 1
 

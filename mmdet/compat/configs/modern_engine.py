@@ -2,9 +2,9 @@
 
 from mmengine.config import Config
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, shown
 
-from .data import SPLITS, read_dataset, upgrade_data
+from .data import SPLITS, read_datasets, split_keys, upgrade_data
 from .fields import Fields, Refusals
 from .modern import upgrade_modern_model, without_scopes
 from .upgrade import LEGACY_KEYS, upgrade_engine
@@ -82,23 +82,8 @@ def _loader(fields, split):
         prefix = dataset['data_prefix']
         dataset = {key: value for key, value in dataset.items() if key != 'data_prefix'}
         dataset['img_prefix'] = prefix.get('img_path', prefix.get('img', ''))
-    inner = Fields(dataset, fields.name('dataset'))
-    metainfo = inner.sub('metainfo', None)
-    if metainfo is not None and 'classes' in metainfo:
-        inner.values['classes'] = metainfo.values['classes']
-    native, norm, _, _ = read_dataset(inner, split, modern=True)
-    loader = {'batch_size': batch if split == 'train' else 1, 'num_workers': workers}
-    if split == 'train':
-        if workers:
-            loader['persistent_workers'] = True
-        return {'train_dataloader': {**loader, 'sampler': {'type': 'GroupSampler'}, 'dataset': native}}, norm
-    loader.update(sampler={'type': 'VideoSampler'}, batch_sampler={'type': 'VideoBatchSampler'})
-    parts = {
-        f'{split}_dataloader': {**loader, 'dataset': native},
-        f'{split}_evaluator': {'type': 'YTVISMetric', 'ann_file': native['ann_file'], 'metric': 'segm'},
-        f'{split}_cfg': {'type': 'ValLoop' if split == 'val' else 'TestLoop'},
-    }
-    return parts, norm
+    datasets = read_datasets(dataset, fields.name('dataset'), split, modern=True)
+    return split_keys(datasets, split, batch, workers), datasets[0][1]
 
 
 def _training(values):
@@ -120,7 +105,7 @@ def _training(values):
             new[key] = values[key]
     hooks = values.get('default_hooks') or {}
     if not isinstance(hooks, dict):
-        raise UserError(f'default_hooks: expected a dict, got {hooks!r}')
+        raise UserError(f'default_hooks: expected a dict, got {shown(hooks)}')
     kept = {name: hooks[name] for name in _HOOKS if hooks.get(name)}
     if kept:
         new['default_hooks'] = kept

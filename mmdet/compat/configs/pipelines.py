@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from mmdet.utils import shown
+
 from .fields import Fields, unsupported
 
 # Steps that only pack, and options that change nothing here.
@@ -174,7 +176,9 @@ def reference_frames(fields):
     reach = fields.take('frame_range', None)
     ends = reach if isinstance(reach, (list, tuple)) else [reach]
     if any(not isinstance(end, int) or abs(end) < _LONG for end in ends if end is not None):
-        raise unsupported(f'{fields.name("frame_range")}={reach!r}', 'a reference comes from the whole video')
+        raise unsupported(
+            f'{fields.name("frame_range")}={shown(reach)}', 'a reference comes from the whole video'
+        )
 
 
 def resize_step(scale, mode, keep_ratio, training, where, modern=False):

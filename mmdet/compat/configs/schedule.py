@@ -1,6 +1,6 @@
 """The training part of a 2019 config: optimizer, learning rate, checkpoints, logs."""
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, shown
 
 from .fields import Fields, unsupported
 from .values import check_value
@@ -199,7 +199,7 @@ def upgrade_workflow(fields):
     if workflow in (None, [('train', 1)], [['train', 1]]):
         return
     raise unsupported(
-        f'workflow={workflow!r}',
+        f'workflow={shown(workflow)}',
         "known is [('train', 1)]; tools/train.py --validate validates after every epoch",
     )
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, shown
 
 NATIVE, OLD, MODERN = 'native', 'old', 'modern'
 
@@ -252,12 +252,7 @@ def _refuse_non_configs(config, where):
             )
     model = config.get('model')
     if model is not None and not isinstance(model, dict):
-        raise UserError(f'{where}: model: expected a dict, got {_shown(model)}')
-
-
-def _shown(value):
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + '...'
+        raise UserError(f'{where}: model: expected a dict, got {shown(model)}')
 
 
 def _dict(value):
@@ -266,7 +261,7 @@ def _dict(value):
 
 def _short(kind):
     """``'MaskRCNN'`` of ``'mmdet.MaskRCNN'`` or of a dotted path; '' for anything but a text."""
-    return kind.rpartition('.')[2] if isinstance(kind, str) else ''
+    return shown(kind.rpartition('.')[2])[1:-1] if isinstance(kind, str) else ''
 
 
 def _step_type(step):

@@ -2,14 +2,15 @@
 
 import math
 
-from mmdet.utils import UserError
+from mmdet.utils import UserError, shown
 
 _MOST = 1 << 20  # no count of channels, images or iterations per step is sensibly larger
 
 
 def number(value):
     """Whether a value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # The comparison holds for whole numbers that no float can hold, too.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -1e300 < value < 1e300
 
 
 def _integer(least, most=_MOST):
@@ -145,7 +146,7 @@ KINDS = {
     'multiscale_mode': (_among('value', 'range'), "'value' or 'range'"),
     'ratio_range': TWO,
     'aug_ref_bbox_param': (_list(NOT_NEGATIVE[0], 2), 'two numbers from 0 on'),
-    'pipeline': DICTS,
+    **dict.fromkeys(('pipeline', 'transforms'), DICTS),
     'times': SIZE,
     # training
     'total_epochs': SIZE,
@@ -200,9 +201,7 @@ def check_value(where, key, value):
     if key in KINDS and not (value is None and key in _MAY_BE_NONE):
         fits, words = KINDS[key]
         if not fits(value):
-            shown = repr(value)
-            shown = shown if len(shown) <= 80 else f'{shown[:77]}...'
-            raise UserError(f'{where}: expected {words}, got {shown}')
+            raise UserError(f'{where}: expected {words}, got {shown(value)}')
     if isinstance(value, dict):
         for name, item in value.items():
             check_value(f'{where}.{name}', name, item)
