@@ -123,7 +123,7 @@ KINDS = {
 #: Kinds that scoring does not look at: kind -> what is wrong.
 FILE_KINDS = {
     'odd_id': 'ids that are neither numbers nor text, or negative ids of categories',
-    'category_name': 'categories without a name, or with the name of another one',
+    'category_name': 'categories without a usable name, or with the name of another one',
     'video_size': 'videos without a usable height and width',
     'file_names': 'videos without a usable list "file_names"',
     'video_frames': 'videos without frames, or whose "length" differs from the number of "file_names"',

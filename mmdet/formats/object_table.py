@@ -4,7 +4,7 @@ import csv
 import io
 from pathlib import Path
 
-from mmdet.utils import UserError, atomic_open, note_input
+from mmdet.utils import UserError, atomic_open, is_text, note_input
 
 from .reading import read_json
 
@@ -88,8 +88,8 @@ class ObjectTable:
             ) from None
         if number < 1 or iscrowd not in (0, 1):
             raise UserError(f'{place}: expected object >= 1 and iscrowd 0 or 1, got {number} and {iscrowd}')
-        if not isinstance(category, str) or not category.strip():
-            raise UserError(f'{place}: expected the name of a category, got {category!r}')
+        if not is_text(category):
+            raise UserError(f'{place}: expected the name of a category, got {category!r:.60}')
         if (video, number) in self._entries:
             raise UserError(f'{place}: object {number} of video {video!r} is listed twice')
         self._entries[video, number] = (category.strip(), iscrowd)
@@ -113,7 +113,7 @@ class ObjectTable:
                 f'object table {self.path}: the first line must name the columns video,object,category; '
                 f'{", ".join(sorted(missing))} not found in {rows.fieldnames or "an empty file"}'
             )
-        for row in rows:
+        for row in self._rows(rows):
             place = f'{self.path}, line {rows.line_num}'
             if not any(value and str(value).strip() for value in row.values()):
                 continue  # spreadsheets keep rows that were emptied
@@ -121,6 +121,12 @@ class ObjectTable:
                 raise UserError(f'{place}: expected video,object,category')
             crowd = (row.get('iscrowd') or '').strip() or 0
             self.add((row['video'] or '').strip(), row['object'], row['category'], crowd, place)
+
+    def _rows(self, rows):
+        try:
+            yield from rows
+        except csv.Error as error:
+            raise UserError(f'{self.path}, line {rows.line_num}: not readable as csv: {error}') from None
 
     def _take_json(self, content):
         if isinstance(content, dict) and isinstance(content.get('videos'), dict):

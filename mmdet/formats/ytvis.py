@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet.structures.rle import MAX_PIXELS
-from mmdet.utils import UserError, atomic_write_text, file_name_fault
+from mmdet.utils import UserError, atomic_write_text, file_name_fault, is_text
 
 from .annotations import VideoAnnotations
 from .defects import Report
@@ -134,7 +134,7 @@ def read_dataset(root, source: str, report: Report) -> Dataset:
         _check_id(entry, f'categories[{row}]', 'id', source, report)
         if is_number(entry['id']) and entry['id'] < 0:
             report.add('odd_id', source, f'categories[{row}].id: expected 0 or more, got {entry["id"]!r:.40}')
-        if not isinstance(name, str) or not name or name in names:
+        if not is_text(name) or name in names:
             report.add('category_name', source, f'{place} name {name!r}')
         names.add(name if isinstance(name, str) else None)
         categories[entry['id']] = str(entry.get('name', entry['id']))

@@ -16,7 +16,7 @@ from .io import (
 )
 from .lazy import attach
 from .modules import import_submodules
-from .names import IMAGE_SUFFIXES, file_name_fault, natural_key, printable
+from .names import IMAGE_SUFFIXES, file_name_fault, is_text, natural_key, printable
 from .progress import Progress, format_seconds
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     'import_submodules',
     'inside',
     'is_input',
+    'is_text',
     'natural_key',
     'note_input',
     'reading_own_output',

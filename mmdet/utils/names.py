@@ -34,6 +34,14 @@ def printable(text: object) -> str:
     )
 
 
+def is_text(value: object) -> bool:
+    """Whether a value from a file is a text that is not blank and can be written to a file."""
+    try:
+        return isinstance(value, str) and bool(value.strip()) and bool(value.encode())
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
 def file_name_fault(name: object) -> str | None:
     """What is expected where a value from a file cannot be the name of a file, else None."""
     if not isinstance(name, str) or not name:

@@ -458,3 +458,16 @@ def test_rows_that_a_spreadsheet_has_emptied_are_skipped(tmp_path):
     )
     table = ObjectTable.read(tmp_path / 'o.csv')
     assert table.look_up('x', 1, '') == ('cat', 0) and table.categories == ['cat']
+
+
+def test_tables_that_no_spreadsheet_writes(tmp_path):
+    for text, message in (
+        (b'video,object,category\nx,1,' + b'a' * 200_000, 'not readable as csv'),
+        (b'video,object,category\nx,' + b'1' * 5000 + b',a', 'line 2: object and iscrowd must be integers'),
+    ):
+        (tmp_path / 'o.csv').write_bytes(text)
+        with pytest.raises(UserError, match=message):
+            ObjectTable.read(tmp_path / 'o.csv')
+    (tmp_path / 'o.json').write_text('{"x": {"1": "\\ud800"}}')
+    with pytest.raises(UserError, match='expected the name of a category'):
+        ObjectTable.read(tmp_path / 'o.json')
