@@ -64,7 +64,7 @@ def is_input(path: str | Path) -> bool:
 
 def _identity(path):
     try:
-        status = os.stat(path)
+        status = os.stat(os.path.realpath(path))  # also x/../name where there is no x yet
     except (OSError, ValueError):
         return None, None
     return (status.st_dev, status.st_ino), (status.st_size, status.st_mtime_ns)

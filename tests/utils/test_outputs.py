@@ -19,8 +19,8 @@ def command():
 def same(folder, kind):
     """Another spelling of ``folder/in.json``."""
     source = folder / 'in.json'
-    if kind == 'dots':
-        return folder / 'x' / '..' / 'in.json'
+    if kind in ('dots', 'dots over nothing'):
+        return folder / ('x' if kind == 'dots' else 'y') / '..' / 'in.json'
     if kind == 'link':
         (folder / 'link.json').symlink_to(source)
         return folder / 'link.json'
@@ -33,7 +33,7 @@ def same(folder, kind):
     return source
 
 
-@pytest.mark.parametrize('kind', ['path', 'dots', 'link', 'hard link', 'linked folder'])
+@pytest.mark.parametrize('kind', ['path', 'dots', 'dots over nothing', 'link', 'hard link', 'linked folder'])
 def test_an_input_is_never_replaced(tmp_path, command, kind):
     (tmp_path / 'in.json').write_text('mine')
     (tmp_path / 'x').mkdir()
