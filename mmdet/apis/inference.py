@@ -21,7 +21,7 @@ from mmdet.registry import DATASETS, MODELS
 from mmdet.structures import DetDataSample
 from mmdet.utils import UserError
 
-from .config import building, load_config
+from .config import building, load_config, require
 from .setup import register_all_modules
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
@@ -59,6 +59,7 @@ def init_detector(
     elif cfg_options:
         config.merge_from_dict(cfg_options)
     device = _checked_device(device)
+    require(config, ('model',), 'inference')
     with building('the model'):
         model = MODELS.build(config.model)
     content = None

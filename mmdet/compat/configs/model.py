@@ -202,9 +202,8 @@ def _roi_extractor(fields):
         'type': 'RoIAlign',
         'output_size': layer.take('out_size'),
         'sampling_ratio': layer.take('sample_num', 0),
-        'mode': 'legacy',
+        'mode': 'unaligned' if layer.take('use_torchvision', False) else 'legacy',
     }
-    layer.refuse('use_torchvision', 'RoIAlign of 2019 is another convention than torchvision', (None, False))
     layer.done()
     new = {'type': 'SingleRoIExtractor', 'roi_layer': roi_layer}
     new.update(fields.move('out_channels', 'featmap_strides', 'finest_scale'))

@@ -216,14 +216,19 @@ def _track_head(fields):
     return new, extractor and _extractor(extractor)
 
 
+_WEIGHTS = {'det_score': 1.0, 'iou': 2.0, 'label': 10.0}
+
+
 def _tracker(fields):
     if fields.values:
         fields.take_type('MaskTrackRCNNTracker')
     fields.refuse('momentums', 'the memory of an object is replaced, not averaged')
     fields.drop('init_cfg')
     weights = fields.sub('match_weights', {})
-    coefficients = {'det_score': weights.take('det_score', 1.0), 'iou': weights.take('iou', 2.0)}
-    coefficients['label'] = weights.take('det_label', 10.0)
+    # The first versions of mmtracking have each weight as a key of the tracker.
+    early = {name: fields.take(f'{name}_coefficient', usual) for name, usual in _WEIGHTS.items()}
+    coefficients = {name: weights.take(name, early[name]) for name in ('det_score', 'iou')}
+    coefficients['label'] = weights.take('det_label', early['label'])
     weights.done()
     new = {
         'type': 'MaskTrackTracker',

@@ -103,6 +103,14 @@ def recognize(config, where='the config'):
 def _with_old_engine(config, model, where):
     if isinstance(model.get('detector'), dict):
         return _with_detector(config, model, where, 'mmtracking 0.x')
+    known = [key for key in ('model', *OLD_ENGINE) if key in config]
+    if not model:
+        raise UserError(
+            f'{where} has no model: it is a part that other configs build on (it has {", ".join(known[:3])})'
+        )
+    if not any(part in model for part in ('rpn_head', 'bbox_head', 'mask_head', 'roi_head', 'neck')):
+        kind = _project(model, '').replace('mmdetection ', 'another project on the engine of mmdetection')
+        raise _foreign(where, kind, [f'model.type={shown(model.get("type"))}'], model)
     marks, data = _marks_of_modern(config, model), _dict(config.get('data'))
     if _has(model, 'rpn_head.anchor_generator'):
         marks.append('model.rpn_head.anchor_generator')
@@ -112,8 +120,7 @@ def _with_old_engine(config, model, where):
         raise _foreign(where, _project(model, '2'), marks, model)
     if _pipeline(data) is not None:
         return Schema(OLD, 'mmdetection 1', ('data.*.pipeline',))
-    known = ('data', 'optimizer', 'lr_config', 'total_epochs', 'model')
-    return Schema(OLD, '2019', tuple(key for key in known if key in config))
+    return Schema(OLD, '2019', tuple(known))
 
 
 def _marks_of_old(config, model):
@@ -202,7 +209,7 @@ def advice(model):
         and _short(_dict(detector.get('backbone')).get('type')) in ('ResNet', 'ResNeXt', '')
         and _short(_dict(detector.get('neck')).get('type')) in ('FPN', '')
     )
-    if 'detector' in model and kind != 'MaskTrackRCNN':
+    if 'track_head' in head or ('detector' in model and kind != 'MaskTrackRCNN'):
         same = False
     if same:
         nearest = _OURS['MaskTrackRCNN' if kind == 'MaskTrackRCNN' else inner]
@@ -214,9 +221,10 @@ def advice(model):
     if kind == 'RPN':
         return f'The same model here: {_OURS["RPN"]}'
     if kind == inner and kind in _OURS:
-        backbone = _short(_dict(detector.get('backbone')).get('type')) or 'another backbone'
-        parts = f'{backbone}, {_short(_dict(detector.get("neck")).get("type")) or "no FPN"}'
-        return f'The nearest config here is {_OURS[kind]}; weights of its variant ({parts}) do not convert'
+        named = [_short(_dict(detector.get(part)).get('type')) for part in ('backbone', 'neck', 'roi_head')]
+        parts = ', '.join([name for name in named if name] + ['track_head'] * ('track_head' in head))
+        nearest = _OURS['MaskTrackRCNN' if 'track_head' in head else kind]
+        return f'The nearest config here is {nearest}; weights of its variant ({parts}) do not convert'
     nearest = _OURS['MaskTrackRCNN' if 'detector' in model or 'tracker' in model else 'MaskRCNN']
     return (
         f'This project has MaskTrack R-CNN, Mask R-CNN, Faster R-CNN and RPN, not {shown}, whose weights '

@@ -117,6 +117,7 @@ KINDS = {
     'match_coeff': THREE,
     'bbox_dummy_iou': FRACTION,
     **dict.fromkeys(('det_score', 'iou', 'det_label', 'label'), NUMBER),
+    **dict.fromkeys(('det_score_coefficient', 'iou_coefficient', 'label_coefficient'), NUMBER),
     'num_frames_retain': SIZE,
     # training and testing of the model
     **dict.fromkeys(('rpn', 'rcnn', 'rpn_proposal', 'assigner', 'sampler', 'nms'), DICT),
@@ -164,7 +165,9 @@ KINDS = {
     'warmup_ratio': (lambda value: number(value) and 0 < value <= 1, 'a number above 0, up to 1'),
     **dict.fromkeys(('target_lr', 'min_lr'), NOT_NEGATIVE),
     **dict.fromkeys(('interval', 'max_keep_ckpts'), LIMIT),
-    **dict.fromkeys(('by_epoch', 'save_optimizer', 'find_unused_parameters', 'cudnn_benchmark'), FLAG),
+    **dict.fromkeys(
+        ('by_epoch', 'save_optimizer', 'find_unused_parameters', 'cudnn_benchmark', 'use_torchvision'), FLAG
+    ),
     'hooks': DICTS,
     'seed': (_integer(0, 2**32 - 1), 'a whole number from 0 to 4294967295'),
     **dict.fromkeys(('out_dir', 'filename_tmpl'), TEXT),

@@ -73,6 +73,15 @@ def test_schemas_that_are_read(config, name):
             dict(model=dict(MASK_RCNN, backbone=dict(type='SwinTransformer')), data=DATA_2),
             ('mmdetection 2', 'SwinTransformer', 'do not convert'),
         ),
+        (dict(optimizer={}, lr_config={}), ('no model', 'optimizer, lr_config')),
+        (
+            dict(model=dict(type='BYOL', head={}), data=dict(imgs_per_gpu=2), optimizer={}),
+            ('another project', "model.type='BYOL'"),
+        ),
+        (
+            dict(model=dict(MASK_RCNN, roi_head=dict(type='StandardRoIHead', track_head={})), data=DATA_2),
+            ('mmdetection 2', TRACK_CONFIG, 'track_head', 'do not convert'),
+        ),
         (dict(images=[], annotations=[], categories=[]), ('annotation file',)),
         (dict(MODEL={}, SOLVER={}), ('detectron2',)),
         (dict(nc=3, names=['a'], train='x'), ('ultralytics',)),

@@ -244,6 +244,13 @@ def test_smooth_l1_beta_and_soft_nms_and_scales(tmp_path):
     assert (steps['RefBoxJitter'].center, steps['RefBoxJitter'].size) == (0.05, 0.1)
 
 
+def test_the_roi_align_of_torchvision_is_its_own_mode(tmp_path):
+    changes = {'model.bbox_roi_extractor.roi_layer.use_torchvision': True}
+    model = upgraded(tmp_path, **changes).model
+    assert model.bbox_roi_extractor.roi_layer.mode == 'unaligned'
+    assert model.mask_roi_extractor.roi_layer.mode == 'legacy'
+
+
 def test_match_coefficients_become_names(tmp_path):
     new = upgraded(tmp_path, **{'model.track_head.match_coeff': [0.5, 1.5, 5]})
     assert new.model.tracker.match_coeff == dict(det_score=0.5, iou=1.5, label=5.0)
