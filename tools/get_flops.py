@@ -93,12 +93,14 @@ def main(argv=None):
     from terminaltables import AsciiTable
 
     from mmdet.apis import load_config, register_all_modules
+    from mmdet.apis.config import building, require
     from mmdet.registry import MODELS
 
     config = load_config(args.config, args.cfg_options)
     register_all_modules()
     size = image_size(config, args.shape)
-    with torch.device('meta'):
+    require(config, ('model',), 'counting')
+    with building('the model'), torch.device('meta'):
         model = MODELS.build(config.model)
     result = count(model.to('meta'), size)
     if args.format == 'json':

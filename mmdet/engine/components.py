@@ -9,6 +9,7 @@ import contextlib
 import copy
 import importlib.util
 import inspect
+import warnings
 from typing import get_args, get_origin
 
 import torch
@@ -308,24 +309,25 @@ def _try_steps(wrapper, schedulers):
     toy = torch.nn.Linear(2, 2)
     where = 'optim_wrapper'
     try:
-        built = build_optim_wrapper(toy, {'type': 'OptimWrapper', **plain})
-        policies = []
-        for place, part in schedulers:
-            where = place
-            if isinstance(part, dict):
-                part = {'end': 12, **copy.deepcopy(part)}
-                extra = {'optimizer': built, 'epoch_length': 10}
-                policies.append((place, ours.PARAM_SCHEDULERS.build(part, default_args=extra)))
-        for _ in range(3):
-            where = 'optim_wrapper'
-            toy(torch.ones(1, 2)).sum().backward()
-            if wrapper.get('clip_grad'):
-                where = 'optim_wrapper.clip_grad'
-                built._clip_grad()
-            where = 'optim_wrapper.optimizer'
-            built.optimizer.step()
-            for where, policy in policies:  # noqa: B007, B020 - read in the handler
-                policy.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # the toy's steps are not those of a run
+            built = build_optim_wrapper(toy, {'type': 'OptimWrapper', **plain})
+            policies = []
+            for place, part in schedulers:
+                where = place
+                if isinstance(part, dict):
+                    part = {'end': 12, **copy.deepcopy(part)}
+                    extra = {'optimizer': built, 'epoch_length': 10}
+                    policies.append((place, ours.PARAM_SCHEDULERS.build(part, default_args=extra)))
+            for _ in range(3):
+                toy(torch.ones(1, 2)).sum().backward()
+                if wrapper.get('clip_grad'):
+                    where = 'optim_wrapper.clip_grad'
+                    built._clip_grad()
+                where = 'optim_wrapper.optimizer'
+                built.optimizer.step()
+                for where, policy in policies:  # noqa: B007, B020 - read in the handler
+                    policy.step()
     except UserError:
         raise
     except Exception as error:  # whatever a wrong value makes of it
