@@ -1,5 +1,6 @@
 """Builds annotations video by video."""
 
+import sys
 from collections.abc import Sequence
 
 from mmdet.structures.rle import rle_area, rle_to_bbox
@@ -27,7 +28,7 @@ class AnnotationsBuilder:
         ]
         self.category_ids = {category['name']: category['id'] for category in self.categories}
         self.videos, self.tracks = [], []
-        self._by_id = {}
+        self._by_id, self._empty = {}, 0
 
     def add_video(self, file_names: Sequence[str], height: int, width: int, video_id=None, **extra):
         """Add a video.
@@ -80,17 +81,21 @@ class AnnotationsBuilder:
             **extra,
             **track_lists(masks, video['length']),
         }
+        self._empty += len(masks) - sum(map(bool, track['segmentations']))
         if any(track['segmentations']):
             self.tracks.append(track)
 
-    def build(self, path) -> VideoAnnotations:
-        """The annotations; ``path`` is where they come from.
+    def build(self, path, stream=None) -> VideoAnnotations:
+        """The annotations; ``path`` is where they come from. A note on ``stream`` counts empty masks.
 
         Raises:
             UserError: no video was added.
         """
         if not self.videos:
             raise UserError(f'{path}: found no video')
+        if self._empty:
+            what = f'masks without a pixel: {self._empty}; their objects count as absent there'
+            print(f'note: {path}: {what}', file=stream or sys.stderr)
         return VideoAnnotations(path, self.categories, self.videos, self.tracks)
 
 

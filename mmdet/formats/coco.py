@@ -4,7 +4,7 @@ from mmdet.utils import UserError
 
 from .defects import InputDefect
 from .reading import read_json
-from .recognize import ANNOTATIONS, name_kind
+from .recognize import ANNOTATIONS, CAPTIONS, name_kind
 from .ytvis import parse_ytvis
 from .ytvis_entries import box_fault
 from .ytvis_tables import is_id
@@ -33,12 +33,12 @@ def read(path, require_annotations=False, images=None):
         UserError: the file is missing, truncated, or not COCO; the message names the entry.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or 'images' not in content:
-        known = name_kind(content, path)
-        if known == ANNOTATIONS:
-            raise UserError(f'{path} is a video annotation file (it has videos, no images); use YTVOSDataset')
-        what = f'but {known}' if known else 'expected an object with images'
-        raise UserError(f'{path} is not a COCO annotation file: {what}')
+    known = name_kind(content, path)
+    if known == ANNOTATIONS:
+        raise UserError(f'{path} is a video annotation file (it has videos, no images); use YTVOSDataset')
+    if known == CAPTIONS or not isinstance(content, dict) or 'images' not in content:
+        what = f', but {known}' if known else ': expected an object with images'
+        raise UserError(f'{path} is not a COCO annotation file{what}')
     has_annotations = 'annotations' in content
     if not require_annotations:
         content.setdefault('annotations', [])

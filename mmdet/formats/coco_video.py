@@ -8,8 +8,9 @@ from mmdet.utils import Progress, UserError, file_name_fault, natural_key
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
+from .defects import KINDS
 from .reading import read_json
-from .recognize import name_kind
+from .recognize import FRAMES, FRAMES_OF_CVAT, IMAGES, name_kind
 from .usual_form import usual_mask
 from .ytvis import parse_ytvis
 from .ytvis_tables import is_id
@@ -37,27 +38,33 @@ def read(source: str | Path, video_from_path: bool = False, stream=None) -> Vide
 
 def parse_coco_video(content, path='annotations', video_from_path=False, stream=None) -> VideoAnnotations:
     """Convert parsed json as :func:`read` does; ``path`` is what messages call it."""
+    if known := name_kind(content, path, FRAMES, FRAMES_OF_CVAT, IMAGES):
+        raise UserError(f'{path} is not a COCO file with tracks, but {known}')
     for key in ('images', 'annotations', 'categories'):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
-            what = f'but {known}' if (known := name_kind(content, path)) else f'expected a list under {key!r}'
-            raise UserError(f'{path} is not a COCO annotation file: {what}')
+            raise UserError(f'{path} is not a COCO file with tracks: expected a list under {key!r}')
+    if (known := name_kind(content, path, FRAMES, FRAMES_OF_CVAT)) and _lacks_tracks(content['annotations']):
+        raise UserError(f'{path} is {known}')
     categories = set(parse_ytvis({'videos': [], 'categories': content['categories']}, path).category_ids)
     builder = AnnotationsBuilder(content['categories'])
     places = _add_videos(builder, content, path, video_from_path)
-    tracks = {}
+    tracks, remains = {}, 0
     with Progress(len(content['annotations']), 'annotations', stream=stream) as progress:
         for number, annotation in enumerate(content['annotations']):
-            _collect(tracks, annotation, places, categories, f'{path}: annotations[{number}]')
+            remains += _collect(tracks, annotation, places, categories, f'{path}: annotations[{number}]')
             progress.update()
     for (video_id, _), track in tracks.items():
         builder.add_track(video_id, **track)
+    if remains:
+        what = f'{KINDS["polygon_remains"][0]}: {remains}; these polygons are left out'
+        print(f'note: {path}: {what}', file=stream or sys.stderr)
     if builder.tracks and all(track['iscrowd'] for track in builder.tracks):
         print(
             f'note: {path}: all objects are crowd regions, so there is nothing to train on; CVAT marks masks '
             'of its brush so, which need a track_id in their attributes',
             file=stream or sys.stderr,
         )
-    return builder.build(path)
+    return builder.build(path, stream)
 
 
 def _add_videos(builder, content, path, video_from_path):
@@ -124,8 +131,19 @@ def _identity(annotation):
     return None, False
 
 
+def _lacks_tracks(annotations):
+    """Whether there are annotations and none could be part of a track."""
+    return bool(annotations) and not any(
+        not isinstance(entry, dict) or entry.get('iscrowd') or _identity(entry)[0] is not None
+        for entry in annotations
+    )
+
+
 def _collect(tracks, annotation, places, categories, place):
-    """Put the mask of one annotation into its track: (video id, track id) -> arguments of ``add_track``."""
+    """Put the mask of one annotation into its track: (video id, track id) -> arguments of ``add_track``.
+
+    Returns the number of polygons that were left out. A mask that is repeated as it is counts once.
+    """
     image = annotation.get('image_id') if isinstance(annotation, dict) else None
     if not isinstance(image, (int, str)) or image not in places:
         raise UserError(f'{place}: image_id is missing or not among the images')
@@ -142,7 +160,7 @@ def _collect(tracks, annotation, places, categories, place):
         raise UserError(f'{place}: track_id (or instance_id) is not an id: {identity!r:.60}')
     segm, remains = usual_mask(annotation.get('segmentation'))
     if segm is None and remains:
-        return  # nothing but what a brush has left
+        return remains  # nothing but what a brush has left
     try:
         rle = segm_to_rle(segm or annotation.get('segmentation'), height, width)
     except ValueError as error:
@@ -152,6 +170,6 @@ def _collect(tracks, annotation, places, categories, place):
     track = tracks.setdefault(key, {'category_id': category, 'iscrowd': crowd, 'masks': {}, **extra})
     if (track['category_id'], track['iscrowd']) != (category, crowd):
         raise UserError(f'{place}: track {identity!r} changes its category or iscrowd')
-    if frame in track['masks']:
-        raise UserError(f'{place}: track {identity!r} is in its image twice')
-    track['masks'][frame] = rle
+    if track['masks'].setdefault(frame, rle) != rle:
+        raise UserError(f'{place}: track {identity!r} is in its image twice, with different masks')
+    return remains

@@ -11,15 +11,24 @@ _EXPORT = (
 #: Our own two kinds.
 ANNOTATIONS = 'an annotation file in YouTube-VIS format (in commands it comes before the results)'
 RESULTS = 'a file of results in YouTube-VIS format (in commands it comes after the annotation file)'
+#: Kinds of COCO files.
+CAPTIONS = 'a COCO file of captions, which has no masks'
+PANOPTIC = 'a COCO panoptic file'
+IMAGES = (
+    'a COCO image annotation file (images, no tracks): train on it with CocoDataset or CocoPseudoPairs; '
+    f'if its annotations get a track_id, {_COCO_VIDEO} --video-from-path'
+)
+FRAMES = f'CocoVID (images with video_id and frame_id, an annotation for each frame): {_COCO_VIDEO}'
+FRAMES_OF_CVAT = f'COCO images with tracks, as CVAT exports them: {_COCO_VIDEO} --video-from-path'
 
 
-def name_kind(content, source='FILE', expected: str | None = None) -> str | None:
+def name_kind(content, source='FILE', *expected: str) -> str | None:
     """What the parsed json of a file is, and what to do with it.
 
     Args:
         content (object): the parsed json.
         source (str | Path): the file, for the command that is named.
-        expected (str | None): :data:`ANNOTATIONS` or :data:`RESULTS`, where that is no surprise.
+        *expected (str): the kinds that are no surprise, such as :data:`ANNOTATIONS`.
 
     Returns:
         str | None: such as ``'a file of LabelMe: ...'``; None for what is unknown or expected.
@@ -29,7 +38,7 @@ def name_kind(content, source='FILE', expected: str | None = None) -> str | None
         kind = _name_object(content)
     elif isinstance(content, list):
         kind = _name_list(_first(content))
-    return None if kind is None or kind == expected else kind.replace('FILE', str(source))
+    return None if kind is None or kind in expected else kind.replace('FILE', str(source))
 
 
 def _name_object(content):
@@ -77,17 +86,14 @@ def _first(entries):
 
 def _name_coco(image, annotation):
     attributes = annotation.get('attributes')
+    if 'caption' in annotation:
+        return CAPTIONS
     if 'video_id' in image or 'frame_id' in image:
-        return 'CocoVID (images with video_id and frame_id, an annotation for each frame): ' + _COCO_VIDEO
+        return FRAMES
     if 'segments_info' in annotation:
-        return 'a COCO panoptic file'
+        return PANOPTIC
     tracked = {*annotation, *(attributes if isinstance(attributes, dict) else ())}
-    if tracked & {'track_id', 'instance_id'}:
-        return f'COCO images with tracks, as CVAT exports them: {_COCO_VIDEO} --video-from-path'
-    return (
-        'a COCO image annotation file (images, no tracks): train on it with CocoDataset or CocoPseudoPairs; '
-        f'if its annotations get a track_id, {_COCO_VIDEO} --video-from-path'
-    )
+    return FRAMES_OF_CVAT if tracked & {'track_id', 'instance_id'} else IMAGES
 
 
 def _name_list(entry):

@@ -293,7 +293,7 @@ def segm_to_rle(segm, height, width):
         return pack_counts(counts.tolist(), height, width)
     if isinstance(segm, list | tuple):
         if not segm:
-            raise ValueError('a segmentation without polygons')
+            raise ValueError('there are no polygons: a mask is needed, a box is not enough')
         for number, polygon in enumerate(segm):
             if fault := polygon_fault(polygon):
                 raise ValueError(f'polygon {number} {fault}, got {_short(polygon)}')

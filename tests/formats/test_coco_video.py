@@ -47,7 +47,7 @@ def test_tool_groups_frames_and_tracks(content, tmp_path, flag):
 
 
 def test_faults_are_named(content):
-    content['annotations'][1]['image_id'] = 1
+    content['annotations'][1].update(image_id=1, segmentation=[[0, 0, 3, 0, 3, 3]])
     with pytest.raises(UserError, match=r'annotations\[1\]: track 9 is in its image twice'):
         parse_coco_video(content)
     del content['annotations'][1]['track_id']
@@ -133,13 +133,49 @@ def test_brush_masks_of_cvat_are_no_crowds(content):
     assert 'all objects are crowd regions' in notes.getvalue()
 
 
+def test_a_mask_that_is_repeated_counts_once(content):
+    expected = parse_coco_video(copy.deepcopy(content), stream=io.StringIO()).tracks
+    content['annotations'].append(copy.deepcopy(content['annotations'][0]))
+    assert parse_coco_video(content, stream=io.StringIO()).tracks == expected
+
+
+def test_files_that_cannot_be_converted_are_named_before_the_work(content):
+    for annotation in content['annotations']:
+        del annotation['track_id']
+    for image in content['images']:
+        del image['video_id'], image['frame_id']
+    for flag in (False, True):
+        with pytest.raises(UserError, match='^a is a COCO image annotation file .images, no tracks.: train'):
+            parse_coco_video(content, 'a', flag)
+    del content['categories']
+    with pytest.raises(
+        UserError, match="^a is not a COCO file with tracks: expected a list under 'categories'$"
+    ):
+        parse_coco_video(content, 'a')
+    content['annotations'] = [{'id': 1, 'image_id': 1, 'caption': 'a cat'}]
+    with pytest.raises(
+        UserError, match='^a is not a COCO file with tracks, but a COCO file of captions, .* no masks$'
+    ):
+        parse_coco_video(content, 'a')
+
+
 def test_remains_of_brushes_are_left_out_and_boxes_alone_are_refused(content):
     expected = parse_coco_video(copy.deepcopy(content), stream=io.StringIO()).tracks
     first, *_, last = content['annotations']
     first['segmentation'] += [[1, 1], [2, 2, 3, 3]]
-    assert parse_coco_video(content, stream=io.StringIO()).tracks == expected
+    notes = io.StringIO()
+    assert parse_coco_video(content, stream=notes).tracks == expected
     last['segmentation'] = [[1, 1, 2, 2]]
-    assert len(parse_coco_video(content, stream=io.StringIO()).tracks) == len(expected) - 1
+    assert len(parse_coco_video(content, stream=notes).tracks) == len(expected) - 1
+    assert all(
+        f'fewer than three points, as brushes of label tools leave them: {n}' in notes.getvalue()
+        for n in (2, 3)
+    )
+    last['segmentation'] = [[1, 1, 1, 1, 1, 1]]
+    assert len(parse_coco_video(content, stream=notes).tracks) == len(expected) - 1
+    assert 'masks without a pixel: 1; their objects count as absent there' in notes.getvalue()
     last['segmentation'] = []
-    with pytest.raises(UserError, match='a segmentation without polygons'):
+    with pytest.raises(
+        UserError, match=r'annotations\[2\].segmentation: there are no polygons: a mask is needed'
+    ):
         parse_coco_video(content, stream=io.StringIO())

@@ -27,6 +27,10 @@ NO_ANNOTATIONS = {
         'COCO images with tracks, .* --from coco_video .* --video-from-path',
     ),
     'COCO': ({'images': [IMAGE], 'annotations': [BOX], 'categories': []}, 'COCO image annotation file'),
+    'COCO captions': (
+        {'images': [IMAGE], 'annotations': [{'id': 1, 'image_id': 1, 'caption': 'a cat'}]},
+        'a COCO file of captions, which has no masks',
+    ),
     'COCO results': ([{'image_id': 1, 'bbox': [1, 1, 2, 2], 'score': 1}], 'results of single images'),
     'LabelMe': ({'version': '5', 'shapes': [], 'imagePath': 'a.jpg'}, 'a file of LabelMe: export COCO'),
     'Label Studio': ([{'id': 1, 'data': {'video': 'a.mp4'}, 'annotations': []}], 'a file of Label Studio'),

@@ -264,7 +264,7 @@ def test_polygons_are_rasterized_and_merged():
         ({'size': [4, 5], 'counts': ''}, 'add up to 0'),
         ({'size': [4, 5], 'counts': None}, 'string or a list'),
         ({'counts': [20]}, 'keys size and counts'),
-        ([], 'without polygons'),
+        ([], 'no polygons: a mask is needed'),
         ([[1, 2, 3, 4]], 'at least 3 points'),
         ([[1, 2, 3, 4, 5, 6, 7]], 'at least 3 points'),
         ([1, 2, 3, 4, 5, 6], 'list of numbers'),
