@@ -89,7 +89,9 @@ def recognize(config, where='the config'):
     if not any(key in config for key in NEW_ENGINE) and any(key in config for key in OLD_ENGINE):
         return _with_old_engine(config, model, where)
     if isinstance(model.get('detector'), dict):
-        return _with_detector(config, model, where, 'mmdetection 3 or mmtracking 1')
+        schema = _with_detector(config, model, where, 'mmdetection 3 or mmtracking 1')
+        _refuse_both_engines(config, where)
+        return schema
     marks = _marks_of_modern(config, model)
     if marks:
         new = any(key in config for key in NEW_ENGINE) or 'data_preprocessor' in model
@@ -97,7 +99,44 @@ def recognize(config, where='the config'):
     marks = _marks_of_old(config, model)  # a model alone
     if marks:
         return Schema(OLD, '2019', tuple(marks))
+    _refuse_both_engines(config, where)
     return Schema(NATIVE, 'native')
+
+
+# What the settings of the old engine are called in the new one.
+_NEW_NAMES = {
+    'data': 'train_dataloader, val_dataloader and test_dataloader',
+    'optimizer': 'optim_wrapper.optimizer',
+    'optimizer_config': 'optim_wrapper.clip_grad',
+    'lr_config': 'param_scheduler',
+    'total_epochs': 'train_cfg.max_epochs',
+    'checkpoint_config': 'default_hooks.checkpoint',
+    'log_config': 'default_hooks.logger',
+    'evaluation': 'train_cfg.val_interval and val_evaluator',
+}
+
+
+def _refuse_both_engines(config, where):
+    """Refuse settings of the old engine in a config of the new one, where nothing would read them.
+
+    A value that the config uses elsewhere, such as ``optimizer`` within ``optim_wrapper``, is a variable.
+    """
+    new = next((key for key in NEW_ENGINE if key in config), None)
+    rest = [value for key, value in config.items() if key not in _NEW_NAMES]
+    for key, name in _NEW_NAMES.items():
+        value = config.get(key)
+        if new and value and isinstance(value, (dict, int)) and not _holds(rest, value):
+            raise UserError(
+                f'{where} mixes two schemas: {key} is of mmdetection 1 and 2, {new} of later versions, and '
+                f'{key} would be ignored; write it as {name}'
+            )
+
+
+def _holds(node, value):
+    if type(node) is type(value) and node == value:
+        return True
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ()
+    return any(_holds(child, value) for child in children)
 
 
 def _with_old_engine(config, model, where):

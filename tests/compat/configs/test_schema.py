@@ -48,6 +48,23 @@ def test_schemas_that_are_read(config, name):
     assert recognize(config).name == name
 
 
+def test_settings_of_the_old_engine_beside_the_new_are_refused():
+    model = dict(type='MaskRCNN', mask_head={})
+    native = dict(model=model, train_dataloader=dict(batch_size=2), optim_wrapper=dict(optimizer=dict(lr=1)))
+    for key, value, name in (
+        ('data', DATA_2, 'train_dataloader, val_dataloader'),
+        ('lr_config', dict(policy='step'), 'param_scheduler'),
+        ('total_epochs', 12, 'train_cfg.max_epochs'),
+        ('evaluation', dict(interval=1), 'val_interval'),
+    ):
+        for config in (native, dict(native, model=NESTED)):
+            with pytest.raises(UserError, match=f'a.py mixes two schemas: {key} .* write it as .*{name}'):
+                recognize({**config, key: value}, 'a.py')
+    used = dict(optimizer=dict(lr=1), total_epochs=8, param_scheduler=[dict(end=8)], data=None)
+    assert recognize({**native, **used}).kind == 'native'
+    assert recognize(dict(model=model, evaluation=dict(interval=1))).kind == 'native'
+
+
 @pytest.mark.parametrize(
     ('config', 'words'),
     [
