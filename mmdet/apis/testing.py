@@ -66,12 +66,17 @@ def build_test_dataset(config: Config, videos: bool = True) -> Dataset:
         videos (bool): whether a dataset of videos or of single images is expected.
 
     Raises:
-        UserError: there is none, or it is of the other kind.
+        UserError: there is none, it is made of several, or it is of the other kind.
     """
     require(config, ('test_dataloader',), 'testing')
     register_all_modules()
     with building('the dataset'):
         dataset = DATASETS.build(config.test_dataloader.dataset)
+    if not hasattr(dataset, 'ann_file'):
+        raise UserError(
+            f'test_dataloader.dataset is a {type(dataset).__name__}: results and scores belong to one '
+            'annotation file; test its datasets one after the other'
+        )
     images = _has_images(dataset)
     if videos and images:
         raise UserError(
