@@ -23,7 +23,7 @@ from mmdet.evaluation import evaluate_ytvis
 from mmdet.evaluation.report import stats_report
 from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, write_submission
 from mmdet.registry import DATASETS
-from mmdet.utils import Progress, UserError, exclusive
+from mmdet.utils import Progress, UserError, exclusive, outlive_sigterm
 from mmdet.version import __version__
 
 from .config import building, require
@@ -114,16 +114,17 @@ def _batches(config, dataset, done):
         batch_sampler=sampler,
         num_workers=workers,
         collate_fn=pseudo_collate,
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_init_worker if workers else None,
     )
 
 
-def _one_thread(worker_id):
-    """Workers of the data loader share the cores: one thread each."""
+def _init_worker(worker_id):
+    """Workers of the data loader share the cores: one thread each. The main process ends them."""
     import cv2
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    outlive_sigterm()
 
 
 def predict_dataset(

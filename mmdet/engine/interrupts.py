@@ -37,9 +37,7 @@ class StopSignals:
         self._before.clear()
 
     def _take(self, number, frame):
-        if os.getpid() != self._process:  # a data worker: the main process decides about Ctrl-C
-            if number == signal.SIGTERM:
-                os._exit(128 + number)
+        if os.getpid() != self._process:  # a data worker: the main process decides
             return
         self.requested = number
         self.__exit__()

@@ -24,7 +24,7 @@ from mmdet.version import __version__
 from .checkpoint import read_checkpoint, write_checkpoint
 from .components import check_components, in_one_line, with_loop_type
 from .console import shorten_console
-from .environment import describe_machine, join_gloo, on_main
+from .environment import describe_machine, join_gloo, on_main, outliving_sigterm
 from .interrupts import StopSignals
 from .plain_data import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
@@ -133,7 +133,8 @@ class TrackRunner(Runner):
             if not dataloader.get('num_workers'):
                 dataloader['persistent_workers'] = False
         with in_one_line('the data loader'):
-            return Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+            loader = Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
+        return outliving_sigterm(loader)
 
     def build_evaluator(self, evaluator):
         """Build the metrics; a wrong value in the config is one line."""

@@ -2,7 +2,7 @@
 
 from .cli import ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, shown, suggest
-from .interrupts import uninterrupted
+from .interrupts import outlive_sigterm, uninterrupted
 from .io import (
     Scratch,
     atomic_open,
@@ -43,6 +43,7 @@ __all__ = [
     'natural_key',
     'note_input',
     'reading_own_output',
+    'outlive_sigterm',
     'printable',
     'shown',
     'suggest',

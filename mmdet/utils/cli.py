@@ -126,23 +126,27 @@ def _leave_closed_pipe():
 
 
 @contextlib.contextmanager
-def _terminable():
-    """Within the block SIGTERM is an exception as Ctrl-C is, so that what was done is kept."""
+def _stopped_by_signals():
+    """Within the block SIGTERM is an exception as Ctrl-C is, so that what was done is kept.
+
+    Both may reach the data workers too, which inherit the handler. There they are ignored: the main process
+    ends its workers, and one that ends first would be reported as the error.
+    """
     process = os.getpid()
 
     def stop(number, frame):
-        if os.getpid() != process:  # a data worker, which has nothing to keep
-            os._exit(128 + number)
-        raise Interrupted('terminated', number)
+        if os.getpid() == process:
+            raise Interrupted('interrupted' if number == signal.SIGINT else 'terminated', number)
 
+    numbers = (signal.SIGTERM, signal.SIGINT)
     if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
+        numbers = ()
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def cli_main(main):
@@ -160,7 +164,7 @@ def cli_main(main):
         _print_any_text()
         try:
             try:
-                with protecting_inputs(), _terminable():
+                with protecting_inputs(), _stopped_by_signals():
                     return main(*args, **kwargs)
             finally:
                 sys.stdout.flush()  # here, not at exit, so that a closed pipe is noticed

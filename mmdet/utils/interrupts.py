@@ -1,6 +1,7 @@
-"""Ctrl-C at a moment when outputs agree with each other."""
+"""Signals: at a moment when outputs agree with each other, and in data workers."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -30,3 +31,18 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came:
         before(*came[0])
+
+
+def outlive_sigterm(seconds: float = 20.0) -> None:
+    """Call it in a data worker: SIGTERM ends the process only after some time.
+
+    A scheduler sends it to all processes of a job. If the workers ended first, the main process could not
+    finish its iteration and save.
+    """
+
+    def wait(number, frame):
+        timer = threading.Timer(seconds, os._exit, (128 + number,))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, wait)

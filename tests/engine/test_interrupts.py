@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from mmengine.hooks import Hook
@@ -14,6 +15,8 @@ from mmdet.utils import Interrupted, UserError
 
 from .test_resume import assert_same_end
 from .toy import toy_config, toy_runner
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @HOOKS.register_module()
@@ -71,3 +74,26 @@ def test_two_trainings_do_not_share_a_work_dir(tmp_path):
         other.stdin.close()
     toy_runner(tmp_path, epochs=1).train()
     assert not (tmp_path / '.lock').exists()
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_of_a_job_lets_the_iteration_end(tmp_path, number):
+    """Schedulers and terminals signal the data workers, too."""
+    code = (
+        'import sys\n'
+        'from mmdet.utils import cli_main\n'
+        'from tests.engine.toy import toy_runner\n'
+        'cli_main(lambda: toy_runner(sys.argv[1], epochs=100000, interval=100000, workers=2).train())()\n'
+    )
+    command = [sys.executable, '-u', '-c', code, str(tmp_path)]
+    job = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT
+    )
+    for line in job.stdout:
+        if 'Epoch(train) [3]' in line:
+            break
+    os.killpg(job.pid, number)
+    _, error = job.communicate(timeout=60)
+    assert job.returncode == 128 + number
+    assert f'stopped by {number.name} after iteration' in error and 'Traceback' not in error
+    assert (tmp_path / 'last_checkpoint').is_file()
