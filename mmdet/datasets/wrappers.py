@@ -23,7 +23,7 @@ class ConcatDataset(Dataset):
             are those of the first dataset.
 
     Raises:
-        UserError: the class names differ.
+        UserError: the class names differ, or datasets to test on share an id of a video or image.
     """
 
     def __init__(self, datasets):
@@ -39,6 +39,7 @@ class ConcatDataset(Dataset):
                     f'got {dataset.metainfo["classes"]}, expected {first.metainfo["classes"]}'
                 )
             dataset.stream = number
+        self._check_ids()
         self.metainfo = first.metainfo
         self.offsets = np.cumsum([0] + [len(dataset) for dataset in self.datasets])
         self.group_flags = np.concatenate([dataset.group_flags for dataset in self.datasets])
@@ -47,6 +48,17 @@ class ConcatDataset(Dataset):
             for dataset, offset in zip(self.datasets, self.offsets)
             for start, end in dataset.video_slices
         ]
+
+    def _check_ids(self):
+        """Results go by ids, so those of different datasets must differ where results are made."""
+        first = {}
+        for number, dataset in enumerate(self.datasets):
+            for video in dataset.videos if getattr(dataset, 'test_mode', False) else ():
+                if first.setdefault(video['id'], number) != number:
+                    raise UserError(
+                        f'ConcatDataset: the id {video["id"]!r} is in dataset {first[video["id"]]} and in '
+                        f'dataset {number}, so that their results could not be told apart'
+                    )
 
     def __len__(self):
         return int(self.offsets[-1])

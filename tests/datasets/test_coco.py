@@ -186,6 +186,11 @@ def test_joint_training_needs_the_same_classes(synthetic, coco):
         ConcatDataset([])
 
 
+def test_data_sets_to_test_on_share_no_ids(synthetic):
+    with pytest.raises(UserError, match=r'the id .* is in dataset 0 and in dataset 1, so that their results'):
+        ConcatDataset([make(synthetic, test_mode=True), make(synthetic, test_mode=True)])
+
+
 def test_group_flags_of_all(synthetic, coco):
     both = ConcatDataset([make(synthetic), images(synthetic, coco)])
     assert both.group_flags.dtype == np.uint8

@@ -119,8 +119,6 @@ def test_videos_and_images_each_have_their_tool(tiny, coco_images, tmp_path, cap
 def test_a_dataset_made_of_several_is_named(coco_images, tmp_path, capsys):
     _, config, checkpoint = coco_images
     several = tmp_path / 'several.py'
-    join = (
-        "test_dataloader['dataset'] = dict(type='ConcatDataset', datasets=[test_dataloader['dataset']] * 2)\n"
-    )
+    join = "test_dataloader['dataset'] = dict(type='ConcatDataset', datasets=[test_dataloader['dataset']])\n"
     several.write_text(Path(config).read_text() + join)
     assert 'is a ConcatDataset: results and scores belong to one' in fails(capsys, several, checkpoint)
