@@ -60,8 +60,12 @@ class StopHook(Hook):
         self._stop_if_requested(runner, {'epoch': runner.epoch, 'iter': runner.iter + 1})
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        """Stop within a validation of a training; the resumed run repeats it from its beginning."""
-        if runner.train_loop is not None:
+        """Stop within a validation of a training; the resumed run repeats it from its beginning.
+
+        Several processes stop after the next training iteration: their numbers of batches differ here, so
+        that they cannot ask each other after each one.
+        """
+        if runner.train_loop is not None and get_world_size() == 1:
             counts = {'epoch': runner.epoch, 'iter': runner.iter}
             self._stop_if_requested(runner, {**counts, 'validation_due': True})
 
