@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import sys
 
-from mmdet.compat.configs import LEGACY_KEYS, NATIVE, known_keys, recognize, to_native
+from mmdet.compat.configs import LEGACY_KEYS, NATIVE, NEW_NAMES, known_keys, recognize, to_native
 from mmdet.utils import UserError, suggest
 
 from .config_file import read_config
@@ -86,7 +86,8 @@ def load_config(path, cfg_options=None, quiet=False):
         Config: in the native schema, with ``default_scope='mmdet'``.
 
     Raises:
-        UserError: the file is missing or no valid config, or a top-level key is nearly a known one.
+        UserError: the file is missing or no valid config, a top-level key is nearly a known one, or an option
+            is of another schema.
     """
     config = read_config(path)
     schema = recognize(config, f'config {path}')
@@ -104,6 +105,9 @@ def load_config(path, cfg_options=None, quiet=False):
             told += '(tools/upgrade_config.py writes the new one)'
             for note in (told, *(f'{path}: {line}' for line in notes)):
                 print(f'note: {note}', file=sys.stderr, flush=True)
+    for key in after:
+        if name := NEW_NAMES.get(key.split('.')[0]):
+            raise UserError(f'--cfg-options {key}: this is of mmdetection 1 and 2; in {path} it is {name}')
     _apply(config, after, path)
     check_keys(config, '--cfg-options', KNOWN_KEYS)
     if config.get('default_scope') is None:

@@ -180,6 +180,21 @@ def test_the_upgrade_is_said_in_one_line(tmp_path, capsys):
     assert capsys.readouterr().err == ''
 
 
+@pytest.mark.parametrize(
+    'option, name',
+    [
+        ('total_epochs', 'train_cfg.max_epochs'),
+        ('data.train.ann_file', 'train_dataloader'),
+        ('optimizer.lr', 'optim_wrapper.optimizer'),
+    ],
+)
+def test_options_of_the_old_schema_for_a_native_config(tmp_path, option, name):
+    path = tmp_path / 'c.py'
+    path.write_text('train_dataloader = dict(batch_size=2)')
+    with pytest.raises(UserError, match=f'^--cfg-options {option}: .* in .*c.py it is {name}'):
+        load_config(path, {option: 5})
+
+
 def test_misspelled_option_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"no key optim_wraper \(did you mean 'optim_wrapper'"):
         load_config(CONFIGS[0], {'optim_wraper.optimizer.lr': 1})

@@ -104,7 +104,7 @@ def recognize(config, where='the config'):
 
 
 # What the settings of the old engine are called in the new one.
-_NEW_NAMES = {
+NEW_NAMES = {
     'data': 'train_dataloader, val_dataloader and test_dataloader',
     'optimizer': 'optim_wrapper.optimizer',
     'optimizer_config': 'optim_wrapper.clip_grad',
@@ -122,8 +122,8 @@ def _refuse_both_engines(config, where):
     A value that the config uses elsewhere, such as ``optimizer`` within ``optim_wrapper``, is a variable.
     """
     new = next((key for key in NEW_ENGINE if key in config), None)
-    rest = [value for key, value in config.items() if key not in _NEW_NAMES]
-    for key, name in _NEW_NAMES.items():
+    rest = [value for key, value in config.items() if key not in NEW_NAMES]
+    for key, name in NEW_NAMES.items():
         value = config.get(key)
         if new and value and isinstance(value, (dict, int)) and not _holds(rest, value):
             raise UserError(
