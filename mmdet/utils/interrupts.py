@@ -33,16 +33,20 @@ def uninterrupted() -> Iterator[None]:
         before(*came[0])
 
 
-def outlive_sigterm(seconds: float = 20.0) -> None:
-    """Call it in a data worker: SIGTERM ends the process only after some time.
+def outlive_sigterm() -> None:
+    """Call it in a data worker: only a SIGTERM of its parent process ends it.
 
-    A scheduler sends it to all processes of a job. If the workers ended first, the main process could not
-    finish its iteration and save.
+    A scheduler sends SIGTERM to all processes of a job. If the workers ended first, the main process could
+    not finish its iteration and save.
     """
+    if not hasattr(signal, 'sigwaitinfo'):  # macOS
+        return
+    parent = os.getppid()
 
-    def wait(number, frame):
-        timer = threading.Timer(seconds, os._exit, (128 + number,))
-        timer.daemon = True
-        timer.start()
+    def wait():
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+            pass
+        os._exit(0)  # torch takes another status for a failure
 
-    signal.signal(signal.SIGTERM, wait)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # the thread inherits it
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,6 +1,7 @@
 """SIGTERM and Ctrl-C end a training with a checkpoint that continues bit for bit."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_a_signal_to_all_processes_of_a_job_lets_the_iteration_end(tmp_path, num
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT
     )
     for line in job.stdout:
-        if 'Epoch(train) [3]' in line:
+        if re.search(r'Epoch\(train\) +\[3\]', line):
             break
     os.killpg(job.pid, number)
     _, error = job.communicate(timeout=60)
