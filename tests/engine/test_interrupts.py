@@ -42,7 +42,7 @@ def test_a_signal_saves_and_the_rest_equals_the_whole(tmp_path, number, iteratio
     whole = toy_runner(tmp_path / 'a', val=True)
     whole.train()
     hooks = [dict(type='SendSignal', iteration=iteration, number=int(number), where=where)]
-    cut = toy_runner(tmp_path / 'b', val=True, workers=2, custom_hooks=hooks)
+    cut = toy_runner(tmp_path / 'b', val=True, custom_hooks=hooks)
     handlers = [signal.getsignal(kind) for kind in (signal.SIGTERM, signal.SIGINT)]
     after = iteration + (where == 'train')
     match = (
