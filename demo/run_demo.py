@@ -45,7 +45,15 @@ def main():
     args = parser.parse_args()
     work_dir = ROOT / args.work_dir
     data = ROOT / load_config(CONFIG).data_root
-    sizes = ('--train-videos', args.train_videos, '--val-videos', args.val_videos, '--difficulty', 0.3)
+    sizes = (
+        '--train-videos',
+        args.train_videos,
+        '--val-videos',
+        args.val_videos,
+        '--difficulty',
+        0.3,
+        '--overwrite',
+    )
     step('make synthetic videos', 'tools/make_synthetic_dataset.py', data, *sizes)
     resume = () if args.fresh else ('--resume',)
     step('train', 'tools/train.py', CONFIG, '--work-dir', work_dir, '--validate', '--seed', 0, *resume)

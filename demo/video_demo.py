@@ -171,12 +171,15 @@ def main(argv=None):
 
     reader = VideoReader(args.video)  # first, as it is quick to fail
     writer = open_writer(args, reader)
-    if args.json:
-        check_output(args.json)
+    outputs = [os.path.realpath(path) for path in (args.json, writer and writer.path) if path]
+    if len(outputs) > len(set(outputs)):
+        raise UserError(f'--out and --json are both {args.json}')
     if args.frames and reader.files and os.path.realpath(args.frames) == os.path.realpath(args.video):
         raise UserError(f'--frames {args.frames} is the folder to be read: choose another')
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     model = init_detector(args.config, args.checkpoint, device, args.trust_checkpoint, args.cfg_options)
+    if args.json:  # before the work; config and checkpoint were read
+        check_output(args.json)
     track(args, model, reader, Outputs(args, model, writer))
 
 

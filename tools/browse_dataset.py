@@ -10,7 +10,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
-from mmdet.utils import Progress, UserError, add_options, cli_main
+from mmdet.utils import Progress, UserError, add_options, check_output_folder, cli_main
 
 
 def parse_args(argv=None):
@@ -93,6 +93,9 @@ def main(argv=None):
     with building('the dataset'):
         dataset = DATASETS.build(loader['dataset'])
     images, out = [], Path(args.out)
+    if getattr(dataset, 'img_prefix', None):
+        files = (video['file_names'][0] for video in dataset.videos if video['file_names'])
+        check_output_folder(out, dataset.img_prefix, files)
     indices = sample_indices(len(dataset), args.start, args.count, args.every)
     with Progress(len(indices), 'samples') as progress:
         for index in indices:

@@ -43,6 +43,10 @@ OPTIONS = {
     'image_suffix': ('--image-suffix', {'metavar': '.EXT', 'help': 'of images, without --images (.jpg)'}),
     'video_from_path': ('--video-from-path', {'action': 'store_true', 'help': 'each folder is a video'}),
     'flatten': ('--flatten', {'action': 'store_true', 'help': 'one image per frame; small objects on top'}),
+    'overwrite': (
+        '--overwrite',
+        {'action': 'store_true', 'help': 'replace masks and tables that were made or edited by hand'},
+    ),
     'csv': ('--csv', {'metavar': 'FILE', 'help': 'also write the table video,object,category,iscrowd'}),
 }
 

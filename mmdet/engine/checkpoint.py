@@ -88,7 +88,7 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
 def _tidy(content):
     """Bring what comes from outside into one form, so that no reader has to ask again.
 
-    Names are texts (others are left out), ``meta`` is a dict, its class names are a tuple of texts, and its
+    Names are texts (others are left out), ``meta`` is a dict, its class names are a list of texts, and its
     versions and configs are texts.
     """
     content = {name: value for name, value in content.items() if isinstance(name, str)}
@@ -111,9 +111,7 @@ def _tidy_meta(meta):
         for key in [key for key in place if key.lower() in ('classes', 'cat_ids')]:
             kind = str if key.lower() == 'classes' else int
             values = place[key] if isinstance(place[key], (list, tuple)) else ()
-            if values and all(isinstance(value, kind) for value in values):
-                place[key] = tuple(values)
-            else:
+            if not values or not all(isinstance(value, kind) for value in values):
                 del place[key]
     texts = [key for key in meta if key.endswith('_version') or key in ('cfg', 'config')]
     return {key: value for key, value in meta.items() if key not in texts or isinstance(value, str)}

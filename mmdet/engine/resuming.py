@@ -10,6 +10,7 @@ import torch
 from mmdet.utils import UserError, blaming
 
 from .checkpoint import read_checkpoint
+from .plain_data import to_plain
 from .random_state import capture_random_state, restore_random_state
 
 _NAME = re.compile(r'(epoch|iter)_\d+\.pth')
@@ -55,6 +56,16 @@ def find_checkpoint(work_dir, logger):
         f'no checkpoint of {work_dir} can be resumed: {errors[0]}. '
         'Train without --resume, in another work dir'
     )
+
+
+def warn_of_old_checkpoints(work_dir, logger):
+    """Say that a run that starts anew replaces the checkpoints of an earlier one."""
+    old = sorted(path.name for path in Path(work_dir).glob('*.pth') if _NAME.fullmatch(path.name))
+    if old:
+        logger.warning(
+            f'{work_dir} holds checkpoints of an earlier run ({", ".join(old[:3])}), which this one replaces '
+            'as it goes; --resume would continue that run'
+        )
 
 
 def read_resumable(path):
@@ -215,3 +226,33 @@ def check_message_hub(state):
             check_like(value, 0.0, place)
     for name, value in state['resumed_keys'].items():
         _require(isinstance(name, str) and isinstance(value, bool), 'resumed_keys', 'names', name)
+
+
+# What a scheduler counts; the rest of its state are its settings.
+_COUNTERS = ('last_step', '_global_step', '_last_value', 'base_values', 'verbose')
+
+
+def restore_schedulers(schedulers, states, logger):
+    """Restore the states of schedulers; settings of the config that differ from them are told.
+
+    Raises:
+        UserError: the states are not those of such schedulers.
+    """
+    own = [to_plain(scheduler.state_dict()) for scheduler in schedulers]
+    check_like(states, own, 'param_schedulers')
+    for number, (scheduler, state, mine) in enumerate(zip(schedulers, states, own)):
+        for key in mine:
+            if key not in _COUNTERS and state[key] != mine[key]:
+                logger.warning(
+                    f'param_scheduler[{number}].{key} {state[key]} of the checkpoint is used, not '
+                    f'{mine[key]} of the config; load_from starts a new schedule'
+                )
+        scheduler.load_state_dict(state)
+
+
+def walk_schedulers(schedulers, iterations, epoch_length):
+    """Step schedulers up to an iteration: a checkpoint of 2019 knows no more."""
+    for iteration in range(iterations):
+        for scheduler in schedulers:
+            if not scheduler.by_epoch or (iteration + 1) % epoch_length == 0:
+                scheduler.step()

@@ -29,13 +29,15 @@ from .interrupts import StopSignals
 from .plain_data import histories_from_plain, histories_to_plain, to_plain
 from .random_state import capture_random_state
 from .resuming import (
-    check_like,
     check_message_hub,
     check_optimizer_state,
     check_random_state,
     find_checkpoint,
     read_resumable,
+    restore_schedulers,
     restoring,
+    walk_schedulers,
+    warn_of_old_checkpoints,
 )
 from .weights import load_weights, non_finite, skip_covered_pretraining
 
@@ -163,7 +165,9 @@ class TrackRunner(Runner):
             path, content = self._checkpoint
             self._take_seed(content['meta'].get('seed'))
             skip_covered_pretraining(self._inner_model(), content, path)
-        elif self._load_from is not None:
+        else:
+            warn_of_old_checkpoints(self.work_dir, self.logger)
+        if self._checkpoint is None and self._load_from is not None:
             self._refuse_own_weights()
             self._weights = read_checkpoint(self._load_from)
             skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
@@ -307,21 +311,9 @@ class TrackRunner(Runner):
             return
         self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
         if states is not None:
-            own = [to_plain(scheduler.state_dict()) for scheduler in self.param_schedulers]
-            check_like(states, own, 'param_schedulers')
-            for scheduler, state in zip(self.param_schedulers, states):
-                scheduler.load_state_dict(state)
+            restore_schedulers(self.param_schedulers, states, self.logger)
             return
-        # A checkpoint of 2019 knows its iteration only: walk the schedulers up to it.
-        epoch_length = max(len(self.train_dataloader), 1)
-        by_epoch = [s for s in self.param_schedulers if s.by_epoch]
-        by_iter = [s for s in self.param_schedulers if not s.by_epoch]
-        for iteration in range(meta['iter']):
-            for scheduler in by_iter:
-                scheduler.step()
-            if (iteration + 1) % epoch_length == 0:
-                for scheduler in by_epoch:
-                    scheduler.step()
+        walk_schedulers(self.param_schedulers, meta['iter'], max(len(self.train_dataloader), 1))
         self._schedulers_replayed = True
 
     def save_checkpoint(

@@ -55,6 +55,7 @@ def check_images(images, videos):
     root = existing_folder(images, 'folder of images')
     for video in videos:
         for name in video['file_names']:
+            note_input(root / name)
             size = image_size(root / name)
             if size != (video['height'], video['width']):
                 raise UserError(

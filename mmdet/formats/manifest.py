@@ -4,9 +4,10 @@ were. Objects that overlap others lie in the folders ``_layer1``, ``_layer2``, .
 
 import json
 import re
+import zlib
 from pathlib import Path
 
-from mmdet.utils import Progress, UserError, atomic_open
+from mmdet.utils import Progress, UserError, atomic_open, reading_own_output
 
 from .annotations import VideoAnnotations
 from .builder import track_lists
@@ -35,7 +36,37 @@ def has_manifest(folder):
     return (Path(folder) / MANIFEST).is_file()
 
 
-def write_manifest(folder, categories, listed):
+def checksum(path):
+    """CRC-32 of a file, 0 for none."""
+    return zlib.crc32(Path(path).read_bytes()) if Path(path).is_file() else 0
+
+
+def check_replaced(folder, files, csv, overwrite):
+    """Refuse to replace or remove masks that an earlier call did not write, or that were edited since.
+
+    Args:
+        folder (Path): root of the masks.
+        files (Iterable[Path]): masks to be replaced or removed.
+        csv (str | Path | None): table to be written.
+        overwrite (bool): do not refuse.
+
+    Raises:
+        UserError: names the first such file.
+    """
+    with reading_own_output():
+        written = read_json(folder / MANIFEST, 'object list') if has_manifest(folder) else {}
+    known = written.get('checksums') if isinstance(written, dict) else None
+    known = known if isinstance(known, dict) else {}
+    targets = [(file, file.relative_to(folder).as_posix()) for file in files]
+    for file, name in targets + ([(Path(csv), 'table')] if csv is not None else []):
+        if not overwrite and (found := checksum(file)) and found != known.get(name):
+            raise UserError(
+                f'{file} was not written by this command, or edited since: choose another output, or pass '
+                '--overwrite'
+            )
+
+
+def write_manifest(folder, categories, listed, files=(), csv=None):
     """Write ``objects.json``.
 
     Args:
@@ -43,9 +74,14 @@ def write_manifest(folder, categories, listed):
         categories (list[dict]): of the annotations.
         listed (list[dict]): for each video ``video`` (its entry) and ``objects`` (number as text -> dict with
             ``layer``, ``category`` and ``entry``, the track without its masks).
+        files (Iterable[Path]), csv (str | Path | None): what was written, for :func:`check_replaced`.
     """
+    checksums = {file.relative_to(folder).as_posix(): checksum(file) for file in sorted(files)}
+    if csv is not None:
+        checksums['table'] = checksum(csv)
+    content = {'format': FORMAT, 'categories': categories, 'videos': listed, 'checksums': checksums}
     with atomic_open(folder / MANIFEST) as file:
-        json.dump({'format': FORMAT, 'categories': categories, 'videos': listed}, file, indent=1)
+        json.dump(content, file, indent=1)
 
 
 def read_manifest(folder):

@@ -21,6 +21,7 @@ from .files import (
 from .indexed_png import read_video_masks, write_indexed_png
 from .manifest import (
     MANIFEST,
+    check_replaced,
     contradictions,
     has_manifest,
     is_layer,
@@ -193,28 +194,28 @@ def write(
     out: str | Path,
     flatten: bool = False,
     csv: str | Path | None = None,
+    overwrite: bool = False,
     stream=None,
 ) -> dict[str, int]:
     """Write one PNG with a palette per frame, named like the frame, and a list of objects, ``objects.json``.
 
     Objects that overlap go to further images, in the folders ``_layer1``, ... With ``flatten``, and for
     results, there is one image per frame: a pixel goes to the object with the higher score, in ground truth
-    to the smaller one.
-
-    Masks in ``out`` that an earlier call wrote, and this one does not, are removed.
+    to the smaller one. Masks that an earlier call wrote to ``out``, and this one does not, are removed.
 
     Args:
         annotations (VideoAnnotations): what to write; tracks with a ``score`` are results.
         out (str | Path): folder to write to.
         flatten (bool): one image per frame for ground truth too.
         csv (str | Path | None): also write the table ``video,object,category,iscrowd`` to this file.
+        overwrite (bool): replace masks and a table that are not from an earlier call, or were edited since.
         stream (IO | None): where progress is printed; stderr by default.
 
     Returns:
         dict[str, int]: what was written; ``empty objects`` have no pixel, so masks cannot show them.
 
     Raises:
-        UserError: a mask is damaged, or two frames would share a file; the message names them.
+        UserError: a mask is damaged, two frames share a file, or a file of the user would be replaced.
     """
     out = Path(out)
     paths = _mask_paths(annotations.videos)
@@ -222,6 +223,8 @@ def write(
     flatten = flatten or any(track.get('score') is not None for track in annotations.tracks)
     counts = {'frames': 0, 'objects': 0, 'further layers': 0, 'hidden pixels': 0, 'empty objects': 0}
     listed, written, before = [], set(), _files_of_manifest(out)
+    targets = {out / path for each in paths.values() for path in each}
+    check_replaced(out, before | targets, csv, overwrite)
     with Progress(sum(map(len, paths.values())), 'frames', stream=stream) as progress:
         for video, tracks in decode_tracks(annotations):
             seen = [track for track in tracks if any(map(rle_area, track.masks.values()))]
@@ -237,17 +240,18 @@ def write(
             counts['empty objects'] += len(tracks) - len(seen)
             counts['frames'] += len(files)
             progress.update(len(files))
-            objects = {
-                str(number): {'layer': layer, 'category': names[track.category_id], 'entry': track.entry}
-                for track, number, layer in zip(seen, numbers, layers)
-            }
-            listed.append({'video': video, 'objects': objects})
+            entries = zip(map(str, numbers), layers, seen)
+            listed.append({'video': video, 'objects': {n: _entry(at, t, names) for n, at, t in entries}})
     for path in before - written:
         path.unlink(missing_ok=True)
-    write_manifest(out, annotations.categories, listed)
     if csv is not None:
         write_table(csv, [row for item in listed for row in _rows(item)])
+    write_manifest(out, annotations.categories, listed, written, csv)
     return counts
+
+
+def _entry(layer, track, names):
+    return {'layer': layer, 'category': names[track.category_id], 'entry': track.entry}
 
 
 def _mask_paths(videos):

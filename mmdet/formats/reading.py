@@ -81,7 +81,11 @@ def parse_json(data: bytes | bytearray, path: str | Path, kind: str = 'file'):
             raise UserError(f'{kind} {path} is not valid json: {what}') from None
         text = error.doc.rstrip()
         cut = error.pos >= len(text) - 1 or not text.endswith(('}', ']'))
-        hint = ': the file seems to be cut off' if cut and not error.msg.startswith('Extra') else ''
+        hint = (
+            ': the file seems to be cut off'
+            if cut and error.pos and not error.msg.startswith('Extra')
+            else ''
+        )
         place = f'line {error.lineno}, column {error.colno} ({error.msg})'
         raise UserError(f'{kind} {path} is not valid json at {place}{hint}') from None
     finally:

@@ -154,7 +154,7 @@ def multiclass_nms(
         kept_boxes = boxes[rows]
     else:
         kept_boxes = boxes.reshape(-1, columns, 4)[rows, labels + 1]
-    kind, options = _read_nms_cfg(nms_cfg)
+    kind, options = read_nms_cfg(nms_cfg)
     if kind == 'nms':
         order = batched_nms(kept_boxes, kept_scores, labels, offset=offset, **options)
         dets = torch.cat([kept_boxes[order], kept_scores[order, None]], dim=1)
@@ -169,8 +169,18 @@ def multiclass_nms(
     return dets[order], labels[order], rows[order]
 
 
-def _read_nms_cfg(nms_cfg):
-    """Type and arguments of the suppression that a config names."""
+def read_nms_cfg(nms_cfg):
+    """Type and arguments of the suppression that a config names.
+
+    Args:
+        nms_cfg (dict): ``type`` ('nms' or 'soft_nms') and its arguments.
+
+    Returns:
+        tuple[str, dict]: the type; the arguments, with ``iou_threshold``.
+
+    Raises:
+        ValueError: the type or an argument is unknown.
+    """
     options = dict(nms_cfg)
     kind = options.pop('type', 'nms')
     known = {'nms': ('iou_threshold',), 'soft_nms': ('iou_threshold', 'sigma', 'min_score', 'method')}

@@ -24,10 +24,19 @@ def _launcher(parser):
 def _cfg_options(parser):
     from mmengine.config import DictAction
 
+    class KeyValues(DictAction):
+        def __call__(self, parser, namespace, values, option_string=None):
+            for value in values:
+                if not value.partition('=')[0] or '=' not in value:
+                    parser.error(
+                        f'{option_string}: expected KEY=VALUE, got {value!r}; other arguments come before it'
+                    )
+            super().__call__(parser, namespace, values, option_string)
+
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=KeyValues,
         default={},
         metavar='KEY=VALUE',
         help='change config keys, such as model.test_cfg.rcnn.score_thr=0.1',

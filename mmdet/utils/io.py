@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +20,7 @@ _PREFIX = '.mmdet-tmp.'
 # What the running command has read, but not written: (device, inode) -> (size, time of change).
 # None outside of a command.
 _inputs = None
-_written = set()
+_written = {}  # the same, of what this process wrote
 _swept = set()
 
 
@@ -50,7 +50,7 @@ def note_input(path: str | Path) -> None:
     """Tell that the running command reads ``path``. Readers of files call this."""
     if _inputs is not None:
         key, state = _identity(path)
-        if key not in _written:
+        if _written.get(key) != state:
             _inputs[key] = state
 
 
@@ -93,6 +93,23 @@ def inside(folder: str | Path, name: str | Path) -> Path:
     return path
 
 
+def check_output_folder(folder: str | Path, images: str | Path, names: Iterable[str] = ()) -> None:
+    """Refuse to draw into a folder of images that are read: tools would take the results for frames.
+
+    Args:
+        folder: where output goes.
+        images: folder of the images.
+        names: file names of images, relative to it.
+
+    Raises:
+        UserError: it is the folder of the images, or lies in a folder that holds some.
+    """
+    out, root = Path(folder).resolve(), Path(images).resolve()
+    for used in {root, *((root / name).parent for name in names)}:
+        if out == used or (used != root and out.is_relative_to(used)):
+            raise UserError(f'{folder} holds images that are read; choose another output folder')
+
+
 class Scratch:
     """A temporary file or folder beside ``path`` that takes its name when it is complete.
 
@@ -110,7 +127,12 @@ class Scratch:
     def __init__(self, path: str | Path, folder: bool = False):
         self.path = check_output(path)
         parent = self.path.parent
-        parent.mkdir(parents=True, exist_ok=True)
+        if self.path.is_dir() and not folder:
+            raise UserError(f'{path} is a folder; expected the name of a file to write')
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise UserError(f'{path}: {parent} is a file; expected a folder') from None
         _sweep(parent)
         try:
             if folder:
@@ -136,7 +158,8 @@ class Scratch:
         if not self.temporary.is_dir():
             os.fsync(self._lock)
         os.replace(self.temporary, self.path)
-        _written.add(_identity(self.path)[0])
+        key, state = _identity(self.path)
+        _written[key] = state
         os.close(self._lock)
 
     def discard(self) -> None:

@@ -7,7 +7,7 @@ from mmdet.formats import ytvis
 from mmdet.formats.results import results_by_video
 from mmdet.media import read_image, write_image
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import Progress, UserError
+from mmdet.utils import Progress, UserError, check_output_folder
 
 from .color_matching import match_colors
 from .renderer import TrackRenderer, frames_of_tracks, video_names
@@ -48,6 +48,8 @@ class ResultRenderer:
         fps: float = 6.0,
         **style,
     ):
+        files = (video['file_names'][0] for video in videos if video['file_names'])
+        check_output_folder(out_dir, img_prefix, files)
         self.out_dir = Path(out_dir)
         self.img_prefix = Path(img_prefix)
         self.videos = {video['id']: video for video in videos}

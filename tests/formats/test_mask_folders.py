@@ -471,3 +471,23 @@ def test_tables_that_no_spreadsheet_writes(tmp_path):
     (tmp_path / 'o.json').write_text('{"x": {"1": "\\ud800"}}')
     with pytest.raises(UserError, match='expected the name of a category'):
         ObjectTable.read(tmp_path / 'o.json')
+
+
+def test_masks_and_tables_of_the_user_are_not_replaced(tmp_path):
+    annotations, out, table = (
+        parse_ytvis(overlapping(), 'x.json'),
+        tmp_path / 'masks',
+        tmp_path / 'objects.csv',
+    )
+    table.write_text('mine')
+    with pytest.raises(UserError, match=r'objects\.csv was not written by this command'):
+        mask_folders.write(annotations, out, csv=table)
+    table.unlink()
+    mask_folders.write(annotations, out, csv=table)
+    mask_folders.write(annotations, out, csv=table)  # what it wrote it may replace
+    mask = next(out.rglob('*.png'))
+    mask.write_bytes(mask.read_bytes() + b'edited')
+    with pytest.raises(UserError, match=rf'{mask.name} was not written .* or edited since'):
+        mask_folders.write(annotations, out)
+    mask_folders.write(annotations, out, csv=table, overwrite=True)
+    assert not mask.read_bytes().endswith(b'edited')

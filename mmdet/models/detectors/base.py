@@ -6,6 +6,7 @@ from mmengine.model import BaseModel
 from mmdet.registry import MODELS
 
 from ..fit import check_channels
+from .settings import SETTINGS, check_settings
 
 MODES = ('loss', 'predict', 'tensor')
 
@@ -24,6 +25,8 @@ class BaseDetector(BaseModel):
         init_cfg (dict | list | None): initialization.
     """
 
+    settings = SETTINGS  # keys of train_cfg and test_cfg
+
     def __init__(
         self,
         backbone,
@@ -40,6 +43,8 @@ class BaseDetector(BaseModel):
         super().__init__(MODELS.build(preprocessor), init_cfg)
         self.train_cfg = train_cfg or {}
         self.test_cfg = test_cfg or {}
+        check_settings('train_cfg', self.train_cfg, self.settings['train_cfg'])
+        check_settings('test_cfg', self.test_cfg, self.settings['test_cfg'])
         self.backbone = MODELS.build(backbone)
         self.neck = None if neck is None else MODELS.build(neck)
         self.rpn_head = MODELS.build(rpn_head)
