@@ -105,7 +105,7 @@ class Outputs:
     def __init__(self, args, model, writer):
         from mmdet.formats.video_tracks import VideoTracks
 
-        self.args, self.writer, self.count = args, writer, 0
+        self.args, self.writer, self.count, self.found = args, writer, 0, 0
         self.classes = model.dataset_meta.get('classes')
         self.cat_ids = category_ids(model) if args.json else None
         self.tracks = VideoTracks(1)
@@ -116,6 +116,7 @@ class Outputs:
         from mmdet.visualization import draw_instances
 
         args, index = self.args, self.count
+        self.found += int((pred.scores >= args.score_thr).sum())
         drawn = draw_instances(
             frame, pred, self.classes, score_thr=args.score_thr, draw_boxes=args.boxes or None
         )
@@ -139,6 +140,10 @@ class Outputs:
             self.writer.close()
             written.insert(0, str(self.writer.path))
         print(f'{self.count} frames: {", ".join(written)}')
+        if not self.found:
+            print(
+                f'note: no object reached --score-thr {self.args.score_thr:g} in any frame', file=sys.stderr
+            )
 
 
 def track(args, model, reader, outputs):

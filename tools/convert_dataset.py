@@ -12,6 +12,7 @@
 """
 
 import argparse
+import collections
 import inspect
 import sys
 
@@ -20,7 +21,7 @@ import _checkout  # noqa: F401 - before mmdet
 from mmdet.formats import FORMATS, load_format
 from mmdet.formats.files import read_name_list
 from mmdet.formats.tracks import read_results
-from mmdet.utils import ListAction, UserError, cli_main, unit_interval
+from mmdet.utils import ListAction, UserError, cli_main, printable, unit_interval
 
 READERS = {name: load_format(name).read for name in FORMATS}
 WRITERS = {name: load_format(name).write for name in FORMATS if hasattr(load_format(name), 'write')}
@@ -146,6 +147,9 @@ def main(argv=None):
         annotations = read_results(annotations, args.results, args.score_thr or 0.0)
     counts = write(annotations, args.out, **writing)
     print(f'wrote {args.out}: ' + ', '.join(f'{count} {what}' for what, count in counts.items() if count))
+    objects = collections.Counter(track['category_id'] for track in annotations.tracks)
+    names = [f'{printable(c["name"])} {objects[c["id"]]}' for c in annotations.categories]
+    print('objects by category: ' + ', '.join(names[:40]) + (', ...' if len(names) > 40 else ''))
 
 
 if __name__ == '__main__':

@@ -292,6 +292,8 @@ class TrackRunner(Runner):
                 self._resume_optimizer(checkpoint['optimizer'])
         self._has_loaded = True
         self.logger.info(f'{filename}: continuing after epoch {self.epoch}, iteration {self.iter}')
+        if self.epoch >= self.max_epochs:
+            self.logger.info(f'the training is complete already: {self.max_epochs} epochs')
 
     def _resume_optimizer(self, state):
         wrapper = self.optim_wrapper

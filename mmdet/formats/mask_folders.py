@@ -142,7 +142,9 @@ def _add_video(builder, name, files, table, images, void, image_suffix, progress
                 raise UserError(f'mask {path} has no image {folder / stem}.*')
         file_names = [f'{name}/{found[stem].name}' for stem in files]
         if len(found) > len(files):
-            notes.append(f'{name}: {len(found) - len(files)} images without a mask are skipped')
+            skipped = [path.name for stem, path in found.items() if stem not in files]
+            shown = ', '.join(skipped[:3]) + (', ...' if len(skipped) > 3 else '')
+            notes.append(f'{name}: {len(skipped)} images without a mask are skipped: {shown}')
     tracks, shape = read_video_masks(files.values(), void, progress)
     video_id = builder.add_video(file_names, *shape)
     if images is not None:

@@ -30,7 +30,9 @@ def run(*args):
 def test_results_become_annotations(files, capsys):
     command = [files / 'ann.json', '--from', 'ytvis', '--results', files / 'results.json']
     run(*command, '--score-thr', '0.5', '--to', 'ytvis', '--out', files / 'made.json')
-    assert capsys.readouterr().out.endswith('made.json: 1 videos, 2 frames, 1 objects, 1 categories\n')
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith('made.json: 1 videos, 2 frames, 1 objects, 1 categories')
+    assert second.startswith('objects by category: ') and second.endswith(' 1')
     (track,) = ytvis.read(files / 'made.json').tracks
     assert (track['id'], track['score'], track['iscrowd']) == (1, 0.9, 0)
     assert (track['bboxes'], track['areas']) == ([[2, 1, 3, 2], None], [6, None])
