@@ -129,8 +129,9 @@ def multiclass_nms(
         boxes (Tensor): (n, 4), or (n, 4 * (C + 1)) with a box per class; the first block is background.
         scores (Tensor): (n, C + 1), column 0 is background.
         score_thr (float): scores must be greater than this.
-        nms_cfg (dict): ``type`` ('nms' or 'soft_nms', default 'nms'), ``iou_threshold`` (``iou_thr`` in 2019)
-            and, for 'soft_nms', ``sigma``, ``min_score`` and ``method``.
+        nms_cfg (dict): ``type`` ('nms' or 'soft_nms', default 'nms'), ``iou_threshold`` (``iou_thr`` in
+            2019), ``class_agnostic`` (False; True: a box also suppresses boxes of other classes) and, for
+            'soft_nms', ``sigma``, ``min_score`` and ``method``.
         max_per_img (int): number of detections to keep; negative for all.
         always_sort (bool): sort by score also if there are no more than ``max_per_img``.
         offset (int): as in :func:`nms`.
@@ -155,11 +156,12 @@ def multiclass_nms(
     else:
         kept_boxes = boxes.reshape(-1, columns, 4)[rows, labels + 1]
     kind, options = read_nms_cfg(nms_cfg)
+    groups = torch.zeros_like(labels) if options.pop('class_agnostic', False) else labels
     if kind == 'nms':
-        order = batched_nms(kept_boxes, kept_scores, labels, offset=offset, **options)
+        order = batched_nms(kept_boxes, kept_scores, groups, offset=offset, **options)
         dets = torch.cat([kept_boxes[order], kept_scores[order, None]], dim=1)
     else:
-        dets, order = soft_nms(kept_boxes, kept_scores, offset=offset, idxs=labels, **options)
+        dets, order = soft_nms(kept_boxes, kept_scores, offset=offset, idxs=groups, **options)
     labels, rows = labels[order], rows[order]
     limit = max_per_img if max_per_img >= 0 else dets.shape[0]
     order = labels.sort(stable=True).indices
@@ -183,7 +185,10 @@ def read_nms_cfg(nms_cfg):
     """
     options = dict(nms_cfg)
     kind = options.pop('type', 'nms')
-    known = {'nms': ('iou_threshold',), 'soft_nms': ('iou_threshold', 'sigma', 'min_score', 'method')}
+    known = {
+        'nms': ('iou_threshold', 'class_agnostic'),
+        'soft_nms': ('iou_threshold', 'class_agnostic', 'sigma', 'min_score', 'method'),
+    }
     if kind not in known:
         raise ValueError(f"multiclass_nms: expected nms type 'nms' or 'soft_nms', got {kind!r}")
     if 'iou_thr' in options:

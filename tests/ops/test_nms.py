@@ -248,6 +248,21 @@ def test_multiclass_is_class_major_while_it_fits(path):
     assert labels.tolist() == [0, 1, 0, 1, 1]
 
 
+@pytest.mark.parametrize('kind', ['nms', 'soft_nms'])
+def test_class_agnostic_suppression_keeps_one_box_of_an_object(path, kind):
+    boxes = torch.tensor([[0.0, 0, 20, 20], [1, 1, 21, 21], [50, 50, 70, 70]])
+    scores = torch.tensor([[0.0, 0.9, 0.1], [0.0, 0.1, 0.8], [0.0, 0.7, 0.2]])
+    cfg = dict(type=kind, iou_threshold=0.5, **({'min_score': 0.15} if kind == 'soft_nms' else {}))
+    _, labels, rows = multiclass_nms(boxes, scores, 0.3, cfg)
+    assert rows.tolist() == [0, 2, 1] and labels.tolist() == [0, 0, 1]
+    _, labels, rows = multiclass_nms(boxes, scores, 0.3, dict(cfg, class_agnostic=True, iou_threshold=0.5))
+    if kind == 'nms':
+        assert rows.tolist() == [0, 2] and labels.tolist() == [0, 0]
+    else:
+        dets, _, _ = multiclass_nms(boxes, scores, 0.3, dict(cfg, class_agnostic=True))
+        assert rows.tolist()[0] == 0 and dets[-1, 4] < 0.8
+
+
 def test_multiclass_takes_the_box_of_the_class(path):
     boxes = torch.arange(36.0).reshape(3, 12)
     dets, labels, inds = multiclass_nms(boxes, class_scores(), 0.5, CFG)
