@@ -11,9 +11,6 @@ from urllib.parse import urlsplit
 
 import _checkout  # noqa: F401 - before mmdet
 
-# A damaged video is reported in one line; lines of the decoder add nothing to that.
-os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
-
 from mmdet.utils import (
     Interrupted,
     Progress,
