@@ -12,6 +12,7 @@ import pytest
 
 from mmdet.formats.results import VideoResultWriter
 from mmdet.media import VideoReader
+from mmdet.utils import exclusive
 from tools.test_video import main, parse_args
 
 from .. import tiny as parts
@@ -164,6 +165,20 @@ def test_resume_with_another_checkpoint_is_refused(tiny, tmp_path, monkeypatch, 
     other = parts.write_checkpoint(tmp_path / 'other.pth', tiny.config, seed=1)
     line = fails(capsys, tiny.config, other, '--out', tmp_path / 'x', '--resume')
     assert 'belongs to another run: checkpoint was' in line
+
+
+def test_two_tests_do_not_write_one_file(tiny, tmp_path, capsys):
+    with exclusive(tmp_path / 'out.json.lock', ''):
+        error = fails(capsys, tiny.config, tiny.checkpoint, '--out', tmp_path / 'out')
+    assert 'out.json is being written by another test' in error
+    assert not (tmp_path / 'out.json.partial').exists()
+
+
+def test_results_do_not_replace_the_annotations(tiny, tmp_path, capsys):
+    ann = tiny.root / 'data' / 'ann.json'
+    before = ann.read_bytes()
+    error = fails(capsys, tiny.config, tiny.checkpoint, '--out', tiny.root / 'data' / '..' / 'data' / 'ann')
+    assert 'is an input of this command' in error and ann.read_bytes() == before
 
 
 def test_show_dir_gets_every_frame_a_video_and_a_contact_sheet(tiny, results, tmp_path):
