@@ -2,9 +2,11 @@
 """Track objects through a video: python demo/video_demo.py VIDEO CONFIG CHECKPOINT --out out.webm."""
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from mmdet.utils import (
     atomic_write_text,
     check_output,
     cli_main,
+    exclusive,
     uninterrupted,
 )
 
@@ -155,8 +158,9 @@ def track(args, model, reader, outputs):
                 with uninterrupted():
                     outputs.add(frame, sample.pred_instances)
                 progress.update()
-    except KeyboardInterrupt:
-        raise Interrupted(f'interrupted before frame {outputs.count} of {args.video}') from None
+    except KeyboardInterrupt as error:
+        message = f'interrupted before frame {outputs.count} of {args.video}'
+        raise Interrupted(message, getattr(error, 'number', signal.SIGINT)) from None
     finally:
         with uninterrupted():
             outputs.finish()
@@ -182,7 +186,10 @@ def main(argv=None):
     model = init_detector(args.config, args.checkpoint, device, args.trust_checkpoint, args.cfg_options)
     if args.json:  # before the work; config and checkpoint were read
         check_output(args.json)
-    track(args, model, reader, Outputs(args, model, writer))
+    with contextlib.ExitStack() as stack:
+        for path in outputs:
+            stack.enter_context(exclusive(f'{path}.lock', f'{path} is being written by another command'))
+        track(args, model, reader, Outputs(args, model, writer))
 
 
 if __name__ == '__main__':

@@ -9,28 +9,30 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until the block has ended; a second Ctrl-C does not wait.
+    """Let Ctrl-C and SIGTERM wait until the block has ended; a second one does not wait.
 
     Signals reach only the main thread: in other threads nothing changes.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
     came = []
 
     def note(number, frame):
         if came:
-            before(number, frame)
+            before[number](number, frame)
         came.append((number, frame))
 
-    signal.signal(signal.SIGINT, note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if came:
-        before(*came[0])
+        before[came[0][0]](*came[0])
 
 
 def outlive_sigterm() -> None:
