@@ -66,6 +66,7 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
     note_input(path)
     if path.suffix == '.safetensors':
         return _read_safetensors(path, map_location)
+    _check_start(path)
     _check_sums(path)
     try:
         if trust:
@@ -117,6 +118,19 @@ def _tidy_meta(meta):
     return {key: value for key, value in meta.items() if key not in texts or isinstance(value, str)}
 
 
+def _check_start(path):
+    """Refuse what is neither a zip nor a pickle; torch's error would advise to load it without protection."""
+    with open(path, 'rb') as file:
+        start = file.read(60)
+    if start.startswith((b'PK', b'\x80')) or not start:
+        return
+    if start.startswith(b'version https://git-lfs'):
+        reason = 'it is a pointer of Git LFS; git lfs pull fetches the file'
+    else:
+        reason = f'it begins with {start.splitlines()[0][:40]!r}'
+    raise UserError(f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({reason})')
+
+
 def _check_sums(path):
     """Compare the checksums of a zip, which torch does not: altered weights would be taken in silence."""
     damaged = None
@@ -132,7 +146,7 @@ def _closest_file(path):
 
 
 def _refusal(path, error):
-    """Say which names a pickle wants to import, or that the file is damaged."""
+    """Say which names a pickle wants to import."""
     text = str(error)
     names = []
     with contextlib.suppress(Exception):
@@ -141,10 +155,6 @@ def _refusal(path, error):
         names = [name for name in names if name not in harmless]
     found = re.findall(r'GLOBAL ([\w.]+)', text)
     names = names or sorted(set(found))
-    with open(path, 'rb') as file:
-        looks_like_pickle = file.read(2)[:1] in (b'P', b'\x80')
-    if not names and not looks_like_pickle:
-        return f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({text.splitlines()[0]})'
     what = f' ({", ".join(names[:5])})' if names else ''
     return (
         f'checkpoint {path} is refused: loading it could run code stored in it{what}. '

@@ -294,3 +294,19 @@ def test_pickle_module_is_not_used_directly():
     source = Path(checkpoint_module.__file__).read_text(encoding='utf-8')
     assert 'pickle.load' not in source
     assert source.count('weights_only=False') == 1
+
+
+@pytest.mark.parametrize(
+    'content, reason',
+    [
+        (b'<!DOCTYPE html>\n<html>', r"it begins with b'<!DOCTYPE html>'"),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:1', 'a pointer of Git LFS; git lfs pull'),
+        (b'video,object,category\n', "it begins with b'video,object,category'"),
+        (b'', 'truncated or no checkpoint'),
+    ],
+)
+def test_other_files_are_told_by_their_beginning(tmp_path, content, reason):
+    (tmp_path / 'x.pth').write_bytes(content)
+    with pytest.raises(UserError, match=reason) as caught:
+        read_checkpoint(tmp_path / 'x.pth')
+    assert 'weights_only' not in str(caught.value)
