@@ -159,5 +159,10 @@ def findings_report(findings, source, style='table', limit=None):
     rows += [[f'note: {k}', len(v)] for k, v in findings.notes.items()]
     parts.append(table(rows, 'Summary', style).rstrip('\n'))
     n = findings.n_problems
-    verdict = f'{n} problems of {len(findings.problems)} kinds' if n else 'no problems'
+    kinds = len(findings.problems)
+    verdict = f'{_count(n, "problem")} of {_count(kinds, "kind")}' if n else 'no problems'
     return '\n'.join([*parts, f'{source}: {verdict}'])
+
+
+def _count(number, word):
+    return f'{number} {word}' + ('' if number == 1 else 's')
