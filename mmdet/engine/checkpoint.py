@@ -200,7 +200,12 @@ def write_checkpoint(checkpoint, path):
             file.write(save(state, metadata={'format': 'pt', **meta}))
         return
     with atomic_open(path, 'wb') as file:
-        torch.save(checkpoint, file)
+        try:
+            torch.save(checkpoint, file)
+        except RuntimeError as error:  # of torch's zip writer, which follows that of a full disk
+            if not isinstance(error.__context__, OSError):
+                raise
+            raise error.__context__ from None
 
 
 # --- addresses with a scheme ---

@@ -1,6 +1,8 @@
 """Reading checkpoints: what is accepted, what is refused, and that nothing runs on loading."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -310,3 +312,19 @@ def test_other_files_are_told_by_their_beginning(tmp_path, content, reason):
     with pytest.raises(UserError, match=reason) as caught:
         read_checkpoint(tmp_path / 'x.pth')
     assert 'weights_only' not in str(caught.value)
+
+
+def test_a_full_disk_is_one_line_with_the_path(tmp_path):
+    code = (
+        'import resource, sys, torch\n'
+        'from mmdet.engine import write_checkpoint\n'
+        'from mmdet.utils import cli_main\n'
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n'
+        "cli_main(lambda: write_checkpoint({'state_dict': {'w': torch.zeros(10**6)}}, sys.argv[1]))()\n"
+    )
+    path = tmp_path / 'x.pth'
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(path)], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (2, f'error: {path}: File too large\n')
+    assert list(tmp_path.iterdir()) == []
