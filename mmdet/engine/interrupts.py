@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
@@ -14,14 +15,18 @@ from mmdet.utils import Interrupted, atomic_write_text
 
 
 class StopSignals:
-    """Within the block, the first SIGTERM or Ctrl-C is a request to stop; a second one has its usual effect.
+    """Within the block, the first SIGTERM or Ctrl-C is a request to stop; a second one stops at once.
+
+    Args:
+        work_dir (str | Path): where the run writes its checkpoints, for the message.
 
     Attributes:
         requested (int | None): the signal that came.
     """
 
-    def __init__(self):
+    def __init__(self, work_dir):
         self.requested = None
+        self._note = Path(work_dir) / 'last_checkpoint'
         self._before = {}
         self._process = os.getpid()
 
@@ -39,8 +44,11 @@ class StopSignals:
     def _take(self, number, frame):
         if os.getpid() != self._process:  # a data worker: the main process decides
             return
+        if self.requested is not None:
+            last = self._note.read_text(encoding='utf-8') if self._note.is_file() else None
+            how = f'--resume continues from {last}' if last else 'there is no checkpoint yet'
+            raise Interrupted(f'stopped at once by {signal.Signals(number).name}; {how}', number)
         self.requested = number
-        self.__exit__()
         if is_main_process():
             print('\nstopping after this iteration; once more stops at once', file=sys.stderr, flush=True)
 

@@ -156,7 +156,7 @@ class TrackRunner(Runner):
         with contextlib.ExitStack() as stack:
             busy = f'{self.work_dir} is in use by another training: choose another --work-dir, or wait'
             on_main(lambda: stack.enter_context(exclusive(Path(self.work_dir) / '.lock', busy)))
-            self.stop_signals = stack.enter_context(StopSignals())
+            self.stop_signals = stack.enter_context(StopSignals(self.work_dir))
             return self._train()
 
     def _train(self):

@@ -62,6 +62,16 @@ def test_a_signal_saves_and_the_rest_equals_the_whole(tmp_path, number, iteratio
     assert metric.count == (2 if where == 'val' or iteration == 11 else 3 - (after // 6))
 
 
+def test_a_second_signal_stops_at_once_and_names_the_last_checkpoint(tmp_path):
+    twice = [dict(type='SendSignal', iteration=7, number=int(signal.SIGINT)) for _ in range(2)]
+    runner = toy_runner(tmp_path, custom_hooks=twice)
+    with pytest.raises(
+        Interrupted, match=r'stopped at once by SIGINT; --resume continues from .*epoch_1\.pth'
+    ):
+        runner.train()
+    assert not (tmp_path / 'iter_8.pth').exists()
+
+
 def test_two_trainings_do_not_share_a_work_dir(tmp_path):
     code = (
         'import sys; from mmdet.utils import exclusive\n'
