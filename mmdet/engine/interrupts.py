@@ -1,9 +1,9 @@
 """Stopping a training by a signal: it ends after the running iteration, with a checkpoint."""
 
+import contextlib
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 import torch
@@ -11,7 +11,7 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
 from mmdet.registry import HOOKS
-from mmdet.utils import Interrupted, atomic_write_text
+from mmdet.utils import Interrupted, atomic_write_text, handling_signals
 
 
 class StopSignals:
@@ -27,19 +27,15 @@ class StopSignals:
     def __init__(self, work_dir):
         self.requested = None
         self._note = Path(work_dir) / 'last_checkpoint'
-        self._before = {}
+        self._stack = contextlib.ExitStack()
         self._process = os.getpid()
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._take)
+        self._stack.enter_context(handling_signals(self._take))
         return self
 
     def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
+        self._stack.close()
 
     def _take(self, number, frame):
         if os.getpid() != self._process:  # a data worker: the main process decides

@@ -30,7 +30,7 @@ def find_checkpoint(work_dir, logger):
         UserError: there are checkpoints, but all are damaged.
     """
     note = Path(work_dir) / 'last_checkpoint'
-    candidates = [path for path in Path(work_dir).glob('*.pth') if _NAME.fullmatch(path.name)]
+    candidates = _checkpoints_of(work_dir)
     candidates.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
     with contextlib.suppress(OSError, UnicodeDecodeError, ValueError):
         # The folder may have been moved since the note was written.
@@ -58,9 +58,13 @@ def find_checkpoint(work_dir, logger):
     )
 
 
+def _checkpoints_of(work_dir):
+    return [path for path in Path(work_dir).glob('*.pth') if _NAME.fullmatch(path.name)]
+
+
 def warn_of_old_checkpoints(work_dir, logger):
     """Say that a run that starts anew replaces the checkpoints of an earlier one."""
-    old = sorted(path.name for path in Path(work_dir).glob('*.pth') if _NAME.fullmatch(path.name))
+    old = sorted(path.name for path in _checkpoints_of(work_dir))
     if old:
         logger.warning(
             f'{work_dir} holds checkpoints of an earlier run ({", ".join(old[:3])}), which this one replaces '

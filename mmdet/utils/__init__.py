@@ -2,7 +2,7 @@
 
 from .cli import ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, shown, suggest
-from .interrupts import outlive_sigterm, uninterrupted
+from .interrupts import handling_signals, outlive_sigterm, uninterrupted
 from .io import (
     Scratch,
     atomic_open,
@@ -38,6 +38,7 @@ __all__ = [
     'exclusive',
     'file_name_fault',
     'format_seconds',
+    'handling_signals',
     'import_submodules',
     'inside',
     'is_input',

@@ -7,10 +7,10 @@ import functools
 import os
 import signal
 import sys
-import threading
 import traceback
 
 from .errors import Interrupted, UserError
+from .interrupts import handling_signals
 from .io import protecting_inputs
 from .names import printable
 
@@ -147,15 +147,8 @@ def _stopped_by_signals():
         if os.getpid() == process:
             raise Interrupted('interrupted' if number == signal.SIGINT else 'terminated', number)
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread():
-        numbers = ()
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
+    with handling_signals(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def cli_main(main):

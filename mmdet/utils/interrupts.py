@@ -4,7 +4,30 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+
+@contextlib.contextmanager
+def handling_signals(
+    handler: Callable, numbers: Iterable[int] = (signal.SIGTERM, signal.SIGINT)
+) -> Iterator[dict]:
+    """Within the block, ``handler`` gets these signals. In other threads than the main one nothing changes.
+
+    Args:
+        handler: as for :func:`signal.signal`.
+        numbers: the signals.
+
+    Yields:
+        The handlers that were there before, by signal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        numbers = ()
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield before
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 @contextlib.contextmanager
@@ -13,10 +36,7 @@ def uninterrupted() -> Iterator[None]:
 
     Signals reach only the main thread: in other threads nothing changes.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in before.items() if callable(handler)}
-    if threading.current_thread() is not threading.main_thread():
-        before = {}
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))]
     came = []
 
     def note(number, frame):
@@ -24,13 +44,8 @@ def uninterrupted() -> Iterator[None]:
             before[number](number, frame)
         came.append((number, frame))
 
-    for number in before:
-        signal.signal(number, note)
-    try:
+    with handling_signals(note, numbers) as before:
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if came:
         before[came[0][0]](*came[0])
 

@@ -93,7 +93,8 @@ class OpenHook(Hook):
 
 
 def test_what_takes_any_argument_takes_any(tmp_path):
-    toy_runner(tmp_path, custom_hooks=[dict(type='OpenHook', whatever=1, priority='LOW')])
+    runner = toy_runner(tmp_path, custom_hooks=[dict(type='OpenHook', whatever=1, priority='LOW')])
+    assert 'OpenHook' in [type(hook).__name__ for hook in runner.hooks]
 
 
 def test_usual_settings_pass(tmp_path):

@@ -56,6 +56,7 @@ def test_python_code_may_write_what_it_read(tmp_path):
     (tmp_path / 'a').write_text('1')
     note_input(tmp_path / 'a')
     atomic_write_text(tmp_path / 'a', '2')
+    assert (tmp_path / 'a').read_text() == '2'
 
 
 @pytest.mark.parametrize('name', ['../a', 'video/../../a', '/a', 'planted/a'])
