@@ -79,8 +79,10 @@ def default_out(video):
 
 def category_ids(model):
     """Category ids for ``--json``: those of the checkpoint, else 1, 2, ..."""
-    if not hasattr(model, 'tracker'):
-        raise UserError(f'--json: {type(model).__name__} does not track')
+    if model.tracker is None:
+        raise UserError(
+            f'--json: {type(model).__name__} does not track: --cfg-options model.tracker.type=IoUTracker'
+        )
     classes = model.dataset_meta.get('classes') or range(model.bbox_head.num_classes)
     return model.dataset_meta.get('cat_ids') or list(range(1, len(classes) + 1))
 

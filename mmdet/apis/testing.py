@@ -215,8 +215,11 @@ def test_videos(
         UserError: the model does not track, a frame cannot be read, or the partial results come from another
             run.
     """
-    if not hasattr(model, 'tracker'):
-        raise UserError(f'{type(model).__name__} does not track: use tools/test.py on single images')
+    if getattr(model, 'tracker', None) is None:
+        raise UserError(
+            f'{type(model).__name__} does not track: give it a tracker (--cfg-options '
+            'model.tracker.type=IoUTracker), or use tools/test.py on single images'
+        )
     check_class_counts(model, dataset, 'test_dataloader')
     with contextlib.ExitStack() as stack:
         busy = f'{json_path} is being written by another test: choose another --out, or wait'

@@ -18,6 +18,6 @@ __getattr__, __dir__, __all__ = attach(
         'classes': ('COCO_CLASSES', 'OVIS_CLASSES', 'YTVIS_2019_CLASSES', 'YTVIS_2021_CLASSES'),
         'data_sample': ('DetDataSample',),
         'mask': ('mask_targets', 'paste_masks'),
-        'rle': ('decode_rle', 'encode_mask', 'rle_area', 'rle_to_bbox', 'segm_to_rle'),
+        'rle': ('decode_rle', 'encode_mask', 'rle_area', 'rle_overlaps', 'rle_to_bbox', 'segm_to_rle'),
     },
 )

@@ -6,6 +6,7 @@ to the run before last. pycocotools trusts such strings and reads or writes out 
 everything that comes from a file goes through :func:`rle_counts` first.
 """
 
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
@@ -195,6 +196,27 @@ def _counts_of_size(rle, height, width):
 def rle_area(rle):
     """Number of foreground pixels of an RLE (int). Raises ValueError if it is damaged."""
     return int(rle_counts(rle)[1::2].sum())
+
+
+def rle_overlaps(rles1: Sequence[dict], rles2: Sequence[dict]) -> np.ndarray:
+    """Overlaps (intersection over union) of two sets of masks.
+
+    Args:
+        rles1 (Sequence[dict]): n compressed RLEs, known to be whole (see the module).
+        rles2 (Sequence[dict]): m compressed RLEs.
+
+    Returns:
+        np.ndarray: (n, m) float64; 0 for two empty masks.
+
+    Raises:
+        ValueError: if the masks do not all have one size.
+    """
+    sizes = sorted({tuple(rle['size']) for rle in (*rles1, *rles2)})
+    if len(sizes) > 1:
+        raise ValueError(f'rle_overlaps: masks of one size expected, got {sizes[0]} and {sizes[1]}')
+    if not len(rles1) or not len(rles2):
+        return np.zeros((len(rles1), len(rles2)))
+    return np.asarray(coco_mask.iou(list(rles1), list(rles2), [0] * len(rles2)), np.float64)
 
 
 def rle_to_bbox(rle: dict) -> list[int]:

@@ -241,6 +241,39 @@ def test_bad_inputs_are_one_line_each(tiny, tmp_path, capsys):
     assert list(tmp_path.glob('x*')) == []
 
 
+TRACKER = ('--cfg-options', 'model.tracker.type=IoUTracker')
+
+
+def test_a_detector_of_images_tracks_with_a_tracker(tiny, tmp_path, monkeypatch, capsys):
+    """The results json, scores, other clip lengths, and a run that is cut off and goes on."""
+    config = parts.write_config(tmp_path / 'c.py', tiny.data, kind='MaskRCNN')
+    weights = parts.write_checkpoint(tmp_path / 'c.pth', config)
+    run(config, weights, '--out', tmp_path / 'x', '--eval', *TRACKER)
+    assert 'video AP: 0.' in capsys.readouterr().out
+    results = json.loads((tmp_path / 'x.json').read_text())
+    assert [video for video, _ in _runs(results)] == list(parts.VIDEO_IDS)
+    assert any(sum(mask is not None for mask in entry['segmentations']) > 1 for entry in results)
+    run(config, weights, '--out', tmp_path / 'y', *TRACKER, 'test_dataloader.batch_size=3')
+    same_tracks(json.loads((tmp_path / 'y.json').read_text()), results)
+
+    add, seen = VideoResultWriter.add, []
+
+    def cut(self, sample):
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+        seen.append(sample)
+        return add(self, sample)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoResultWriter, 'add', cut)
+        with pytest.raises(SystemExit):
+            run(config, weights, '--out', tmp_path / 'z', *TRACKER)
+    other = [*TRACKER, 'model.tracker.iou_thr=0.5']
+    assert 'another run: config' in fails(capsys, config, weights, '--out', tmp_path / 'z', '--resume', *other)
+    run(config, weights, '--out', tmp_path / 'z', '--resume', *TRACKER)
+    assert json.loads((tmp_path / 'z.json').read_text()) == results
+
+
 @pytest.mark.parametrize('workers', [0, 1])
 def test_missing_frame_is_named_even_from_a_worker(tiny, tmp_path, capsys, workers):
     data = parts.make_videos(tmp_path / 'data')

@@ -26,6 +26,7 @@ class BaseDetector(BaseModel):
     """
 
     settings = SETTINGS  # keys of train_cfg and test_cfg
+    tracker = None  # of detectors that track
 
     def __init__(
         self,

@@ -36,16 +36,18 @@ class FasterRCNN(TwoStageDetector):
 
         Args:
             inputs (Tensor): (N, 1, 3, H, W).
-            data_samples (list[DetDataSample]): N.
+            data_samples (list[DetDataSample]): N; with a tracker in the order of the videos, with metainfo
+                ``video_id`` and ``frame_id``.
             rescale (bool): boxes in original pixels.
 
         Returns:
-            list[DetDataSample]: the given ones with ``pred_instances``: bboxes, scores, labels.
+            list[DetDataSample]: the given ones with ``pred_instances``: bboxes, scores, labels and, with a
+            tracker, instance_ids.
         """
         metas = [sample.metainfo for sample in data_samples]
         feats = self.extract_feat(inputs[:, 0])
         detections = self.detect(feats, self.propose(feats, metas), metas, rescale)
-        return self.pack(data_samples, detections)
+        return self.pack(data_samples, self.identify(feats, detections, metas, rescale))
 
     def tensor(self, inputs):
         """Outputs of RPN and box head."""

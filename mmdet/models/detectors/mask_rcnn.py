@@ -5,6 +5,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bboxes_to_rois
 
+from .tracking import tracker_needs
 from .two_stage import TwoStageDetector
 
 
@@ -18,6 +19,8 @@ class MaskRCNN(TwoStageDetector):
         kwargs: see :class:`TwoStageDetector`; ``train_cfg.rcnn`` also holds ``mask_size``, and
             ``test_cfg.rcnn`` ``mask_thr_binary``.
     """
+
+    gives = ('masks',)
 
     def __init__(self, *args, mask_head, mask_roi_extractor=None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -50,20 +53,32 @@ class MaskRCNN(TwoStageDetector):
 
     @torch.no_grad()
     def predict(self, inputs, data_samples, rescale=True):
-        """Detections of every image with their masks.
+        """Objects of every image, or of consecutive frames if the detector has a tracker.
+
+        Masks are computed for what the tracker keeps, unless it compares masks.
 
         Args:
-            inputs (Tensor): (N, 1, 3, H, W).
-            data_samples (list[DetDataSample]): N.
-            rescale (bool): boxes and masks in original pixels.
+            inputs (Tensor): (N, 1, 3, H, W); with a tracker in the order of the videos.
+            data_samples (list[DetDataSample]): N; with a tracker their metainfo has ``video_id`` and
+                ``frame_id``.
+            rescale (bool): boxes, masks and overlaps for tracking in original pixels.
 
         Returns:
-            list[DetDataSample]: the given ones with ``pred_instances``: bboxes, scores, labels, masks (RLE).
+            list[DetDataSample]: the given ones with ``pred_instances``: bboxes, scores, labels, masks (RLE)
+            and, with a tracker, instance_ids (distinct in a frame), without the detections that it dropped.
+
+        Raises:
+            ValueError: if a sample to be tracked has no ``video_id`` or ``frame_id``.
         """
         metas = [sample.metainfo for sample in data_samples]
         feats = self.extract_feat(inputs[:, 0])
         detections = self.detect(feats, self.propose(feats, metas), metas, rescale)
-        self.segment(feats, detections, metas, rescale)
+        masks_first = tracker_needs(self.tracker, 'masks')
+        if masks_first:
+            self.segment(feats, detections, metas, rescale)
+        detections = self.identify(feats, detections, metas, rescale)
+        if not masks_first:
+            self.segment(feats, detections, metas, rescale)
         return self.pack(data_samples, detections)
 
     def tensor(self, inputs):

@@ -4,38 +4,40 @@ import functools
 
 import torch
 
-from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.registry import MODELS
 from mmdet.structures.bbox import bboxes_to_rois
 
 from ..match_logits import in_float32
 from .mask_rcnn import MaskRCNN
+from .tracking import tracker_needs
 
 
 @MODELS.register_module()
 class MaskTrackRCNN(MaskRCNN):
     """MaskTrack R-CNN (Video Instance Segmentation, section 4): Mask R-CNN with a tracking branch.
 
-    In training every sample is a key frame and a reference frame of the same video. In testing the frames
-    of a clip go through the network as one batch, then through the tracker one by one. The tracker has one
-    memory per video.
+    In training every sample is a key frame and a reference frame of the same video. In testing, by
+    ``predict`` of Mask R-CNN, the frames of a clip go through the network as one batch, then through the
+    tracker one by one. The tracker has one memory per video.
 
     Args:
         track_head (dict): config of the track head.
-        tracker (dict): config of the tracker, of ``TASK_UTILS``.
+        tracker (dict | None): config of the tracker, of ``TASK_UTILS``; None: ``MaskTrackTracker``.
         track_roi_extractor (dict | None): config of the RoI extractor of the track head. None: that of the
             boxes; training then reuses the features pooled for the box head.
         kwargs: see :class:`MaskRCNN`.
     """
 
+    gives = ('masks', 'embeddings')
+
     def __init__(self, *args, track_head, tracker=None, track_roi_extractor=None, **kwargs):
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, tracker=tracker or dict(type='MaskTrackTracker'), **kwargs)
         self.own_track_features = track_roi_extractor is not None
         own = MODELS.build(track_roi_extractor) if self.own_track_features else None
         self.track_roi_extractor = self.bbox_roi_extractor if own is None else own
         self.track_head = MODELS.build(track_head)
         name = 'bbox_roi_extractor' if own is None else 'track_roi_extractor'
         self.check_roi_head(self.track_roi_extractor, self.track_head, name, 'track_head')
-        self.tracker = TASK_UTILS.build(tracker or dict(type='MaskTrackTracker'))
         if getattr(self.tracker, 'similarity', self) is None:
             self.tracker.similarity = functools.partial(in_float32, self.track_head.similarity)
 
@@ -61,31 +63,6 @@ class MaskTrackRCNN(MaskRCNN):
         track_losses = self.track_losses(feats, roi_feats, ref_feats, sampled, data_samples)
         mask_losses = self.mask_losses(feats, sampled, data_samples)
         return {**rpn_losses, **box_losses, **track_losses, **mask_losses}
-
-    @torch.no_grad()
-    def predict(self, inputs, data_samples, rescale=True):
-        """Objects of consecutive frames, of one video or several.
-
-        The memory of a video is reset at frame 0, and after the last frame if ``video_length`` is known.
-
-        Args:
-            inputs (Tensor): (N, 1, 3, H, W), in the order of the videos.
-            data_samples (list[DetDataSample]): N, with metainfo ``video_id`` and ``frame_id``.
-            rescale (bool): boxes, masks and overlaps for tracking in original pixels.
-
-        Returns:
-            list[DetDataSample]: the given ones with ``pred_instances``: bboxes, scores, labels, instance_ids
-            (distinct in a frame), masks (RLE), without the detections that the tracker dropped.
-
-        Raises:
-            ValueError: if a sample has no ``video_id`` or ``frame_id``.
-        """
-        metas = [sample.metainfo for sample in data_samples]
-        feats = self.extract_feat(inputs[:, 0])
-        detections = self.detect(feats, self.propose(feats, metas), metas, rescale)
-        tracked = self.identify(feats, detections, metas, rescale)
-        self.segment(feats, tracked, metas, rescale)
-        return self.pack(data_samples, tracked)
 
     def tensor(self, inputs):
         """Outputs of RPN, box head, track head (embeddings) and mask head."""
@@ -141,44 +118,23 @@ class MaskTrackRCNN(MaskRCNN):
         ]
         return self.track_head.loss(scores, identities)
 
-    def identify(self, feats, detections, metas, rescale):
-        """Embed the detections of all frames at once, then track frame by frame.
+    def embed(self, feats, detections, metas, rescale):
+        """Embed the detections of all frames at once, if the tracker compares embeddings.
 
         Args:
             feats (tuple[Tensor]): feature pyramid of N frames.
             detections (list[InstanceData]): of each frame.
-            metas (list[dict]): with ``video_id``, ``frame_id`` and optionally ``video_length``.
+            metas (list[dict]): of each frame.
             rescale (bool): boxes are in original pixels.
 
         Returns:
-            list[InstanceData]: the detections that the tracker kept, with ``instance_ids`` (k,).
+            tuple[Tensor] | None: (k, E) of each frame.
         """
+        if not tracker_needs(self.tracker, 'embeddings'):
+            return None
         rois = bboxes_to_rois(self.network_boxes(detections, metas, rescale))
         embeddings = self.track_head.embed(self.track_roi_extractor(feats, rois))
-        tracked = []
-        for found, embedding, meta in zip(
-            detections, embeddings.split([len(found) for found in detections]), metas
-        ):
-            if meta.get('video_id') is None or meta.get('frame_id') is None:
-                raise ValueError(
-                    'MaskTrackRCNN: metainfo must have video_id and frame_id, got '
-                    f'{sorted(meta)} for {meta.get("img_path", "an image")}'
-                )
-            video, frame = meta['video_id'], meta['frame_id']
-            if frame == 0:
-                self.tracker.reset(video)
-            ids = self.tracker.track(video, frame, found.bboxes, found.scores, found.labels, embedding)
-            if getattr(ids, 'dtype', None) != torch.int64 or ids.shape != (len(found),):
-                kind = getattr(ids, 'dtype', type(ids).__name__)
-                raise ValueError(
-                    f'{type(self.tracker).__name__}.track must return ({len(found)},) int64 identities, '
-                    f'got {kind} {tuple(getattr(ids, "shape", ()))}'
-                )
-            found.instance_ids = ids
-            if frame + 1 == meta.get('video_length'):
-                self.tracker.reset(video)
-            tracked.append(found[found.instance_ids >= 0])
-        return tracked
+        return embeddings.split([len(found) for found in detections])
 
 
 def reference_index(ids, ref_ids):

@@ -8,6 +8,7 @@ from mmdet.structures.bbox import bboxes_to_rois, scale_bboxes
 from ..fit import check_roi_features
 from ..task_modules.samplers import image_generator
 from .base import BaseDetector
+from .tracking import build_tracker, track_frames
 
 
 class TwoStageDetector(BaseDetector):
@@ -19,9 +20,13 @@ class TwoStageDetector(BaseDetector):
             ``score_thr``, ``nms`` and ``max_per_img``.
         bbox_roi_extractor (dict): config of the RoI extractor of the box head.
         bbox_head (dict): config of the box head.
+        tracker (dict | None): config of a tracker, of ``TASK_UTILS``; then the images are frames of videos,
+            and predictions have ``instance_ids``.
     """
 
-    def __init__(self, backbone, rpn_head, bbox_roi_extractor, bbox_head, neck=None, **kwargs):
+    gives = ()  # what a tracker can have beside boxes, scores and labels
+
+    def __init__(self, backbone, rpn_head, bbox_roi_extractor, bbox_head, neck=None, tracker=None, **kwargs):
         super().__init__(backbone, neck, rpn_head, **kwargs)
         self.bbox_roi_extractor = MODELS.build(bbox_roi_extractor)
         self.bbox_head = MODELS.build(bbox_head)
@@ -29,6 +34,7 @@ class TwoStageDetector(BaseDetector):
         rcnn = self.train_cfg.get('rcnn')
         self.assigner = TASK_UTILS.build(rcnn['assigner']) if rcnn else None
         self.sampler = TASK_UTILS.build(rcnn['sampler']) if rcnn else None
+        self.tracker = build_tracker(tracker, type(self).__name__, self.gives)
 
     def check_roi_head(self, extractor, head, extractor_name, head_name):
         """Raise a ValueError unless pyramid, extractor and head fit together."""
@@ -102,6 +108,26 @@ class TwoStageDetector(BaseDetector):
             self.bbox_head.get_bboxes(*outputs, meta, self.test_cfg['rcnn'], rescale)
             for *outputs, meta in zip(boxes, cls_score, bbox_pred, metas)
         ]
+
+    def identify(self, feats, detections, metas, rescale):
+        """Give the detections identities, if the detector has a tracker.
+
+        Args:
+            feats (tuple[Tensor]): feature pyramid of N frames.
+            detections (list[InstanceData]): of each frame.
+            metas (list[dict]): with ``video_id``, ``frame_id`` and optionally ``video_length``.
+            rescale (bool): boxes are in original pixels.
+
+        Returns:
+            list[InstanceData]: the detections that the tracker kept, with ``instance_ids`` (k,), distinct in
+            a frame; without a tracker the given ones.
+        """
+        if self.tracker is None:
+            return detections
+        return track_frames(self.tracker, detections, metas, self.embed(feats, detections, metas, rescale))
+
+    def embed(self, feats, detections, metas, rescale):
+        """Embeddings for the tracker, (k, E) of each frame; None: this detector has none."""
 
     @staticmethod
     def network_boxes(detections, metas, rescale):

@@ -1,6 +1,8 @@
 """Trackers: plain objects that assign identities to the detections of a video."""
 
+from .base import BaseTracker
+from .iou_tracker import IoUTracker
 from .masktrack_tracker import MaskTrackTracker
 from .memory import TrackMemory
 
-__all__ = ['MaskTrackTracker', 'TrackMemory']
+__all__ = ['BaseTracker', 'IoUTracker', 'MaskTrackTracker', 'TrackMemory']

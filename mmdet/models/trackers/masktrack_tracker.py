@@ -11,14 +11,14 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_overlaps
 
 from ..match_logits import dot_product_logits, in_float32
+from .base import DROPPED, BaseTracker, check_lengths, check_limits
 from .memory import TrackMemory
 
 CUES = ('det_score', 'iou', 'label')
-DROPPED = -1
 
 
 @TASK_UTILS.register_module()
-class MaskTrackTracker:
+class MaskTrackTracker(BaseTracker):
     """Give each detection of a frame the identity of a remembered object, or a new one.
 
     The score of detection i and object j is ``log softmax(similarity)_ij + a * log(det score_i) + b * IoU_ij
@@ -54,6 +54,7 @@ class MaskTrackTracker:
         ValueError: for unknown cues or limits below 1.
     """
 
+    needs = ('embeddings',)
     similarity: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def __init__(
@@ -69,10 +70,9 @@ class MaskTrackTracker:
         max_objects: int | None = None,
         offset: int = 1,
     ):
+        super().__init__()
         self.match_coeff = _coefficients(match_coeff)
-        for name, limit in (('max_age', max_age), ('max_objects', max_objects)):
-            if limit is not None and limit < 1:
-                raise ValueError(f'MaskTrackTracker: {name} must be at least 1 or None, got {limit}')
+        check_limits('MaskTrackTracker', max_age=max_age, max_objects=max_objects)
         self.dummy_iou = dummy_iou
         self.update_label = update_label
         self.new_id_for_losers = new_id_for_losers
@@ -82,43 +82,47 @@ class MaskTrackTracker:
         self.age_on_empty = age_on_empty
         self.max_objects = max_objects
         self.offset = offset
-        self.memories = {}
 
-    def reset(self, video_id: Hashable | None = None) -> None:
-        """Forget a video, or all videos if ``video_id`` is None."""
-        if video_id is None:
-            self.memories.clear()
-        else:
-            self.memories.pop(video_id, None)
+    def new_memory(self) -> TrackMemory:
+        """Embedding, box and class of each object."""
+        return TrackMemory()
 
     @torch.no_grad()
     def track(
         self,
         video_id: Hashable,
         frame_id: int,
-        bboxes: Tensor,
-        scores: Tensor,
-        labels: Tensor,
-        embeddings: Tensor,
-    ) -> Tensor:
+        bboxes: Tensor | np.ndarray,
+        scores: Tensor | np.ndarray,
+        labels: Tensor | np.ndarray,
+        embeddings: Tensor | np.ndarray | None = None,
+        masks: None = None,
+    ) -> Tensor | np.ndarray:
         """Assign identities to the detections of one frame. Frames of a video must come in order.
 
         Args:
             video_id (Hashable): selects the memory.
             frame_id (int): index of the frame, for ``max_age`` and ``max_objects``.
-            bboxes (Tensor): (n, 4) xyxy, in the same scale for the whole video.
-            scores (Tensor): (n,) in (0, 1].
-            labels (Tensor): (n,) int64.
-            embeddings (Tensor): (n, E) of :meth:`TrackHead.embed`.
+            bboxes (Tensor | np.ndarray): (n, 4) xyxy, in the same scale for the whole video.
+            scores (Tensor | np.ndarray): (n,) in (0, 1].
+            labels (Tensor | np.ndarray): (n,) int64.
+            embeddings (Tensor | np.ndarray): (n, E) of :meth:`TrackHead.embed`.
+            masks (None): for other trackers.
 
         Returns:
-            Tensor: (n,) int64 distinct identities, counted from 0; -1 for dropped detections.
+            Tensor | np.ndarray: (n,) int64 distinct identities from 0, -1 for dropped detections; a tensor on
+            the device of ``labels``, or an array if ``bboxes`` are one.
 
         Raises:
             ValueError: if the numbers of rows differ, or embeddings are not as long as before.
         """
+        given = dict(bboxes=bboxes, scores=scores, labels=labels, embeddings=embeddings)
+        check_lengths('MaskTrackTracker', given, self.needs)
+        if not isinstance(bboxes, Tensor):
+            return self.track(video_id, frame_id, *map(torch.as_tensor, given.values())).numpy()
         memory = self.memories.setdefault(video_id, TrackMemory())
-        _check_detections(video_id, memory, bboxes, scores, labels, embeddings)
+        memory.to(bboxes.device)
+        _check_embeddings(video_id, memory, embeddings)
         bboxes = bboxes[:, :4]
         ids = torch.full((len(bboxes),), DROPPED, dtype=torch.int64)
         if len(memory) and len(bboxes):
@@ -203,14 +207,8 @@ class MaskTrackTracker:
             memory.keep(by_age[len(memory) - self.max_objects :].sort().values)
 
 
-def _check_detections(video_id, memory, bboxes, scores, labels, embeddings):
-    counts = [len(value) for value in (bboxes, scores, labels, embeddings)]
-    if len(set(counts)) != 1:
-        raise ValueError(
-            'MaskTrackTracker: bboxes, scores, labels and embeddings must have equal length, got '
-            + ', '.join(map(str, counts))
-        )
-    if len(memory) and len(bboxes) and embeddings.size(1) != memory.embeddings.size(1):
+def _check_embeddings(video_id, memory, embeddings):
+    if len(memory) and len(embeddings) and embeddings.size(1) != memory.embeddings.size(1):
         raise ValueError(
             f'MaskTrackTracker: embeddings of length {memory.embeddings.size(1)} expected in video '
             f'{video_id!r}, got {embeddings.size(1)}'

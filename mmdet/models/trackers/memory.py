@@ -1,7 +1,11 @@
 """Memory of a tracker for one video."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+
+_COLUMNS = ('_embeddings', '_bboxes', '_labels', '_ids', '_last_seen')
 
 
 class TrackMemory:
@@ -103,6 +107,33 @@ class TrackMemory:
         self._ids, self._last_seen = self._ids[rows], self._last_seen[rows]
         self._count = len(rows)
 
+    def state(self) -> dict[str, Tensor]:
+        """All of it as tensors: copies, on the CPU."""
+        state = {'next_id': torch.tensor(self.next_id)}
+        if self._bboxes is not None:
+            columns = {name: getattr(self, name)[: self._count] for name in _COLUMNS}
+            state.update({name[1:]: column.to('cpu', copy=True) for name, column in columns.items()})
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Replace all by a state; raises ValueError or KeyError if it is none."""
+        names = set(state) - {'next_id'}
+        if names and names != {name[1:] for name in _COLUMNS}:
+            raise ValueError(f'it has {sorted(state)}')
+        columns = {name: state[name[1:]].to('cpu', copy=True) for name in _COLUMNS if names}
+        if len({len(column) for column in columns.values()}) > 1:
+            raise ValueError('its tensors have different lengths')
+        self.next_id = int(state['next_id'])
+        self._count = len(columns.get('_ids', ()))
+        for name in _COLUMNS:
+            setattr(self, name, columns.get(name))
+
+    def to(self, device: torch.device) -> None:
+        """Move embeddings, boxes and labels to the device of the detections."""
+        if self._bboxes is not None and self._bboxes.device != device:
+            for name in ('_embeddings', '_bboxes', '_labels'):
+                setattr(self, name, getattr(self, name).to(device))
+
     def _reserve(self, size, bboxes, labels, embeddings):
         if self._bboxes is None:
             self._embeddings = embeddings.new_empty((max(size, 16), embeddings.size(1)))
@@ -113,7 +144,7 @@ class TrackMemory:
         capacity = len(self._bboxes)
         if size > capacity:
             grown = max(size, 2 * capacity)
-            for name in ('_embeddings', '_bboxes', '_labels', '_ids', '_last_seen'):
+            for name in _COLUMNS:
                 old = getattr(self, name)
                 new = old.new_empty((grown, *old.shape[1:]))
                 new[: self._count] = old[: self._count]
