@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = attach(
         'draw': ('draw_instances',),
         'color_matching': ('match_colors', 'track_iou'),
         'result_renderer': ('ResultRenderer', 'render_worst'),
-        'renderer': ('TrackRenderer', 'frames_of_tracks', 'video_names'),
+        'renderer': ('TrackRenderer', 'frames_of_tracks', 'matched_numbers', 'video_names'),
         'text': ('draw_label', 'text_size'),
     },
 )

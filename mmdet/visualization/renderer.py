@@ -40,11 +40,27 @@ def _as_rle(segmentation, size):
     raise ValueError('masks are polygons: the size of the video is needed')
 
 
-def _number_of(track, index):
-    return track['id'] if type(track.get('id')) is int else index
+def track_numbers(tracks):
+    """What is written as the identity of each track: its id if that is a number, else its index."""
+    return [track['id'] if type(track.get('id')) is int else index for index, track in enumerate(tracks)]
 
 
-def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
+def matched_numbers(colors, expected):
+    """Identities of predicted tracks in the words of the ground truth, to compare the two by eye.
+
+    Args:
+        colors (Sequence[int]): of the predicted tracks, from :func:`match_colors`.
+        expected (Sequence[dict]): the annotations that they were matched with.
+
+    Returns:
+        list[int]: the number of the matched object; numbers above all of these for the other tracks.
+    """
+    known = track_numbers(expected)
+    above = max(known, default=0) + 1 - len(expected)
+    return [known[color] if color < len(expected) else above + color for color in colors]
+
+
+def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None, numbers=None):
     """Turn tracks of a results or annotation file into frames.
 
     Args:
@@ -53,10 +69,11 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
         labels_of (dict | None): category id -> label; None keeps the category ids as labels.
         size (tuple[int, int] | None): (height, width) of the video; needed if masks are polygons.
         colors (Sequence[int] | None): color of each track, from :func:`match_colors`; None: its index.
+        numbers (Sequence[int] | None): what to write as the identity of each track, from
+            :func:`matched_numbers`; None: the id of an annotation, the index of a result.
 
     Yields:
-        dict: masks, labels, instance_ids (id of an annotation, index of a result), color_ids and, of results,
-        scores of one frame.
+        dict: masks, labels, instance_ids (``numbers``), color_ids and, of results, scores of one frame.
 
     Raises:
         UserError: for a category that is not among ``labels_of``.
@@ -67,6 +84,8 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
             raise UserError(
                 f'category {track["category_id"]!r} of a track is not among the categories {known}'
             )
+    if numbers is None:
+        numbers = track_numbers(tracks)
     for frame in range(length):
         here = [
             (index, track)
@@ -78,8 +97,7 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None):
             'labels': [
                 labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
             ],
-            # What is drawn is a number: an id may also be text.
-            'instance_ids': [_number_of(track, index) for index, track in here],
+            'instance_ids': [numbers[index] for index, _ in here],
             # By index, not by id: match_colors refers to annotations by their index.
             'color_ids': [index if colors is None else colors[index] for index, _ in here],
         }

@@ -10,7 +10,7 @@ from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import Progress, UserError, check_output_folder
 
 from .color_matching import match_colors
-from .renderer import TrackRenderer, frames_of_tracks, video_names
+from .renderer import TrackRenderer, frames_of_tracks, matched_numbers, video_names
 from .sheet import contact_sheet, pick_frames, sheet_of_folder
 
 
@@ -28,7 +28,7 @@ class ResultRenderer:
         categories (dict[int, str]): category id -> name.
         img_prefix (str | Path): folder that the file names are relative to.
         truth (dict | None): video id -> annotations to draw to the left of the predictions, which take the
-            colors of the objects that they cover.
+            colors and the numbers of the objects that they cover.
         score_thr (float): tracks below this score are not drawn.
         fps (float): frames per second of the videos.
         **style: see :class:`TrackRenderer` and :func:`draw_instances`.
@@ -75,13 +75,14 @@ class ResultRenderer:
         video = self.videos[video_id]
         name, length = self.names[video_id], len(video['file_names'])
         size = (video['height'], video['width'])
-        truth, colors = [None] * length, None
+        truth, colors, numbers = [None] * length, None, None
         try:
             if self.truth is not None:
                 expected = [track for track in self.truth.get(video_id, []) if not track.get('iscrowd')]
                 truth = frames_of_tracks(expected, length, self.labels, size)
                 colors = self._colors(tracks, expected, size)
-            frames = frames_of_tracks(tracks, length, self.labels, size, colors)
+                numbers = matched_numbers(colors, expected)
+            frames = frames_of_tracks(tracks, length, self.labels, size, colors, numbers)
             for index, (fields, wanted) in enumerate(zip(frames, truth)):
                 image = read_image(str(self.img_prefix / video['file_names'][index]))
                 self.renderer.add(name, index, image, fields, wanted)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from mmdet.structures.rle import encode_mask
-from mmdet.visualization import draw_instances, frames_of_tracks, match_colors, track_color, track_iou
+from mmdet.visualization import (
+    draw_instances,
+    frames_of_tracks,
+    match_colors,
+    matched_numbers,
+    track_color,
+    track_iou,
+)
 
 
 def square(x, size=10):
@@ -54,3 +61,7 @@ def test_annotations_keep_their_ids_and_predictions_on_them_take_their_colors():
     colors = match_colors(masks[::-1], masks)
     (found,) = frames_of_tracks(results, 1, colors=colors)
     assert found['instance_ids'] == [0, 1] and found['color_ids'] == [1, 0]
+    numbers = matched_numbers(colors, tracks)
+    (found,) = frames_of_tracks(results, 1, colors=colors, numbers=numbers)
+    assert found['instance_ids'] == [12, 38]
+    assert matched_numbers([1, 3, 2], tracks) == [12, 40, 39]  # tracks on nothing count on from the highest
