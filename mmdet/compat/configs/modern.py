@@ -207,8 +207,11 @@ def _track_head(fields):
     head = fields.sub('embed_head')
     head.drop('type', 'softmax_temp', 'init_cfg')
     head.refuse('num_convs', 'the head has fully connected layers only', (None, 0))
-    head.drop('conv_out_channels', 'conv_cfg', 'norm_cfg', 'loss_match')
+    head.drop('conv_out_channels', 'conv_cfg', 'norm_cfg')
     new = {'type': 'TrackHead', **head.move('num_fcs', 'in_channels', 'fc_out_channels', 'roi_feat_size')}
+    weight = (head.take('loss_match', None) or {}).get('loss_weight', 1.0)
+    if weight != 1.0:
+        new['loss_weight'] = weight
     if head.take('with_avg_pool', False):
         new['with_avg_pool'] = True
     new['relu_last'] = True

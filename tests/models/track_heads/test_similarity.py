@@ -101,6 +101,8 @@ def test_an_overridden_similarity_changes_the_loss():
         assert logits[0].tolist() == [want]
         loss = head.loss(logits, [torch.tensor([1])])['loss_match']
         torch.testing.assert_close(loss, -torch.tensor(want).log_softmax(0)[1])
+        head.loss_weight = 0.25
+        torch.testing.assert_close(head.loss(logits, [torch.tensor([1])])['loss_match'], 0.25 * loss)
 
 
 def test_an_overridden_similarity_changes_the_loss_of_the_detector(cosine_model):
