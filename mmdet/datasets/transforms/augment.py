@@ -29,9 +29,9 @@ def crop_frame(frame, left, top, width, height, min_visible=0.1, offset=1):
     moved = frame['gt_bboxes'] - shift
     boxes = clip_boxes(moved, edge)
     if 'gt_masks' in frame:
-        before = frame['gt_masks'].sum((1, 2), dtype=np.int64)
+        before = _mask_areas(frame['gt_masks'])
         frame['gt_masks'] = masks = frame['gt_masks'][(slice(None), *window)]
-        after = masks.sum((1, 2), dtype=np.int64)
+        after = _mask_areas(masks)
         for number in np.flatnonzero((after > 0) & (after < before)):
             boxes[number] = mask_extent(masks[number])
             boxes[number, 2:] += 1 - offset
@@ -44,6 +44,11 @@ def crop_frame(frame, left, top, width, height, min_visible=0.1, offset=1):
             frame[key] = frame[key][keep]
     moved = frame['gt_bboxes_ignore'] - shift
     frame['gt_bboxes_ignore'] = clip_boxes(moved, edge)[_visible_areas(moved, edge, offset) > 0]
+
+
+def _mask_areas(masks):
+    """Pixels of each mask; counting is faster than adding up."""
+    return np.array([np.count_nonzero(mask) for mask in masks.view(bool)], np.int64)
 
 
 def _visible_areas(boxes, edge, offset):
