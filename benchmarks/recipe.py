@@ -1,0 +1,138 @@
+"""Train a config for several seeds, test it, and write what came out: mean and spread of every score.
+
+    python benchmarks/recipe.py CONFIG [--seeds 0 1 2] [--work-dir DIR] [--out FILE.json]
+
+Each seed is trained (or its training continued), then tracks through the test videos: AP, HOTA and identity
+switches. If the config validates on images (CocoMetric), their box and mask AP are measured as well. A seed
+whose scores are in DIR already is not run again.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import _checkout  # noqa: F401 - before mmdet
+import torch
+from record import ROOT, commit, processor
+
+from mmdet.apis import load_config
+from mmdet.evaluation.report import table
+from mmdet.utils import atomic_write_text, cli_main
+
+TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches')
+OFFICIAL = ('AP', 'AP50', 'AP75', 'AR10')
+
+
+def tool(name, *arguments):
+    """Run a tool of the checkout; stop if it fails."""
+    subprocess.run([sys.executable, ROOT / 'tools' / name, *map(str, arguments)], cwd=ROOT, check=True)
+
+
+def video_scores(config, config_file, checkpoint, folder):
+    """Scores of the test videos."""
+    tool('test_video.py', config_file, checkpoint, '--out', folder / 'video', '--overwrite')
+    scores = folder / 'video_scores.json'
+    ann = config.test_evaluator.ann_file
+    tool('eval_ytvis.py', ann, folder / 'video.json', '--analyze', '--lenient', '--out', scores)
+    content = json.loads(scores.read_text())
+    tracking = content['analysis']['tracking'] or {}
+    return {
+        **{name: content['stats'][name] for name in OFFICIAL},
+        **{name: tracking[name] for name in TRACKING if name in tracking},
+    }
+
+
+def image_scores(config, checkpoint, folder):
+    """Box and mask AP of the images that the config validates on; empty if it validates on videos."""
+    if config.get('val_evaluator', {}).get('type') != 'CocoMetric':
+        return {}
+    images = config.copy()
+    images.test_dataloader, images.test_evaluator = config.val_dataloader, config.val_evaluator
+    path = folder / 'images.py'
+    images.dump(path)
+    tool('test.py', path, checkpoint, '--out', folder / 'images')
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    truth, scores = COCO(config.val_evaluator.ann_file), {}
+    for kind in ('bbox', 'segm'):
+        run = COCOeval(truth, truth.loadRes(str(folder / f'images.{kind}.json')), kind)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+        scores.update({f'image {kind} AP': run.stats[0], f'image {kind} AP50': run.stats[1]})
+    return {name: float(value) for name, value in scores.items()}
+
+
+def run_seed(config, config_file, seed, folder):
+    """Train and score one seed."""
+    start, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    tool('train.py', config_file, '--work-dir', folder, '--seed', seed, '--resume')
+    cost = {
+        'training wall minutes': (time.monotonic() - start) / 60,
+        'training CPU minutes': (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - cpu) / 60,
+    }
+    checkpoint = Path((folder / 'last_checkpoint').read_text().strip())
+    scores = video_scores(config, config_file, checkpoint, folder)
+    return {'seed': seed, **scores, **image_scores(config, checkpoint, folder), **cost}
+
+
+def summary_of(rows):
+    """Mean, smallest and largest of every column."""
+    names = [name for name in rows[0] if name != 'seed']
+    values = {name: [row[name] for row in rows if name in row] for name in names}
+    return {
+        name: {'mean': statistics.fmean(found), 'min': min(found), 'max': max(found)}
+        for name, found in values.items()
+    }
+
+
+@cli_main
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('config')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/recipe_NAME')
+    parser.add_argument('--out', type=Path, help='write the numbers')
+    parser.add_argument('--data', default='', help='what the data are, for the file')
+    args = parser.parse_args()
+    config_file = Path(args.config).resolve()
+    config = load_config(config_file)
+    work_dir = (args.work_dir or ROOT / 'work_dirs' / f'recipe_{config_file.stem}').resolve()
+    rows = []
+    for seed in args.seeds:
+        folder = work_dir / f'seed_{seed}'
+        done = folder / 'scores.json'
+        if not done.is_file():
+            row = run_seed(config, config_file, seed, folder)
+            atomic_write_text(done, json.dumps({'commit': commit('mmdet', 'configs', 'tools'), **row}))
+        rows.append(json.loads(done.read_text()))
+    commits = sorted({str(row.pop('commit')) for row in rows})
+    summary = summary_of(rows)
+    names = list(summary)
+    lines = [['seed', *names]]
+    lines += [[row['seed'], *(f'{row.get(name, float("nan")):.3f}' for name in names)] for row in rows]
+    lines += [['mean', *(f'{summary[name]["mean"]:.3f}' for name in names)]]
+    print(table([list(column) for column in zip(*lines)]))
+    if args.out:
+        content = {
+            'config': f'configs/{config_file.name}',
+            'commit': ', '.join(commits),
+            'data': args.data,
+            'hardware': f'{processor()}, CPU only, {torch.get_num_threads()} thread(s)',
+            'torch': torch.__version__,
+            'python': platform.python_version(),
+            'runs': rows,
+            'summary': summary,
+        }
+        atomic_write_text(args.out, json.dumps(content, indent=1) + '\n')
+
+
+if __name__ == '__main__':
+    main()
