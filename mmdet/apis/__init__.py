@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         'config': ('load_config',),
+        'frame_result': ('FrameResult',),
         'inference': ('inference_detector', 'inference_video', 'init_detector'),
         'setup': ('register_all_modules',),
         'testing': ('build_test_dataset', 'predict_dataset', 'score_results', 'test_videos'),

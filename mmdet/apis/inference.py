@@ -18,10 +18,10 @@ from mmdet.engine import load_weights, read_checkpoint
 from mmdet.engine.prediction import predict
 from mmdet.media import VideoReader, read_image
 from mmdet.registry import DATASETS, MODELS
-from mmdet.structures import DetDataSample
 from mmdet.utils import UserError
 
 from .config import building, load_config, require
+from .frame_result import FrameResult
 from .setup import register_all_modules
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
@@ -221,7 +221,7 @@ def inference_video(
     frames: str | Path | Iterable[np.ndarray],
     batch_size: int = 1,
     with_frames: bool = False,
-) -> Iterator[DetDataSample | tuple[np.ndarray, DetDataSample]]:
+) -> Iterator[FrameResult | tuple[np.ndarray, FrameResult]]:
     """Detect, segment and track the objects of a video. It streams: no frame is kept.
 
     Args:
@@ -232,9 +232,8 @@ def inference_video(
         with_frames (bool): yield the frames too.
 
     Yields:
-        DetDataSample | tuple: for each frame in order, ``pred_instances`` with bboxes, scores, labels, masks
-        (RLE) and, of a tracking model, instance_ids, at the frame's own resolution; ``(frame, sample)`` with
-        ``with_frames``.
+        FrameResult | tuple: for each frame in order boxes, scores, labels, names, masks and, of a tracking
+        model, ids, at the frame's own resolution; ``(frame, result)`` with ``with_frames``.
 
     Raises:
         UserError: the video cannot be read, or not to its end; the frames before that were yielded.
@@ -242,13 +241,32 @@ def inference_video(
     """
     if batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+    reader = VideoReader(frames) if isinstance(frames, (str, os.PathLike)) else frames
+    for frame, result in stream_results(model, reader, batch_size, f'stream {next(_video_numbers)}'):
+        yield (frame, result) if with_frames else result
+
+
+def stream_results(
+    model: torch.nn.Module, frames: Iterable[np.ndarray], batch_size: int, video_id: str, first: int = 0
+) -> Iterator[tuple[np.ndarray, FrameResult]]:
+    """The loop of :func:`inference_video`, which can begin in the middle of a video.
+
+    Args:
+        model (nn.Module): from :func:`init_detector`.
+        frames (Iterable[np.ndarray]): BGR arrays uint8 (H, W, 3).
+        batch_size (int): frames in one pass of the network.
+        video_id (str): name of the video for the tracker, which forgets it at the end.
+        first (int): number of the first frame; above 0 the tracker is expected to know the frames before.
+
+    Yields:
+        tuple: each frame and its result. When the last frame of a batch is yielded, the tracker has not seen
+        the next one.
+    """
     pipeline = FramePipeline(model.cfg)
-    video_id = f'stream {next(_video_numbers)}'
-    frames = iter(VideoReader(frames) if isinstance(frames, (str, os.PathLike)) else frames)
-    waiting = deque()  # frames that are not predicted yet
+    frames, waiting = iter(frames), deque()  # those that are not predicted yet
 
     def batches():
-        number = 0
+        number = first
         for images in _chunks(frames, batch_size):
             # All frames of a batch must have one size. A video has one size, a folder may have several.
             for _, group in itertools.groupby(images, key=np.shape):
@@ -261,7 +279,7 @@ def inference_video(
         for _, samples in predict(model, batches()):
             for sample in samples:
                 frame = waiting.popleft()
-                yield (frame, sample) if with_frames else sample
+                yield frame, FrameResult(sample, model.dataset_meta.get('classes'), frame)
     finally:
         tracker = getattr(model, 'tracker', None)
         if hasattr(tracker, 'reset'):
@@ -287,7 +305,7 @@ def _chunks(frames, size):
 
 def inference_detector(
     model: torch.nn.Module, images: str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
-) -> DetDataSample | list[DetDataSample]:
+) -> FrameResult | list[FrameResult]:
     """Run a detector on single images.
 
     Args:
@@ -296,7 +314,7 @@ def inference_detector(
             uint8 (H, W, 3).
 
     Returns:
-        DetDataSample | list[DetDataSample]: one for one image, a list for several.
+        FrameResult | list[FrameResult]: one for one image, a list for several.
 
     Raises:
         UserError: an image cannot be read.
@@ -308,9 +326,12 @@ def inference_detector(
         for image in images if several else [images]:
             path = '' if isinstance(image, np.ndarray) else str(image)
             array = read_image(path) if path else image
+            arrays.append(array if isinstance(image, np.ndarray) else None)
             video_id = f'stream {next(_video_numbers)}'
             yield pseudo_collate([pipeline(array, video_id, 0, video_length=1, path=path)])
 
     several = isinstance(images, (list, tuple))
-    found = [sample for _, samples in predict(model, batches()) for sample in samples]
+    arrays, classes = [], model.dataset_meta.get('classes')
+    samples = [sample for _, samples in predict(model, batches()) for sample in samples]
+    found = [FrameResult(sample, classes, array) for sample, array in zip(samples, arrays)]
     return found if several else found[0]

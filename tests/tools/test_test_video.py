@@ -269,7 +269,9 @@ def test_a_detector_of_images_tracks_with_a_tracker(tiny, tmp_path, monkeypatch,
         with pytest.raises(SystemExit):
             run(config, weights, '--out', tmp_path / 'z', *TRACKER)
     other = [*TRACKER, 'model.tracker.iou_thr=0.5']
-    assert 'another run: config' in fails(capsys, config, weights, '--out', tmp_path / 'z', '--resume', *other)
+    assert 'another run: config' in fails(
+        capsys, config, weights, '--out', tmp_path / 'z', '--resume', *other
+    )
     run(config, weights, '--out', tmp_path / 'z', '--resume', *TRACKER)
     assert json.loads((tmp_path / 'z.json').read_text()) == results
 
