@@ -4,5 +4,6 @@ from .base import BaseTracker
 from .iou_tracker import IoUTracker
 from .masktrack_tracker import MaskTrackTracker
 from .memory import TrackMemory
+from .sort_tracker import SortTracker
 
-__all__ = ['BaseTracker', 'IoUTracker', 'MaskTrackTracker', 'TrackMemory']
+__all__ = ['BaseTracker', 'IoUTracker', 'MaskTrackTracker', 'SortTracker', 'TrackMemory']

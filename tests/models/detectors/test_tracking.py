@@ -13,12 +13,15 @@ from .test_inference import one_frame, predict
 TRACKERS = {
     'masktrack': dict(type='MaskTrackTracker'),
     'boxes': dict(type='IoUTracker'),
+    'sort': dict(type='SortTracker', high_thr=0.01, low_thr=0.0, new_track_thr=0.02),
     'masks': dict(type='IoUTracker', overlap='masks', new_track_thr=0.05),
 }
 PAIRS = [
     ('FasterRCNN', 'boxes'),
     ('MaskRCNN', 'boxes'),
+    ('FasterRCNN', 'sort'),
     ('MaskRCNN', 'masks'),
+    ('MaskTrackRCNN', 'sort'),
     ('MaskTrackRCNN', 'boxes'),
     ('MaskTrackRCNN', 'masks'),
     ('MaskTrackRCNN', 'masktrack'),

@@ -17,6 +17,8 @@ TRACKERS = {
     'boxes': dict(type='IoUTracker', max_age=3),
     'greedy': dict(type='IoUTracker', assignment='greedy', new_track_thr=0.5, class_agnostic=True),
     'masks': dict(type='IoUTracker', overlap='masks', max_age=2),
+    'sort': dict(type='SortTracker', max_age=3),
+    'sort-confirmed': dict(type='SortTracker', min_hits=2, high_thr=0.5, new_track_thr=0.5, offset=0),
 }
 
 
@@ -145,9 +147,11 @@ def test_empty_frames(build):
     for frame in (0, 1):
         ids = step(tracker, 'v', frame, nothing)
         assert ids.shape == (0,) and ids.dtype == np.int64
-    assert step(tracker, 'v', 2, frames[0]).max() >= 0
-    assert step(tracker, 'v', 3, nothing).shape == (0,)
-    assert set(step(tracker, 'v', 4, frames[0]).tolist()) & {0, 1}
+    found = {**frames[0], 'scores': np.full(len(frames[0]['scores']), 0.9, np.float32)}
+    seen = [step(tracker, 'v', frame, found).max() for frame in (2, 3)]
+    assert max(seen) >= 0
+    assert step(tracker, 'v', 4, nothing).shape == (0,)
+    assert set(step(tracker, 'v', 5, found).tolist()) & {0, 1}
 
 
 def test_not_finite_input_does_no_lasting_harm(build):
@@ -161,7 +165,8 @@ def test_not_finite_input_does_no_lasting_harm(build):
     assert bad[3] == first[3]
     assert len(set(bad[bad >= 0])) == (bad >= 0).sum()
     assert step(tracker, 'v', 2, found)[3] == first[3]
-    assert len(set(step(tracker, 'v', 3, found).tolist())) == 4
+    step(tracker, 'v', 3, found)
+    assert len(set(step(tracker, 'v', 4, found).tolist())) == 4
 
 
 def test_detections_of_unequal_length_are_named(build):
