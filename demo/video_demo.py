@@ -110,7 +110,7 @@ class Outputs:
         self.args, self.writer, self.count, self.found = args, writer, 0, 0
         self.classes = model.dataset_meta.get('classes')
         self.cat_ids = category_ids(model) if args.json else None
-        self.tracks = VideoTracks(1)
+        self.tracks = VideoTracks(1, box_offset=model.bbox_head.bbox_coder.offset if args.json else 1)
 
     def add(self, frame, pred):
         """Draw and write one frame."""
@@ -127,7 +127,8 @@ class Outputs:
         if args.frames:
             write_image(Path(args.frames) / f'{index:05d}.jpg', drawn)
         if args.json:
-            self.tracks.add(index, pred.instance_ids, pred.scores, pred.labels, pred.masks)
+            places = {key: pred[key] for key in (['masks'] if 'masks' in pred else ['bboxes'])}
+            self.tracks.add(index, pred.instance_ids, pred.scores, pred.labels, **places)
         self.count += 1
 
     def finish(self):

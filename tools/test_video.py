@@ -112,7 +112,10 @@ def test(args, config, dataset, json_path, renderer):
 
     device = init_processes(args.launcher)
     model = init_detector(config, args.checkpoint, args.device or device, args.trust_checkpoint)
-    sinks = [TrackCollector(dataset.metainfo['cat_ids'], renderer)] if renderer else []
+    if 'segm' in (args.eval or ()) and 'masks' not in getattr(model, 'gives', ('masks',)):
+        raise UserError(f'--eval segm: {type(model).__name__} gives boxes without masks: --eval bbox')
+    offset = getattr(dataset, 'box_offset', 1)
+    sinks = [TrackCollector(dataset.metainfo['cat_ids'], renderer, offset)] if renderer else []
     test_videos(model, dataset, config, args.checkpoint, json_path, args.resume, sinks)
 
 

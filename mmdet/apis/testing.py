@@ -234,7 +234,8 @@ def _test_videos(model, dataset, config, checkpoint, json_path, resume, sinks):
     done = on_main(prepare_results, json_path, signature, resume)
     if done:
         _note(f'{len(done)} of {len(dataset.videos)} videos are already done')
-    writer = VideoResultWriter(json_path, dataset.metainfo['cat_ids'], rank=get_rank())
+    offset = getattr(dataset, 'box_offset', 1)
+    writer = VideoResultWriter(json_path, dataset.metainfo['cat_ids'], get_rank(), offset)
     try:
         with writer:
             predict_dataset(model, dataset, config, [writer, *sinks], set(done))

@@ -172,10 +172,11 @@ class VideoResultWriter(TrackCollector):
         path (str | Path): the results json to be.
         cat_ids (Sequence[int]): the dataset's category id of each label.
         rank (int): number of this process.
+        box_offset (int): of a detector without masks: 1 for boxes in inclusive pixels, 0 for modern ones.
     """
 
-    def __init__(self, path, cat_ids, rank=0):
-        super().__init__(cat_ids, on_video=self._write)
+    def __init__(self, path, cat_ids, rank=0, box_offset=1):
+        super().__init__(cat_ids, on_video=self._write, box_offset=box_offset)
         self.path = Path(path)
         partial = partial_path(path, rank)
         if rank == 0:
@@ -293,6 +294,6 @@ def results_by_video(path):
     check_result_list(content, path)
     grouped = {}
     for row, entry in enumerate(content):
-        check_result(entry, f'{path}: results[{row}]')
+        check_result(entry, f'{path}: results[{row}]', boxes=True)
         grouped.setdefault(entry['video_id'], []).append(entry)
     return grouped

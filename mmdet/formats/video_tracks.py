@@ -24,13 +24,16 @@ class VideoTracks:
     Args:
         video_id: the dataset's own id of the video.
         length (int | None): number of frames of the video; None if it is not known before the end.
+        box_offset (int): of boxes without masks: 1 for inclusive pixels (width = x2 - x1 + 1), 0 for modern
+            ones.
     """
 
-    def __init__(self, video_id, length=None):
+    def __init__(self, video_id, length=None, box_offset=1):
         if length is not None and length < 1:
             raise ValueError(f'video {video_id!r}: expected a length of at least 1 frame, got {length}')
         self.video_id = video_id
         self.length = length
+        self.box_offset = box_offset
         self.frames = set()
         self.objects = {}
 
@@ -39,7 +42,7 @@ class VideoTracks:
         """bool: whether every frame was added."""
         return len(self.frames) == self.length
 
-    def add(self, frame_id, instance_ids, scores, labels, masks):
+    def add(self, frame_id, instance_ids, scores, labels, masks=None, bboxes=None):
         """Add the detections of one frame.
 
         Args:
@@ -47,7 +50,8 @@ class VideoTracks:
             instance_ids (Sequence[int]): (n,) identities; detections with a negative one are dropped.
             scores (Sequence[float]): (n,) detection scores.
             labels (Sequence[int]): (n,) 0-based labels.
-            masks (Sequence[dict]): n compressed RLEs at the original resolution.
+            masks (Sequence[dict] | None): n compressed RLEs at the original resolution.
+            bboxes (Sequence | None): (n, 4) xyxy, of a detector without masks.
 
         Raises:
             ValueError: the frame is outside the video or was added before, the lengths differ, or an identity
@@ -59,22 +63,27 @@ class VideoTracks:
         if frame_id in self.frames:
             raise ValueError(f'{place}: came twice')
         ids, scores, labels = numbers(instance_ids), numbers(scores), numbers(labels)
-        if not len(ids) == len(scores) == len(labels) == len(masks):
+        kind, found = ('masks', masks) if bboxes is None else ('bboxes', self._xywh(bboxes))
+        if not len(ids) == len(scores) == len(labels) == len(found):
             raise ValueError(
-                f'{place}: expected as many ids, scores, labels and masks, '
-                f'got {len(ids)}, {len(scores)}, {len(labels)}, {len(masks)}'
+                f'{place}: expected as many ids, scores, labels and {kind}, '
+                f'got {len(ids)}, {len(scores)}, {len(labels)}, {len(found)}'
             )
         kept = [identity for identity in ids if identity >= 0]
         if len(set(kept)) != len(kept):
             raise ValueError(f'{place}: an identity occurs twice in {kept}')
         self.frames.add(frame_id)
-        for identity, score, label, mask in zip(ids, scores, labels, masks):
+        for identity, score, label, where in zip(ids, scores, labels, found):
             if identity < 0:
                 continue
-            track = self.objects.setdefault(int(identity), {'scores': [], 'labels': [], 'masks': {}})
+            track = self.objects.setdefault(int(identity), {'scores': [], 'labels': [], kind: {}})
             track['scores'].append(score)
             track['labels'].append(int(label))
-            track['masks'][frame_id] = plain_rle(mask)
+            track[kind][frame_id] = plain_rle(where) if kind == 'masks' else where
+
+    def _xywh(self, bboxes):
+        offset = self.box_offset
+        return [[x1, y1, x2 - x1 + offset, y2 - y1 + offset] for x1, y1, x2, y2, *_ in numbers(bboxes)]
 
     def entries(self, cat_ids):
         """Return the results of the video, one dict for each object.
@@ -86,7 +95,7 @@ class VideoTracks:
         Returns:
             list[dict]: ``video_id``, ``score`` (float32 mean over the frames with the object),
             ``category_id`` (majority of its labels, ties to the smallest) and ``segmentations`` (RLE or None
-            for every frame of the video).
+            for every frame of the video), or ``bboxes`` ([x, y, w, h] or None) of a detector without masks.
         """
         length = max(self.frames, default=-1) + 1 if self.length is None else self.length
         found = []
@@ -98,12 +107,13 @@ class VideoTracks:
                 )
             if isinstance(cat_ids[label], (int, float)) and cat_ids[label] < 0:
                 continue
+            key, places = ('segmentations', 'masks') if 'masks' in track else ('bboxes', 'bboxes')
             found.append(
                 {
                     'video_id': self.video_id,
                     'score': np.asarray(track['scores'], dtype=np.float32).mean().item(),
                     'category_id': cat_ids[label],
-                    'segmentations': [track['masks'].get(frame) for frame in range(length)],
+                    key: [track[places].get(frame) for frame in range(length)],
                 }
             )
         return found
@@ -116,10 +126,12 @@ class TrackCollector:
         cat_ids (Sequence[int | str]): the dataset's category id of each label.
         on_video (Callable[[Any, list[dict]], Any] | None): called with the id and the results of each video
             when its last frame was added.
+        box_offset (int): see :class:`VideoTracks`.
     """
 
-    def __init__(self, cat_ids, on_video=None):
+    def __init__(self, cat_ids, on_video=None, box_offset=1):
         self.cat_ids = numbers(cat_ids)
+        self.box_offset = box_offset
         self.on_video = on_video
         self.open_videos = {}
 
@@ -128,7 +140,8 @@ class TrackCollector:
 
         Args:
             sample (DetDataSample | dict): metainfo video_id, frame_id and video_length, and pred_instances
-                with instance_ids, scores, labels and masks; a dict as ``DetDataSample.to_dict`` gives it.
+                with instance_ids, scores, labels and masks, or bboxes without masks; a dict as
+                ``DetDataSample.to_dict`` gives it.
 
         Returns:
             list[dict] | None: the results of the video if this was its last missing frame.
@@ -142,20 +155,24 @@ class TrackCollector:
         if missing or pred is None:
             missing += ['pred_instances'] if pred is None else []
             raise ValueError(f'a predicted frame needs {", ".join(missing)}; did the dataset give videos?')
-        absent = [key for key in ('instance_ids', 'scores', 'labels', 'masks') if key not in pred]
+        place = 'masks' if 'masks' in pred or 'bboxes' not in pred else 'bboxes'
+        keys = ('instance_ids', 'scores', 'labels', place)
+        absent = [key for key in keys if key not in pred]
         if absent:
-            raise ValueError(f'the detector gave no {", ".join(absent)}: is it a tracking model with masks?')
-        fields = (pred[key] for key in ('instance_ids', 'scores', 'labels', 'masks'))
-        return self.add_frame(get('video_id'), int(get('frame_id')), int(get('video_length')), *fields)
+            raise ValueError(f'the detector gave no {", ".join(absent)}: has it a tracker?')
+        fields = {key: pred[key] for key in keys}
+        return self.add_frame(get('video_id'), int(get('frame_id')), int(get('video_length')), **fields)
 
-    def add_frame(self, video_id, frame_id, video_length, instance_ids, scores, labels, masks):
+    def add_frame(
+        self, video_id, frame_id, video_length, instance_ids, scores, labels, masks=None, bboxes=None
+    ):
         """Add the detections of one frame as plain values; see :meth:`VideoTracks.add`."""
         tracks = self.open_videos.get(video_id)
         if tracks is None:
-            tracks = self.open_videos[video_id] = VideoTracks(video_id, video_length)
+            tracks = self.open_videos[video_id] = VideoTracks(video_id, video_length, self.box_offset)
         elif tracks.length != video_length:
             raise ValueError(f'video {video_id!r}: length was {tracks.length}, now {video_length}')
-        tracks.add(frame_id, instance_ids, scores, labels, masks)
+        tracks.add(frame_id, instance_ids, scores, labels, masks, bboxes)
         if not tracks.complete:
             return None
         entries = tracks.entries(self.cat_ids)

@@ -90,7 +90,7 @@ def check_result_list(root, source) -> None:
         raise UserError(f'{source}: predictions of tracks are expected, but it is {known}')
 
 
-def check_result(entry, place, videos=None, category_ids=None) -> None:
+def check_result(entry, place, videos=None, category_ids=None, boxes=False) -> None:
     """Check one prediction for conversion and drawing; its masks are not decoded.
 
     Args:
@@ -98,15 +98,17 @@ def check_result(entry, place, videos=None, category_ids=None) -> None:
         place (str): where it stands, for messages.
         videos (dict | None): id -> video, with ``file_names``; None: any will do.
         category_ids (Container | None): of the annotation file; None: any will do.
+        boxes (bool): ``bboxes`` may stand in place of ``segmentations``.
 
     Raises:
         UserError: a key is missing or has an unusable value; the message names it.
     """
     given = entry if isinstance(entry, dict) else ()
-    missing = [key for key in ('video_id', 'category_id', 'score', 'segmentations') if key not in given]
+    key = 'bboxes' if boxes and 'bboxes' in given and 'segmentations' not in given else 'segmentations'
+    missing = [name for name in ('video_id', 'category_id', 'score', key) if name not in given]
     if missing:
         raise UserError(f'{place}: {", ".join(missing)} missing')
-    video, category, segms = entry['video_id'], entry['category_id'], entry['segmentations']
+    video, category, segms = entry['video_id'], entry['category_id'], entry[key]
     if not is_id(video) or (videos is not None and video not in videos):
         raise UserError(f'{place}: video_id {video!r:.60} is not among the videos of the annotation file')
     if not is_id(category) or (category_ids is not None and category not in category_ids):
@@ -114,10 +116,10 @@ def check_result(entry, place, videos=None, category_ids=None) -> None:
     if not is_number_or_bool(entry['score']) or not math.isfinite(_to_float(entry['score'])):
         raise UserError(f'{place}: expected a finite score, got {entry["score"]!r:.60}')
     if not isinstance(segms, list):
-        raise UserError(f'{place}: expected a list of segmentations, got {kind_of(segms)}')
+        raise UserError(f'{place}: expected a list of {key}, got {kind_of(segms)}')
     length = len(segms) if videos is None else len(videos[video]['file_names'])
     if len(segms) != length:
-        raise UserError(f'{place}: expected {length} segmentations, one per frame, got {len(segms)}')
+        raise UserError(f'{place}: expected {length} {key}, one per frame, got {len(segms)}')
 
 
 def _to_float(score):

@@ -40,6 +40,11 @@ def _as_rle(segmentation, size):
     raise ValueError('masks are polygons: the size of the video is needed')
 
 
+def places_of(track):
+    """Segmentations of a track, one for each frame; of one that has boxes alone its boxes, [x, y, w, h]."""
+    return track['segmentations'] if 'segmentations' in track else track['bboxes']
+
+
 def track_numbers(tracks):
     """What is written as the identity of each track: its id if that is a number, else its index."""
     return [track['id'] if type(track.get('id')) is int else index for index, track in enumerate(tracks)]
@@ -64,7 +69,8 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None, num
     """Turn tracks of a results or annotation file into frames.
 
     Args:
-        tracks (Sequence[dict]): of one video: ``segmentations``, ``category_id`` and, in results, ``score``.
+        tracks (Sequence[dict]): of one video: ``segmentations`` (or only ``bboxes``), ``category_id`` and,
+            in results, ``score``.
         length (int): number of frames of the video.
         labels_of (dict | None): category id -> label; None keeps the category ids as labels.
         size (tuple[int, int] | None): (height, width) of the video; needed if masks are polygons.
@@ -73,7 +79,8 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None, num
             :func:`matched_numbers`; None: the id of an annotation, the index of a result.
 
     Yields:
-        dict: masks, labels, instance_ids (``numbers``), color_ids and, of results, scores of one frame.
+        dict: masks or bboxes, labels, instance_ids (``numbers``), color_ids and, of results, scores of one
+        frame.
 
     Raises:
         UserError: for a category that is not among ``labels_of``.
@@ -90,10 +97,9 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None, num
         here = [
             (index, track)
             for index, track in enumerate(tracks)
-            if frame < len(track['segmentations']) and track['segmentations'][frame]
+            if frame < len(places_of(track)) and places_of(track)[frame]
         ]
         fields = {
-            'masks': [_as_rle(track['segmentations'][frame], size) for _, track in here],
             'labels': [
                 labels_of[track['category_id']] if labels_of else track['category_id'] for _, track in here
             ],
@@ -101,6 +107,11 @@ def frames_of_tracks(tracks, length, labels_of=None, size=None, colors=None, num
             # By index, not by id: match_colors refers to annotations by their index.
             'color_ids': [index if colors is None else colors[index] for index, _ in here],
         }
+        if here and all('segmentations' not in track for _, track in here):
+            boxes = [track['bboxes'][frame] for _, track in here]
+            fields['bboxes'] = [[x, y, x + w - 1, y + h - 1] for x, y, w, h in boxes]
+        else:
+            fields['masks'] = [_as_rle(track['segmentations'][frame], size) for _, track in here]
         if all('score' in track for _, track in here) and here:
             fields['scores'] = [track['score'] for _, track in here]
         yield fields

@@ -10,7 +10,7 @@ from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import Progress, UserError, check_output_folder
 
 from .color_matching import match_colors
-from .renderer import TrackRenderer, frames_of_tracks, matched_numbers, video_names
+from .renderer import TrackRenderer, frames_of_tracks, matched_numbers, places_of, video_names
 from .sheet import contact_sheet, pick_frames, sheet_of_folder
 
 
@@ -120,8 +120,8 @@ class ResultRenderer:
     def _colors(tracks, expected, size):
         """Colors of the predictions, those of the objects that they cover."""
         order = sorted(range(len(tracks)), key=lambda index: -tracks[index].get('score', 1.0))
-        masks = [_rles(tracks[index]['segmentations'], size) for index in order]
-        matched = match_colors(masks, [_rles(track['segmentations'], size) for track in expected])
+        masks = [_rles(places_of(tracks[index]), size) for index in order]
+        matched = match_colors(masks, [_rles(places_of(track), size) for track in expected])
         colors = dict(zip(order, matched))
         return [colors[index] for index in range(len(tracks))]
 
@@ -173,5 +173,13 @@ def render_worst(
     return [sheet, *written]
 
 
-def _rles(segmentations, size):
-    return [None if mask is None else segm_to_rle(mask, *size) for mask in segmentations]
+def _rles(places, size):
+    return [None if place is None else segm_to_rle(_segmentation(place), *size) for place in places]
+
+
+def _segmentation(place):
+    """A segmentation as it is; a box as the polygon of its corners."""
+    if not isinstance(place, list) or isinstance(place[0], list):
+        return place
+    x, y, w, h = place
+    return [[x, y, x + w, y, x + w, y + h, x, y + h]]

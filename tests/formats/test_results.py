@@ -254,3 +254,19 @@ def test_writing_results_needs_no_torch():
     code = f'import sys, mmdet.formats.results; print(sorted({heavy} & set(sys.modules)))'
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == '[]'
+
+
+def test_boxes_stand_in_for_masks_and_are_as_wide_as_their_convention_says():
+    for offset, width in ((1, 11.0), (0, 10.0)):
+        tracks = VideoTracks('v', 2, box_offset=offset)
+        tracks.add(0, [3, -1], [0.5, 0.9], [0, 0], bboxes=np.array([[1.0, 2, 11, 22], [0, 0, 1, 1]]))
+        tracks.add(1, [], [], [], bboxes=[])
+        (entry,) = tracks.entries([7])
+        assert entry == {
+            'video_id': 'v',
+            'score': 0.5,
+            'category_id': 7,
+            'bboxes': [[1.0, 2.0, width, width + 10], None],
+        }
+    with pytest.raises(ValueError, match='as many ids, scores, labels and bboxes, got 1, 1, 1, 0'):
+        VideoTracks('v').add(0, [1], [0.5], [0], bboxes=[])

@@ -276,6 +276,26 @@ def test_a_detector_of_images_tracks_with_a_tracker(tiny, tmp_path, monkeypatch,
     assert json.loads((tmp_path / 'z.json').read_text()) == results
 
 
+def test_a_detector_without_masks_gives_tracks_of_boxes(tiny, tmp_path, capsys):
+    config = parts.write_config(tmp_path / 'c.py', tiny.data, kind='FasterRCNN')
+    weights = parts.write_checkpoint(tmp_path / 'c.pth', config)
+    args = (config, weights, '--out', tmp_path / 'x')
+    assert 'FasterRCNN gives boxes without masks: --eval bbox' in fails(capsys, *args, '--eval', *TRACKER)
+    assert not list(tmp_path.glob('x*'))
+    show = ('--show-dir', tmp_path / 'show', '--show-gt', '--show-score-thr', '0')
+    run(*args, '--eval', 'bbox', *show, *TRACKER)
+    assert 'video box AP: 0.' in capsys.readouterr().out
+    results = json.loads((tmp_path / 'x.json').read_text())
+    for entry in results:
+        assert set(entry) == {'video_id', 'score', 'category_id', 'bboxes'} and len(entry['bboxes']) == 4
+        boxes = [box for box in entry['bboxes'] if box]
+        assert boxes and all(0 <= x < x + w <= 73 and 0 <= y < y + h <= 49 for x, y, w, h in boxes)
+    assert any(sum(box is not None for box in entry['bboxes']) > 1 for entry in results)
+    first = cv2.imread(str(tmp_path / 'show/clip0/00000.jpg'))
+    run(*args, '--load-result', *show)  # drawn from the file, the same
+    assert (cv2.imread(str(tmp_path / 'show/clip0/00000.jpg')) == first).all()
+
+
 @pytest.mark.parametrize('workers', [0, 1])
 def test_missing_frame_is_named_even_from_a_worker(tiny, tmp_path, capsys, workers):
     data = parts.make_videos(tmp_path / 'data')

@@ -38,6 +38,8 @@ class YTVISMetric(BaseMetric):
         metric (str | Sequence[str]): 'segm', 'bbox' or both.
         outfile_prefix (str | None): write the results to this name + ``.json``.
         format_only (bool): write the results without scoring them; needs ``outfile_prefix``.
+        box_offset (int): of a detector without masks, scored by 'bbox': 1 for boxes in inclusive pixels, 0
+            for modern ones.
         collect_device, prefix, collect_dir: as in mmengine.
         **eval_options: passed to :func:`~mmdet.evaluation.evaluate_ytvis`.
 
@@ -53,6 +55,7 @@ class YTVISMetric(BaseMetric):
         metric='segm',
         outfile_prefix=None,
         format_only=False,
+        box_offset=1,
         collect_device='cpu',
         prefix=None,
         collect_dir=None,
@@ -73,6 +76,7 @@ class YTVISMetric(BaseMetric):
             raise UserError('YTVISMetric: ann_file is missing')
         self.ann_file = ann_file
         self.format_only = format_only
+        self.box_offset = box_offset
         self.out_path = result_path(f'{outfile_prefix}.json') if outfile_prefix else None
         self.eval_options = eval_options
         self._writer = None
@@ -84,7 +88,7 @@ class YTVISMetric(BaseMetric):
         self._folder = Path(tempfile.mkdtemp(prefix='masktrack_ytvis_'))
         path = self._folder / 'results.json'
         prepare_results(path)
-        self._writer = VideoResultWriter(path, self.dataset_meta['cat_ids'])
+        self._writer = VideoResultWriter(path, self.dataset_meta['cat_ids'], box_offset=self.box_offset)
 
     def add(self, sample):
         """Add one predicted frame; see :meth:`mmdet.formats.video_tracks.TrackCollector.add`."""
