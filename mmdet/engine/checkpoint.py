@@ -8,7 +8,6 @@ this module replaces mmengine's loaders of every scheme.
 import contextlib
 import contextvars
 import json
-import os
 import pickle
 import re
 import zipfile
@@ -22,8 +21,9 @@ from mmengine.model.weight_init import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader
 
-from mmdet.utils import Scratch, UserError, atomic_open, note_input, suggest
+from mmdet.utils import UserError, atomic_open, note_input, suggest
 
+from .download import fetch
 from .stand_ins import STAND_INS, resolved
 from .weights import LoadReport, load_weights, state_dict_of
 
@@ -221,11 +221,11 @@ def resolve(address):
         return address
     scheme, name = address.split('://', 1)
     if scheme in ('torchvision', 'modelzoo'):
-        return _download(_known(name, _torchvision_urls(), address), address)
+        return fetch(_known(name, _torchvision_urls(), address), name=address)
     if scheme in ('open-mmlab', 'openmmlab'):
-        return _download(_known(name, _openmmlab_urls(), address), address)
+        return fetch(_known(name, _openmmlab_urls(), address), name=address)
     if scheme in ('http', 'https'):
-        return _download(address, address)
+        return fetch(address)
     raise UserError(
         f'checkpoint {address}: the scheme {scheme}:// is not supported; use a local path, https://, '
         'torchvision://NAME or open-mmlab://NAME'
@@ -263,28 +263,6 @@ def _openmmlab_urls():
     table = dict(_hub_table('openmmlab.json'))
     table.update({old: table[new] for old, new in _hub_table('deprecated.json').items() if new in table})
     return table
-
-
-def _download(url, address):
-    """Return the cached file of ``url`` and fetch it first if it is not there yet."""
-    folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    path = folder / os.path.basename(url.split('?', 1)[0])
-    if path.is_file():
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    print(f'downloading {url} to {path}', flush=True)
-    digest = re.search(r'-([a-f0-9]{8,})\.', path.name)
-    try:
-        with Scratch(path) as scratch:
-            torch.hub.download_url_to_file(
-                url, str(scratch.temporary), digest and digest.group(1), progress=False
-            )
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f'checkpoint {address}: cannot download {url} ({error}). Fetch it where there is a network, '
-            f'put it at {path}, or give a local path'
-        ) from None
-    return path
 
 
 def _load_for_mmengine(filename, map_location=None, **kwargs):
