@@ -21,12 +21,15 @@ class Architecture:
         base_width (int): width of one group in the first stage (ResNeXt).
         stage_channels (tuple[int, ...]): outputs of the four stages.
         channels (int): FPN channels.
+        neck_norm, box_norm, mask_norm (bool): batch norm after the convolutions of FPN, box and mask head.
+        rpn_convs (int): 3x3 convolutions of the RPN.
         rpn_channels (int): hidden channels of the RPN.
         num_anchors (int): anchors per position.
         num_classes (int): classes without background.
         fc_channels (int): width of the box head.
         num_fcs (int): shared fully connected layers of the box head.
         num_shared_convs (int): shared convolutions of the box head.
+        box_channels (int): their width.
         mask_convs (int): convolutions of the mask head; 0 without a mask head.
         mask_channels (int): their width.
         roi_size (int): side of the box features.
@@ -40,14 +43,19 @@ class Architecture:
     base_width: int
     stage_channels: tuple
     channels: int
+    neck_norm: bool
+    rpn_convs: int
     rpn_channels: int
     num_anchors: int
     num_classes: int
     fc_channels: int
     num_fcs: int
     num_shared_convs: int
+    box_channels: int
+    box_norm: bool
     mask_convs: int
     mask_channels: int
+    mask_norm: bool
     roi_size: int
     track_fcs: int
     track_channels: int
@@ -105,6 +113,8 @@ def _box_head(state, source_format, channels):
         fc_channels=first.shape[0],
         num_fcs=_count(state, r'bbox_head\.shared_fcs\.(\d+)\.'),
         num_shared_convs=convs,
+        box_channels=channels,
+        box_norm='bbox_head.shared_convs.0.bn.weight' in state,
         roi_size=roi_size,
     )
 
@@ -112,7 +122,17 @@ def _box_head(state, source_format, channels):
 def _mask_head(state, source_format):
     convs = _count(state, r'mask_head\.convs\.(\d+)\.')
     width = require(state, 'mask_head.convs.0.conv.weight', source_format).shape[0] if convs else 0
-    return dict(mask_convs=convs, mask_channels=width)
+    return dict(mask_convs=convs, mask_channels=width, mask_norm='mask_head.convs.0.bn.weight' in state)
+
+
+def _rpn_head(state, source_format):
+    convs = _count(state, r'rpn_head\.rpn_conv\.(\d+)\.')
+    first = f'rpn_head.rpn_conv{".0.conv" if convs else ""}.weight'
+    return dict(
+        rpn_convs=convs or 1,
+        rpn_channels=require(state, first, source_format).shape[0],
+        num_anchors=require(state, 'rpn_head.rpn_reg.weight', source_format).shape[0] // 4,
+    )
 
 
 def _track_head(state, source_format, channels, roi_size):
@@ -153,8 +173,8 @@ def read_architecture(state, source_format):
             base_width=base_width,
             stage_channels=stage_channels,
             channels=channels,
-            rpn_channels=require(state, 'rpn_head.rpn_conv.weight', source_format).shape[0],
-            num_anchors=require(state, 'rpn_head.rpn_reg.weight', source_format).shape[0] // 4,
+            neck_norm='neck.lateral_convs.0.bn.weight' in state,
+            **_rpn_head(state, source_format),
             **box_head,
             **_mask_head(state, source_format),
             **_track_head(state, source_format, channels, box_head['roi_size']),

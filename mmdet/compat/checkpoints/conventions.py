@@ -30,7 +30,8 @@ class Conventions:
         level_offset (int): 1 or 0, added to box sides when a RoI's pyramid level is chosen.
         nms_offset (int): 1 or 0, added to box sides in NMS and in the tracker's IoU.
         mask (str): how a mask is pasted: ``'legacy'``, ``'continuous'`` or ``'torchvision'``.
-        scale_factor (str): ``'ratio'`` (one number, unrounded) or ``'per_axis'`` (from the rounded sizes).
+        scale_factor (str): ``'ratio'`` (one number, unrounded), ``'per_axis'`` (from the rounded sizes) or
+            ``'torchvision'`` (from sizes rounded down; floats are resized).
         sort_detections (bool): detections always sorted by score, not only when there are too many.
         style (str): ``'pytorch'`` or ``'caffe'``.
         mean, std (tuple), bgr_to_rgb (bool): image normalization.

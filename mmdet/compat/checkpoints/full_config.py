@@ -18,8 +18,8 @@ def full_config(converted, data_root=None, load_from=None):
     train, test, evaluator, sampler = parts
     offset = 1 if conventions.nms_offset else 0
     resize = dict(type='Resize', scale=tuple(conventions.scale), keep_ratio=True)
-    if conventions.scale_factor == 'per_axis':
-        resize['rounding'] = 'modern'
+    if conventions.scale_factor != 'ratio':
+        resize['rounding'] = {'per_axis': 'modern'}.get(conventions.scale_factor, conventions.scale_factor)
     flip = dict(type='RandomFlip', prob=0.5)
     if not offset:
         flip['offset'] = 0

@@ -27,6 +27,7 @@ def native_model(architecture, conventions):
             f'{conv.anchor_ratios} make {expected}; the checkpoint must carry the config that tells them'
         )
     tracking = arch.track_fcs > 0
+    norm = dict(type='BN', requires_grad=True)
     model = dict(
         type='MaskTrackRCNN' if tracking else ('MaskRCNN' if arch.mask_convs else 'FasterRCNN'),
         data_preprocessor=dict(
@@ -42,6 +43,7 @@ def native_model(architecture, conventions):
             in_channels=list(arch.stage_channels),
             out_channels=arch.channels,
             num_outs=len(conv.anchor_strides),
+            **(dict(norm_cfg=norm) if arch.neck_norm else {}),
         ),
         rpn_head=_rpn_head(arch, conv),
         bbox_roi_extractor=_extractor(arch, conv, arch.roi_size, conv.sampling_ratio),
@@ -56,6 +58,7 @@ def native_model(architecture, conventions):
             conv_out_channels=arch.mask_channels,
             num_classes=arch.num_classes,
             mask_convention=conv.mask,
+            **(dict(norm_cfg=norm) if arch.mask_norm else {}),
         )
     if tracking:
         model.update(_tracking(arch, conv))
@@ -123,6 +126,7 @@ def _rpn_head(arch, conv):
         bbox_coder=_coder(conv.rpn_coder, ONE),
         loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
         loss_bbox=_losses(conv)[0],
+        **(dict(num_convs=arch.rpn_convs) if arch.rpn_convs > 1 else {}),
     )
 
 
@@ -150,7 +154,13 @@ def _bbox_head(arch, conv):
         loss_bbox=_losses(conv)[1],
     )
     if arch.num_shared_convs:
-        head.update(type='ConvFCBBoxHead', num_shared_convs=arch.num_shared_convs)
+        head.update(
+            type='ConvFCBBoxHead',
+            num_shared_convs=arch.num_shared_convs,
+            conv_out_channels=arch.box_channels,
+        )
+    if arch.box_norm:
+        head['norm_cfg'] = dict(type='BN', requires_grad=True)
     return head
 
 

@@ -1,12 +1,16 @@
-"""``maskrcnn_resnet50_fpn`` (v1) of torchvision, and the same network with another ResNet.
+"""``maskrcnn_resnet50_fpn`` and ``_v2`` of torchvision, and the same networks with another ResNet.
 
 Facts: torchvision/models/detection/{mask_rcnn,faster_rcnn,rpn,anchor_utils,roi_heads,transform,_utils}.py and
 ops/poolers.py. Background is column 0 and the regressor has a block for it, as here. Boxes are continuous,
 base anchors are rounded and their stride is (padded image side // cells), RoIAlign is not aligned and takes
 2x2 samples, masks are padded by one cell before they are pasted, image scale is per axis.
 
-Batch norms are frozen; torchvision runs its own COCO_V1 file with epsilon 0 and everything else with 1e-5.
-Ours is 1e-5, so the difference is folded into the variance: ``var + 0 = (var - 1e-5) + 1e-5``.
+Batch norms of version 1 are frozen; torchvision runs its own COCO_V1 file of it with epsilon 0 and everything
+else with 1e-5. Ours is 1e-5, so the difference is folded into the variance:
+``var + 0 = (var - 1e-5) + 1e-5``.
+
+Version 2 has two convolutions in the RPN, batch norms in FPN, box and mask head, and a box head of four
+convolutions and one fully connected layer.
 """
 
 import torch
@@ -15,7 +19,7 @@ from mmdet.structures.classes import COCO_CLASSES
 
 from .common import ConversionRefused
 from .conventions import Conventions
-from .keys import INDEX, WB, backbone_rules, rename
+from .keys import BN, INDEX, WB, backbone_rules, rename
 from .rows import fix_box_head, fix_mask_head
 
 OUR_EPS = 1e-5
@@ -27,11 +31,16 @@ RULES = [
     *backbone_rules(r'backbone\.body\.'),
     (rf'backbone\.fpn\.inner_blocks\.({INDEX})(?:\.0)?\.({WB})', r'neck.lateral_convs.\1.conv.\2'),
     (rf'backbone\.fpn\.layer_blocks\.({INDEX})(?:\.0)?\.({WB})', r'neck.fpn_convs.\1.conv.\2'),
+    (rf'backbone\.fpn\.inner_blocks\.({INDEX})\.1\.({BN})', r'neck.lateral_convs.\1.bn.\2'),
+    (rf'backbone\.fpn\.layer_blocks\.({INDEX})\.1\.({BN})', r'neck.fpn_convs.\1.bn.\2'),
     (rf'rpn\.head\.conv(?:\.0\.0)?\.({WB})', r'rpn_head.rpn_conv.\1'),
     (rf'rpn\.head\.cls_logits\.({WB})', r'rpn_head.rpn_cls.\1'),
     (rf'rpn\.head\.bbox_pred\.({WB})', r'rpn_head.rpn_reg.\1'),
     (rf'roi_heads\.box_head\.fc6\.({WB})', r'bbox_head.shared_fcs.0.\1'),
     (rf'roi_heads\.box_head\.fc7\.({WB})', r'bbox_head.shared_fcs.1.\1'),
+    (rf'roi_heads\.box_head\.({INDEX})\.0\.({WB})', r'bbox_head.shared_convs.\1.conv.\2'),
+    (rf'roi_heads\.box_head\.({INDEX})\.1\.({BN})', r'bbox_head.shared_convs.\1.bn.\2'),
+    (rf'roi_heads\.box_head\.5\.({WB})', r'bbox_head.shared_fcs.0.\1'),
     (rf'roi_heads\.box_predictor\.cls_score\.({WB})', r'bbox_head.fc_cls.\1'),
     (rf'roi_heads\.box_predictor\.bbox_pred\.({WB})', r'bbox_head.fc_reg.\1'),
     (rf'roi_heads\.mask_head\.mask_fcn1\.({WB})', r'mask_head.convs.0.conv.\1'),
@@ -39,16 +48,13 @@ RULES = [
     (rf'roi_heads\.mask_head\.mask_fcn3\.({WB})', r'mask_head.convs.2.conv.\1'),
     (rf'roi_heads\.mask_head\.mask_fcn4\.({WB})', r'mask_head.convs.3.conv.\1'),
     (rf'roi_heads\.mask_head\.({INDEX})\.0\.({WB})', r'mask_head.convs.\1.conv.\2'),
+    (rf'roi_heads\.mask_head\.({INDEX})\.1\.({BN})', r'mask_head.convs.\1.bn.\2'),
     (rf'roi_heads\.mask_predictor\.conv5_mask\.({WB})', r'mask_head.upsample.\1'),
     (rf'roi_heads\.mask_predictor\.mask_fcn_logits\.({WB})', r'mask_head.conv_logits.\1'),
 ]
 
-V2_PARTS = (
-    ('rpn.head.conv.1.0.weight', 'a second RPN convolution'),
-    ('roi_heads.box_head.0.0.weight', 'a box head of four convolutions with batch norm and one FC'),
-    ('roi_heads.mask_head.0.1.weight', 'batch norm in the mask head'),
-    ('backbone.fpn.inner_blocks.0.1.weight', 'batch norm in the FPN'),
-)
+# With two convolutions or more they are numbered here, too.
+SEVERAL_RPN_CONVS = (rf'rpn\.head\.conv\.({INDEX})\.0\.({WB})', r'rpn_head.rpn_conv.\1.conv.\2')
 
 
 def matches(source):
@@ -56,19 +62,12 @@ def matches(source):
     return 'roi_heads.box_predictor.cls_score.weight' in source.state_dict
 
 
-def _refuse_v2(keys):
-    found = [text for key, text in V2_PARTS if key in keys]
-    if found:
-        raise ConversionRefused(
-            f'this is maskrcnn_resnet50_fpn_v2 or a relative: it has {", ".join(found)}, which is '
-            'not supported. Version 1 (maskrcnn_resnet50_fpn) converts'
-        )
-
-
 def _fold_eps(state, source, options, notes):
     """Fold the batch norms' epsilon into their variances and complete frozen batch norms with a counter."""
-    eps = options.bn_eps
-    if eps is None:
+    eps, version_2 = options.bn_eps, 'neck.lateral_convs.0.bn.weight' in state
+    if eps is None and version_2:
+        eps = OUR_EPS
+    elif eps is None:
         eps = 0.0 if COCO_V1_FILE in source.name else OUR_EPS
         notes.append(
             f'batch norm epsilon taken as {eps:g} '
@@ -112,8 +111,9 @@ def _coco_classes(state, options, notes):
 
 def convert(source, options, notes, source_format):
     """Return native weights and conventions; see :func:`.mmdet.convert_1x`."""
-    _refuse_v2(source.state_dict)
-    state = rename(source.state_dict, RULES, source_format)
+    several = 'rpn.head.conv.1.0.weight' in source.state_dict
+    rules = [SEVERAL_RPN_CONVS, *RULES] if several else RULES
+    state = rename(source.state_dict, rules, source_format)
     _fold_eps(state, source, options, notes)
     fix_box_head(state, 'first', source_format)
     fix_mask_head(state, 'first', source_format)
@@ -123,12 +123,6 @@ def convert(source, options, notes, source_format):
     notes.append(
         "anchors, test numbers and image size are torchvision's own; a model built with others needs them set"
     )
-    notes.append(
-        "test images are resized by OpenCV to rounded sizes; torchvision's float resize to sizes "
-        'rounded down '
-        'differs by up to a pixel in size and a gray level in value'
-    )
-    notes.append('torchvision drops second-stage boxes under 0.01 pixels; these are kept here')
     return state, Conventions(
         anchors='torchvision',
         rpn_coder='torchvision',
@@ -136,6 +130,9 @@ def convert(source, options, notes, source_format):
         roi_align='unaligned',
         sampling_ratio=2,
         mask='torchvision',
+        scale_factor='torchvision',
         rpn_test=dict(nms_pre=1000, max_per_img=1000, iou_threshold=0.7, min_bbox_size=1e-3),
-        rcnn_test=dict(score_thr=0.05, iou_threshold=0.5, max_per_img=100, mask_thr_binary=0.5),
+        rcnn_test=dict(
+            score_thr=0.05, iou_threshold=0.5, max_per_img=100, mask_thr_binary=0.5, min_bbox_size=1e-2
+        ),
     )

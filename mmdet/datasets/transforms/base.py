@@ -26,10 +26,10 @@ ann_file           annotation file, for messages
 ``LoadImage`` adds:
 
 =================  ===================================================================================
-img                uint8 (H, W, 3) BGR
+img                uint8 (H, W, 3) BGR; float32 after ``Resize`` with ``rounding='torchvision'``
 ori_shape          (h, w) of the image file
 img_shape          (h, w) of ``img``
-scale_factor       float, or (w, h) after ``Resize`` with ``keep_ratio=False`` or ``rounding='modern'``
+scale_factor       float, or (w, h) after ``Resize`` with ``keep_ratio=False`` or other roundings
 flip               bool
 =================  ===================================================================================
 

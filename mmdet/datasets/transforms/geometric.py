@@ -8,18 +8,21 @@ from mmdet.registry import TRANSFORMS
 from .base import BOX_KEYS, FrameTransform, clip_boxes
 
 
-def rescaled_size(shape, scale):
+def rescaled_size(shape, scale, round_down=False):
     """Keep-ratio size of an image and the ratio itself (docs/conventions.md, "Images").
 
     Args:
         shape (tuple[int, int]): (h, w).
         scale (tuple[int, int]): longest and shortest edge allowed, in any order.
+        round_down (bool): sizes are ``int(edge * ratio)``, as in torchvision.
 
     Returns:
         tuple: ((new w, new h), ratio); sizes are ``int(edge * ratio + 0.5)``, the ratio is exact.
     """
     height, width = shape
     ratio = min(max(scale) / max(height, width), min(scale) / min(height, width))
+    if round_down:
+        return (int(width * ratio), int(height * ratio)), ratio
     return (int(width * ratio + 0.5), int(height * ratio + 0.5)), ratio
 
 
@@ -45,7 +48,8 @@ class Resize(FrameTransform):
         keep_ratio (bool): False stretches the image to exactly ``scale``, (w, h).
         mode (str): 'value' or 'range'.
         rounding (str): '2019' scales boxes by the exact ratio (``scale_factor`` is a float); 'modern' by the
-            ratios of the rounded sizes (``scale_factor`` is (w, h)), as mmdetection 2 and 3 do.
+            ratios of the rounded sizes (``scale_factor`` is (w, h)), as mmdetection 2 and 3 do. 'torchvision'
+            resizes as its detectors: sizes are rounded down, and the image becomes float32.
     """
 
     def __init__(self, scale=None, scales=None, keep_ratio=True, mode='value', rounding='2019'):
@@ -57,8 +61,8 @@ class Resize(FrameTransform):
             raise ValueError(f'Resize: every scale must be two positive numbers, got {scales}')
         if mode not in ('value', 'range'):
             raise ValueError(f"Resize: mode must be 'value' or 'range', got {mode!r}")
-        if rounding not in ('2019', 'modern'):
-            raise ValueError(f"Resize: rounding must be '2019' or 'modern', got {rounding!r}")
+        if rounding not in ('2019', 'modern', 'torchvision'):
+            raise ValueError(f"Resize: rounding must be '2019', 'modern' or 'torchvision', got {rounding!r}")
         self.scales = [tuple(int(edge) for edge in pair) for pair in scales]
         self.keep_ratio, self.mode, self.rounding = keep_ratio, mode, rounding
 
@@ -75,17 +79,19 @@ class Resize(FrameTransform):
 
     def apply(self, frame, scale):
         height, width = frame['img'].shape[:2]
+        exact = self.rounding == 'torchvision'
         if self.keep_ratio:
-            size, ratio = rescaled_size((height, width), scale)
+            size, ratio = rescaled_size((height, width), scale, round_down=exact)
         else:
             size, ratio = scale, None
         size = (max(size[0], 1), max(size[1], 1))
-        if ratio is None or self.rounding == 'modern':
+        if ratio is None or self.rounding != '2019':
             ratio = (size[0] / width, size[1] / height)
             factors = np.array([*ratio, *ratio], np.float32)
         else:
             factors = ratio
-        frame['img'] = cv2.resize(frame['img'], size, interpolation=cv2.INTER_LINEAR)
+        image = frame['img'].astype(np.float32) if exact else frame['img']
+        frame['img'] = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
         frame['img_shape'] = (size[1], size[0])
         frame['scale_factor'] = ratio
         for key in BOX_KEYS:

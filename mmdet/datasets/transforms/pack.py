@@ -30,7 +30,8 @@ class PackInputs(BaseTransform):
     (docs/conventions.md, "Clipping of ground truth").
 
     Returns:
-        dict: ``inputs`` uint8 (T, 3, H, W) BGR, key frame first; ``data_samples`` a DetDataSample.
+        dict: ``inputs`` (T, 3, H, W) BGR, key frame first, of the type of the images; ``data_samples`` a
+        DetDataSample.
 
     Raises:
         ValueError: the frames differ in size.
@@ -45,7 +46,7 @@ class PackInputs(BaseTransform):
                 + ', '.join(frame['img_path'] for frame in frames)
             )
         key = frames[0]
-        stack = np.empty((len(frames), 3, *key['img'].shape[:2]), np.uint8)
+        stack = np.empty((len(frames), 3, *key['img'].shape[:2]), key['img'].dtype)
         for target, frame in zip(stack, frames):
             for plane, channel in zip(target, cv2.split(frame['img'])):
                 plane[:] = channel

@@ -1,7 +1,10 @@
 """Region proposal network: scores and deltas at every anchor, targets, losses and proposals."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
+from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import nn
@@ -18,19 +21,30 @@ class RPNHead(BaseModule):
 
     Args:
         in_channels (int): channels of every input level.
-        feat_channels (int): output channels of the 3x3 convolution.
+        feat_channels (int): output channels of the 3x3 convolutions.
         anchor_generator, bbox_coder (dict): of ``TASK_UTILS``; both of the same convention (+1 or not).
         loss_cls (dict): sigmoid cross entropy, or a softmax over (background, object).
         loss_bbox (dict): loss of the four deltas.
+        num_convs (int): 3x3 convolutions, each with a ReLU.
         init_cfg (dict | list | None): normal with std 0.01 by default.
 
     Raises:
-        ValueError: if anchors and coder follow different conventions.
+        ValueError: if anchors and coder follow different conventions, or without a convolution.
     """
 
     def __init__(
-        self, in_channels, anchor_generator, bbox_coder, loss_cls, loss_bbox, feat_channels=256, init_cfg=None
+        self,
+        in_channels,
+        anchor_generator,
+        bbox_coder,
+        loss_cls,
+        loss_bbox,
+        feat_channels=256,
+        num_convs=1,
+        init_cfg=None,
     ):
+        if num_convs < 1:
+            raise ValueError(f'RPNHead: num_convs must be at least 1, got {num_convs}')
         super().__init__(init_cfg or dict(type='Normal', layer='Conv2d', std=0.01))
         self.anchor_generator = TASK_UTILS.build(anchor_generator)
         self.bbox_coder = TASK_UTILS.build(bbox_coder)
@@ -45,7 +59,13 @@ class RPNHead(BaseModule):
         self.cls_channels = 1 if getattr(self.loss_cls, 'use_sigmoid', True) else 2
         anchors = self.anchor_generator.num_base_anchors
         self.in_channels = in_channels
-        self.rpn_conv = nn.Conv2d(in_channels, feat_channels, 3, padding=1)
+        if num_convs == 1:
+            self.rpn_conv = nn.Conv2d(in_channels, feat_channels, 3, padding=1)
+        else:  # other names in checkpoints, as in mmdetection
+            widths = [in_channels] + [feat_channels] * num_convs
+            self.rpn_conv = nn.Sequential(
+                *(ConvModule(*pair, 3, padding=1, inplace=False) for pair in pairwise(widths))
+            )
         self.rpn_cls = nn.Conv2d(feat_channels, anchors * self.cls_channels, 1)
         self.rpn_reg = nn.Conv2d(feat_channels, anchors * 4, 1)
 
@@ -58,6 +78,7 @@ class RPNHead(BaseModule):
         Returns:
             tuple[list[Tensor], list[Tensor]]: logits (N, A, H_l, W_l), deltas (N, 4 * A, H_l, W_l).
         """
+        # After several convolutions, which end in a ReLU, this changes nothing.
         hidden = [F.relu(self.rpn_conv(feat), inplace=True) for feat in feats]
         return [self.rpn_cls(feat) for feat in hidden], [self.rpn_reg(feat) for feat in hidden]
 

@@ -134,8 +134,8 @@ def mmtracking_shapes(classes=5, channels=16, fc=48, **other):
     return shapes
 
 
-def torchvision_shapes(classes=5, depth=18, channels=16, fc=48, frozen=False, old_names=False):
-    """torchvision's Mask R-CNN, v1; ``old_names`` are those before 0.13."""
+def torchvision_shapes(classes=5, depth=18, channels=16, fc=48, frozen=False, old_names=False, version=1):
+    """torchvision's Mask R-CNN; ``old_names`` are those before 0.13."""
     shapes = resnet_shapes('backbone.body.', depth, frozen=frozen)
     inner = '' if old_names else '.0'
     for level, width in enumerate(_stage_channels(depth)):
@@ -144,8 +144,9 @@ def torchvision_shapes(classes=5, depth=18, channels=16, fc=48, frozen=False, ol
     _layer(shapes, 'rpn.head.conv' if old_names else 'rpn.head.conv.0.0', channels, channels, 3, 3)
     _layer(shapes, 'rpn.head.cls_logits', 3, channels, 1, 1)
     _layer(shapes, 'rpn.head.bbox_pred', 12, channels, 1, 1)
-    _layer(shapes, 'roi_heads.box_head.fc6', fc, channels * 49)
-    _layer(shapes, 'roi_heads.box_head.fc7', fc, fc)
+    if version == 1:
+        _layer(shapes, 'roi_heads.box_head.fc6', fc, channels * 49)
+        _layer(shapes, 'roi_heads.box_head.fc7', fc, fc)
     _layer(shapes, 'roi_heads.box_predictor.cls_score', classes + 1, fc)
     _layer(shapes, 'roi_heads.box_predictor.bbox_pred', 4 * (classes + 1), fc)
     for index in range(4):
@@ -154,6 +155,18 @@ def torchvision_shapes(classes=5, depth=18, channels=16, fc=48, frozen=False, ol
     shapes['roi_heads.mask_predictor.conv5_mask.weight'] = (channels, channels, 2, 2)
     shapes['roi_heads.mask_predictor.conv5_mask.bias'] = (channels,)
     _layer(shapes, 'roi_heads.mask_predictor.mask_fcn_logits', classes + 1, channels, 1, 1)
+    if version == 2:
+        _layer(shapes, 'rpn.head.conv.1.0', channels, channels, 3, 3)
+        _layer(shapes, 'roi_heads.box_head.5', fc, channels * 49)
+        for index in range(4):
+            shapes[f'roi_heads.box_head.{index}.0.weight'] = (channels, channels, 3, 3)
+        convs = [f'backbone.fpn.{kind}_blocks' for kind in ('inner', 'layer')]
+        for part in (*convs, 'roi_heads.box_head', 'roi_heads.mask_head'):
+            for index in range(4):
+                shapes.pop(f'{part}.{index}.0.bias', None)
+                for name in BN_PARTS:
+                    shape = () if name == 'num_batches_tracked' else (channels,)
+                    shapes[f'{part}.{index}.1.{name}'] = shape
     return shapes
 
 

@@ -131,12 +131,21 @@ def test_anchor_stride_follows_the_padded_image():
         assert torch.equal(mine[level], oracle.anchors_torchvision(size, 32 * 2**level, (160, 224)))
 
 
-def test_version_2_is_refused_with_the_reason():
-    state = foreign.fill(foreign.torchvision_shapes())
-    state['roi_heads.box_head.0.0.weight'] = torch.zeros(256, 256, 3, 3)
-    state['rpn.head.conv.1.0.weight'] = torch.zeros(256, 256, 3, 3)
-    with pytest.raises(ConversionRefused, match='v2.*second RPN convolution.*four convolutions'):
-        convert_checkpoint(state)
+def test_version_2_keeps_every_tensor_under_the_names_of_mmdetection():
+    state = foreign.fill(foreign.torchvision_shapes(version=2))
+    converted = convert_checkpoint(state)
+    model = native_run.build(converted, **SMALL)  # loads strictly
+    assert len(converted.state_dict) == len(state)
+    assert len(model.rpn_head.rpn_conv) == 2 and len(model.bbox_head.shared_convs) == 4
+    pairs = {
+        'rpn_head.rpn_conv.1.conv.weight': 'rpn.head.conv.1.0.weight',
+        'neck.fpn_convs.2.bn.running_var': 'backbone.fpn.layer_blocks.2.1.running_var',
+        'bbox_head.shared_convs.3.bn.weight': 'roi_heads.box_head.3.1.weight',
+        'bbox_head.shared_fcs.0.weight': 'roi_heads.box_head.5.weight',
+        'mask_head.convs.0.bn.bias': 'roi_heads.mask_head.0.1.bias',
+    }
+    for mine, theirs in pairs.items():
+        assert torch.equal(converted.state_dict[mine], state[theirs])
 
 
 def test_classes_of_the_command_line_must_fit():
