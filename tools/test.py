@@ -7,6 +7,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
+from mmdet.apis.model_zoo import add_model_options, choose_model
 from mmdet.utils import UserError, add_options, cli_main
 
 
@@ -16,8 +17,9 @@ def parse_args(argv=None):
         description='Detect objects in the images of the test dataset of a config. Results are always '
         'written: OUT.bbox.json, OUT.segm.json, in the format of COCO.'
     )
-    parser.add_argument('config', help='config file, also one of 2019')
-    parser.add_argument('checkpoint', help='weights')
+    parser.add_argument('config', nargs='?', help='config file, also one of 2019')
+    parser.add_argument('checkpoint', nargs='?', help='weights')
+    add_model_options(parser)
     parser.add_argument('--out', help='prefix of the files; a trailing .json, .pkl or .pickle is removed')
     parser.add_argument(
         '--eval',
@@ -27,7 +29,9 @@ def parse_args(argv=None):
     )
     add_options(parser, 'cfg-options', 'device', 'trust-checkpoint', 'launcher')
     parser.add_argument('--gpus', type=int, default=1, help='only 1 here: several go through --launcher')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    choose_model(args, parser)
+    return args
 
 
 def kinds_of(model, wanted):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
+from mmdet.apis.model_zoo import add_model_options, choose_model
 from mmdet.utils import UserError, add_options, cli_main, unit_interval
 
 
@@ -17,8 +18,9 @@ def parse_args(argv=None):
         description='Track objects through the videos of the test dataset of a config. The results json is '
         'always written, at the original resolution, and OUT.zip with it as results.json.'
     )
-    parser.add_argument('config', help='config file, also one of 2019')
+    parser.add_argument('config', nargs='?', help='config file, also one of 2019')
     parser.add_argument('checkpoint', nargs='?', help='weights; not needed with --load-result')
+    add_model_options(parser)
     parser.add_argument(
         '--out', help='results are written to OUT.json; a trailing .json, .pkl or .pickle of OUT is removed'
     )
@@ -56,8 +58,7 @@ def parse_args(argv=None):
         args.eval = ['segm']
     if min(args.gpus, args.proc_per_gpu) < 1:
         parser.error('--gpus and --proc_per_gpu must be at least 1')
-    if args.checkpoint is None and not args.load_result:
-        parser.error('CHECKPOINT is missing')
+    choose_model(args, parser, weights=not args.load_result)
     if args.load_result and not args.out:
         parser.error('--load-result needs --out, the results to read')
     return args

@@ -23,7 +23,11 @@ def parse_args(argv=None):
     parser.add_argument(
         '--resume-from', '--resume_from', metavar='PATH', help='the same as --resume PATH (2019)'
     )
-    parser.add_argument('--load-from', metavar='PATH', help='start from the weights of a checkpoint')
+    parser.add_argument(
+        '--load-from',
+        metavar='PATH',
+        help='start from the weights of a checkpoint: a path, or a published name',
+    )
     parser.add_argument(
         '--validate', action='store_true', help='validate while training, keep the best checkpoint'
     )

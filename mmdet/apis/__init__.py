@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = attach(
         'config': ('load_config',),
         'frame_result': ('FrameResult',),
         'inference': ('inference_detector', 'inference_video', 'init_detector'),
+        'model_zoo': ('ZOO', 'Weights'),
+        'named_weights': ('fetch_weights', 'read_weights'),
         'setup': ('register_all_modules',),
         'testing': ('build_test_dataset', 'predict_dataset', 'score_results', 'test_videos'),
         'training': ('build_runner',),

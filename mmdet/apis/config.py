@@ -8,6 +8,7 @@ from mmdet.compat.configs import LEGACY_KEYS, NATIVE, NEW_NAMES, known_keys, rec
 from mmdet.utils import UserError, suggest
 
 from .config_file import read_config
+from .model_zoo import config_path, named
 
 # Top-level keys that mean something to the runner or to the tools. Any other name is a variable of the
 # config's author and free, unless it looks like a misspelling of one of these.
@@ -76,8 +77,8 @@ def load_config(path, cfg_options=None, quiet=False):
     A config is a Python file and reading it runs it: read only configs you would run.
 
     Args:
-        path (str | Path): ``.py``, ``.json`` or ``.yaml``. Relative paths inside stay relative to the working
-            directory.
+        path (str | Path): ``.py``, ``.json`` or ``.yaml``, or a name of the model zoo. Relative paths inside
+            stay relative to the working directory.
         cfg_options (dict | None): ``{'model.test_cfg.rcnn.score_thr': 0.4}``; for a config of 2019 its own
             names work as well (``test_cfg.rcnn.score_thr``).
         quiet (bool): do not print the line that says that a 2019 config was upgraded.
@@ -89,6 +90,8 @@ def load_config(path, cfg_options=None, quiet=False):
         UserError: the file is missing or no valid config, a top-level key is nearly a known one, or an option
             is of another schema.
     """
+    entry = named(path, 'config')
+    path = path if entry is None else config_path(entry)
     config = read_config(path)
     schema = recognize(config, f'config {path}')
     before, after = {}, dict(cfg_options or {})

@@ -14,7 +14,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.logging import MMLogger
 
 from mmdet.datasets.base import compose
-from mmdet.engine import load_weights, read_checkpoint
+from mmdet.engine import load_weights
 from mmdet.engine.prediction import predict
 from mmdet.media import VideoReader, read_image
 from mmdet.registry import DATASETS, MODELS
@@ -22,6 +22,8 @@ from mmdet.utils import UserError
 
 from .config import building, load_config, require
 from .frame_result import FrameResult
+from .model_zoo import named
+from .named_weights import read_weights
 from .setup import register_all_modules
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
@@ -38,9 +40,13 @@ def init_detector(
 ) -> torch.nn.Module:
     """Build a detector and load its weights.
 
+    ``init_detector('maskrcnn_r50_fpn_v2_coco')`` fetches published weights by name (MODEL_ZOO.md).
+
     Args:
-        config (str | Path | Config): config file of either schema, or from :func:`~mmdet.apis.load_config`.
-        checkpoint (str | Path | None): weights; None leaves them random.
+        config (str | Path | Config): config file of either schema, from :func:`~mmdet.apis.load_config`, or a
+            name of the model zoo: its config, and its weights unless a checkpoint is given.
+        checkpoint (str | Path | None): weights, a path or a name; None leaves them random. A published file
+            may be as it is if the config was given by its name.
         device (str | torch.device): where it runs.
         trust_checkpoint (bool): unpickle the checkpoint without restriction. It may then run any code.
         cfg_options (dict | None): changes to the config.
@@ -54,6 +60,9 @@ def init_detector(
         UserError: config or checkpoint cannot be used, or the device is not available.
     """
     register_all_modules()
+    entry = named(config, 'config')
+    if entry is not None and checkpoint is None:
+        checkpoint = entry.name
     if not isinstance(config, Config):
         config = load_config(config, cfg_options)
     elif cfg_options:
@@ -64,7 +73,7 @@ def init_detector(
         model = MODELS.build(config.model)
     content = None
     if checkpoint is not None:
-        content = read_checkpoint(checkpoint, trust=trust_checkpoint or None)
+        content = read_weights(checkpoint, trust_checkpoint or None, entry)
         report = load_weights(model, content, source=str(checkpoint))
         if report.non_finite:
             print(f'warning: {checkpoint}: {report.text()}', file=sys.stderr)

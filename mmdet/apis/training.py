@@ -9,6 +9,8 @@ from mmdet.registry import RUNNERS
 from mmdet.utils import UserError
 
 from .config import building, require
+from .model_zoo import named
+from .named_weights import read_weights
 from .setup import register_all_modules, warn_of_clashes
 
 _TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper')
@@ -57,8 +59,11 @@ def build_runner(config, train=True, validate=False, amp=False):
     if amp:
         _mixed_precision(config)
     config.setdefault('runner_type', 'mmdet.TrackRunner')
+    named(config.get('load_from'), 'checkpoint')  # a wrong name is told before anything is built
     with building('the model or the runner'):
-        return RUNNERS.build(config)
+        runner = RUNNERS.build(config)
+    runner.reader = read_weights
+    return runner
 
 
 def _drop(config, keys):

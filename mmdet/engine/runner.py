@@ -169,7 +169,7 @@ class TrackRunner(Runner):
             warn_of_old_checkpoints(self.work_dir, self.logger)
         if self._checkpoint is None and self._load_from is not None:
             self._refuse_own_weights()
-            self._weights = read_checkpoint(self._load_from)
+            self._weights = self.reader(self._load_from)
             skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
         model = super().train()
         self._checkpoint = None
@@ -228,9 +228,9 @@ class TrackRunner(Runner):
         Raises:
             UserError: it cannot be read, or nothing fits.
         """
-        checkpoint = self._weights if filename == self._load_from else None
-        self._weights = None
-        if checkpoint is None:
+        if filename == self._load_from:
+            checkpoint, self._weights = self._weights or self.reader(filename), None
+        else:
             checkpoint = read_checkpoint(filename, map_location=map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         options = self.cfg.get('load_options') or {}
@@ -306,6 +306,7 @@ class TrackRunner(Runner):
                 group['lr'] = rate
 
     _schedulers_replayed = False
+    reader = staticmethod(read_checkpoint)  # of load_from; the builder may set one that knows names
     _weights = None  # content of load_from between its two uses
 
     def _resume_schedulers(self, states, meta):
