@@ -18,18 +18,26 @@ from .image import bits_in_use, warn_of_bits
 # Seconds after which a server counts as gone.
 _TIMEOUT = 20.0
 
-# Container, codecs in order of preference, pixel format, options. x264 needs yuv420p for common players.
-_X264 = (('libx264', 'libopenh264', 'mpeg4'), 'yuv420p', {'crf': '20', 'preset': 'veryfast'})
-_VP9 = {'crf': '30', 'b': '0', 'deadline': 'realtime', 'cpu-used': '8', 'row-mt': '1'}
+# Container, codecs in order of preference, pixel format, options. x264 needs yuv420p for common players. No
+# frame refers to a later one, so that the order of packets is that of the frames. With several threads x264
+# does not always give the same file when the bitrate is limited.
+_X264 = (
+    ('libx264', 'libopenh264', 'mpeg4'),
+    'yuv420p',
+    {'crf': '21', 'preset': 'veryfast', 'bf': '0', 'threads': '1'},
+)
+_VP9 = {'crf': '30', 'b': '0', 'deadline': 'realtime', 'cpu-used': '8', 'row-mt': '1', 'threads': '4'}
 _FORMATS = {
     '.mp4': ('mp4', *_X264),
     '.m4v': ('mp4', *_X264),
     '.mov': ('mov', *_X264),
     '.mkv': ('matroska', *_X264),
-    '.webm': ('webm', ('libvpx-vp9', 'libvpx'), 'yuv420p', _VP9),
+    '.webm': ('webm', ('libvpx-vp9',), 'yuv420p', _VP9),
     '.avi': ('avi', ('mjpeg',), 'yuvj420p', {'qmin': '2', 'qmax': '3'}),
     '.gif': ('gif', ('gif',), 'pal8', {}),
 }
+# Most bits of a pixel in H.264: what noise would need more for is not seen.
+_BITS_PER_PIXEL = 0.25
 #: Endings of the files that :class:`Encoder` writes.
 SUFFIXES = tuple(_FORMATS)
 
@@ -45,7 +53,10 @@ class Decoder:
     Attributes:
         fps (float | None): mean frames per second, if known.
         count (int | None): number of frames that the container announces; a hint only.
+        time (Fraction | None): when the frame yielded last is shown, in seconds.
     """
+
+    time = None
 
     def __init__(self, source: str, name: str, cut: bool = False):
         self.name, self.cut = name, cut
@@ -90,10 +101,14 @@ class Decoder:
             count = min(count, max(1, round(float(stream.duration * stream.time_base) * self.fps)))
         return count
 
-    def frames(self) -> Iterator[np.ndarray]:
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[np.ndarray]:
         """Yield uint8 (H, W, 3) BGR, upright, all of the size of the first.
 
         A frame that cannot be decoded is left out. At the end a warning counts these and damaged ones.
+
+        Args:
+            start (int): first frame to yield.
+            stride (int): yield every ``stride``-th frame from there on.
 
         Raises:
             UserError: at the end, if there is no frame, or the video ends too early.
@@ -110,7 +125,11 @@ class Decoder:
                 for frame in decoded:
                     if frame.is_corrupt:
                         damaged.append(read)
-                    yield image_of(frame)
+                    if read < start or (read - start) % stride:
+                        image_of.skip(frame)
+                    else:
+                        self.time = self._time_of(frame)
+                        yield image_of(frame)
                     read += 1
                 if read == 0 and reason is None:
                     damaged.clear()  # a recording that starts between two key frames: no frame is lost
@@ -124,6 +143,10 @@ class Decoder:
                 'those of which nothing could be decoded were left out',
                 file=sys.stderr,
             )
+
+    def _time_of(self, frame):
+        base = frame.time_base or self.stream.time_base  # the last frames of some decoders have none
+        return None if frame.pts is None or not base else frame.pts * base
 
     def _decoded(self):
         """(packet, its frames, error) for each packet; the packet is None where there was none."""
@@ -167,6 +190,12 @@ class _Converter:
         self.size = None
         self.bits = 8
 
+    def skip(self, frame):
+        """Pass over a frame whose image is not wanted; the later ones do not depend on that."""
+        if self.size is None:
+            self.size = {'width': frame.width, 'height': frame.height}
+        self._sixteen_bits(frame)
+
     def __call__(self, frame):
         if self.size is None:
             self.size = {'width': frame.width, 'height': frame.height}
@@ -207,32 +236,60 @@ class Encoder:
     """Writes frames to a file.
 
     Args:
-        path (str): file.
+        file (str | IO): name, or a binary file that is open for writing.
         suffix (str): of ``SUFFIXES``; selects container and codec.
         fps (float): frames per second.
-        width (int), height (int): even.
+        width (int), height (int): pixels. H.264 of odd sides has full color resolution (4:4:4), as 4:2:0
+            needs even ones.
+        container (str | None): another container than that of the suffix.
+        options (dict | None): of the container.
 
     Raises:
         UserError: this FFmpeg has no encoder for it.
         OSError: the file cannot be written; also from the methods.
     """
 
-    def __init__(self, path: str, suffix: str, fps: float, width: int, height: int):
-        container, codecs, self.pixels, options = _FORMATS[suffix]
+    #: Time is counted in these parts of a frame.
+    TICKS = 16
+
+    def __init__(self, file, suffix, fps, width, height, container=None, options=None):
+        usual, codecs, self.pixels, settings = _FORMATS[suffix]
+        if container and self.pixels == 'pal8':  # GIF is made of it in the end
+            codecs, self.pixels = ('png',), 'rgb24'
         codec = next((name for name in codecs if _can_write(name)), None)
         if codec is None:
             raise UserError(f'{suffix}: this PyAV has no encoder for {" or ".join(codecs)}')
-        self.container = av.open(path, 'w', format=container)
-        self.stream = self.container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
+        rate = Fraction(fps).limit_denominator(1001)
+        settings = dict(settings) if codec == codecs[0] else {}
+        if codec == 'libx264':
+            most = int(max(500_000, _BITS_PER_PIXEL * width * height * rate))
+            settings.update(maxrate=str(most), bufsize=str(2 * most))
+            if width % 2 or height % 2:
+                self.pixels = 'yuv444p'
+        # AVI has no times: a gap between two of its frames would be filled.
+        self.ticks = 1 if suffix == '.avi' and container is None else self.TICKS
+        if options is None and usual in ('mp4', 'mov'):
+            options = {'movflags': 'faststart'}
+        self.container = av.open(file, 'w', format=container or usual, options=options or {})
+        self.stream = self.container.add_stream(codec, rate=rate)
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, self.pixels
-        self.stream.options = options if codec == codecs[0] else {}
+        self.stream.options = settings
+        self.time_base = self.stream.codec_context.time_base = 1 / (rate * self.ticks)
+        if self.pixels in ('yuv420p', 'yuv444p'):
+            _tag_colors(self.stream.codec_context)
+        self.count = 0
 
-    def write(self, frame: np.ndarray):
-        """Append uint8 (height, width, 3) BGR."""
+    def write(self, frame: np.ndarray, tick: int | None = None):
+        """Append uint8 (height, width, 3) BGR, shown from ``tick`` on; by default at the frame rate."""
         if self.pixels == 'pal8':
             frame = _with_palette(frame)
         else:
             frame = av.VideoFrame.from_ndarray(frame, format='bgr24')
+            if self.pixels in ('yuv420p', 'yuv444p'):
+                frame = frame.reformat(format=self.pixels, dst_colorspace='itu709', dst_color_range='MPEG')
+        frame.pts = self.count * self.ticks if tick is None or self.ticks == 1 else tick
+        frame.time_base = self.time_base
+        self.count += 1
         for packet in self.stream.encode(frame):
             self.container.mux(packet)
 
@@ -243,6 +300,49 @@ class Encoder:
                 self.container.mux(packet)
         finally:
             self.container.close()
+
+
+def _tag_colors(codec):
+    """BT.709, limited range: what players take a video for that does not say."""
+    codec.colorspace = codec.color_primaries = codec.color_trc = 1
+    codec.color_range = 1
+
+
+def copy_video(source: str, target: str, suffix: str, fps: float) -> None:
+    """Write the frames of a file of :class:`Encoder` into the container of ``suffix``; only GIF is encoded.
+
+    Args:
+        source (str): MP4 file, which may be cut off after a frame.
+        target (str): file.
+        suffix (str): of ``SUFFIXES``, the one that the source was encoded for.
+        fps (float): frames per second of the source.
+
+    Raises:
+        OSError: the target cannot be written.
+    """
+    with av.open(source) as read:
+        stream = read.streams.video[0]
+        if suffix == '.gif':
+            encoder = Encoder(target, suffix, fps, stream.width, stream.height)
+            for frame in read.decode(stream):
+                tick = round(frame.pts * frame.time_base / encoder.time_base)
+                encoder.write(frame.to_ndarray(format='bgr24'), tick)
+            encoder.close()
+            return
+        container, rate = _FORMATS[suffix][0], Fraction(fps).limit_denominator(1001)
+        # Matroska would get a random number otherwise: equal videos give equal files.
+        options = {'movflags': 'faststart'} if container in ('mp4', 'mov') else {'fflags': 'bitexact'}
+        with av.open(target, 'w', format=container, options=options) as written:
+            copy = written.add_stream_from_template(stream)
+            copy.codec_context.framerate = rate
+            if container == 'avi':
+                copy.time_base = copy.codec_context.time_base = 1 / rate
+            packets = (packet for packet in read.demux(stream) if packet.size)
+            for index, packet in enumerate(packets):
+                if container == 'avi':  # no times: its frames are those of a constant rate
+                    packet.time_base, packet.pts, packet.dts, packet.duration = 1 / rate, index, index, 1
+                packet.stream = copy
+                written.mux(packet)
 
 
 def _can_write(name):

@@ -1,4 +1,4 @@
-"""Decoding and encoding by OpenCV, where PyAV is not installed."""
+"""Decoding and encoding by OpenCV, where PyAV is not installed; and reading cameras."""
 
 import contextlib
 import os
@@ -23,13 +23,20 @@ _INSTALL = 'install PyAV (pip install av)'
 
 
 class Decoder:
-    """A video that is open for reading; arguments and attributes as of the decoder by PyAV."""
+    """A video that is open for reading; arguments and attributes as of the decoder by PyAV.
 
-    def __init__(self, source: str, name: str, cut: bool = False):
+    ``source`` may also be the number of a camera.
+    """
+
+    time = None
+
+    def __init__(self, source: str | int, name: str, cut: bool = False):
         self.name, self.cut = name, cut
-        _check_name(source)
-        file = None if '://' in source else source
-        with _without_messages() as hidden:
+        camera = isinstance(source, int)
+        if not camera:
+            _check_name(source)
+        file = None if camera or '://' in source else source
+        with _without_messages(everything=camera) as hidden:
             self.capture = cv2.VideoCapture(source)
             self.capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
             opened = self.capture.isOpened()
@@ -56,8 +63,8 @@ class Decoder:
         count = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.count = int(count) if 0 < count < 1e9 else None
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """Yield uint8 (H, W, 3) BGR, upright, all of the size of the first.
+    def frames(self, start: int = 0, stride: int = 1) -> Iterator[np.ndarray]:
+        """Yield uint8 (H, W, 3) BGR, upright, all of the size of the first; arguments as of PyAV's decoder.
 
         Raises:
             UserError: at the end, if the file is cut off.
@@ -66,7 +73,8 @@ class Decoder:
         self.first = None
         try:
             while frame is not None:
-                yield frame if frame.shape[1::-1] == size else cv2.resize(frame, size)
+                if read >= start and (read - start) % stride == 0:
+                    yield frame if frame.shape[1::-1] == size else cv2.resize(frame, size)
                 read += 1
                 frame = self.capture.read()[1]
         finally:
@@ -87,11 +95,11 @@ def _check_name(path):
 
 
 @contextlib.contextmanager
-def _without_messages():
+def _without_messages(everything=False):
     """Hide what OpenCV and its FFmpeg print about a file, and give it as a list of lines at the end.
 
-    Everything else that is printed passes. C code prints at any log level, so only the file descriptor can
-    be redirected.
+    What else is printed passes, unless ``everything`` is hidden. C code prints at any log level, so only the
+    file descriptor can be redirected.
     """
     if sys.stderr is not None:
         sys.stderr.flush()
@@ -109,7 +117,7 @@ def _without_messages():
             os.dup2(screen, 2)
             caught.seek(0)
             for line in caught:
-                if any(word in line for word in _NOISE):
+                if everything or any(word in line for word in _NOISE):
                     hidden.append(line)
                 else:
                     os.write(screen, line)
@@ -117,18 +125,26 @@ def _without_messages():
 
 
 class Encoder:
-    """Writes frames to a file; arguments and errors as of the encoder by PyAV."""
+    """Writes frames to a file; arguments and errors as of the encoder by PyAV.
+
+    Odd sides are extended by one pixel, which OpenCV's encoders require, and the frame rate is constant.
+    """
+
+    TICKS = 1
 
     def __init__(self, path: str, suffix: str, fps: float, width: int, height: int):
         _check_name(path)
         fourcc = cv2.VideoWriter_fourcc(*_CODECS[suffix])
         with _without_messages():
-            self.writer = cv2.VideoWriter(path, fourcc, fps, (width, height))
+            self.writer = cv2.VideoWriter(path, fourcc, fps, (width + width % 2, height + height % 2))
         if not self.writer.isOpened():
             raise UserError(f'{suffix}: this OpenCV has no encoder for {_CODECS[suffix]}')
 
-    def write(self, frame: np.ndarray):
+    def write(self, frame: np.ndarray, tick: int | None = None):
         """Append uint8 (height, width, 3) BGR."""
+        height, width = frame.shape[:2]
+        if height % 2 or width % 2:
+            frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         self.writer.write(np.ascontiguousarray(frame))
 
     def close(self):

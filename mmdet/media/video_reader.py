@@ -1,5 +1,7 @@
 """Reading videos frame by frame."""
 
+import glob
+import itertools
 import os
 import re
 from collections.abc import Iterator
@@ -24,15 +26,16 @@ class VideoReader:
 
     Args:
         path (str | Path): a video file; a folder, whose images are read in natural order of their names,
-            hidden files left out; an image, also an animated or multi-page one; or an address such as
-            ``rtsp://...``, as text.
+            hidden files left out; a pattern for images such as ``frames/*.jpg``; an image, also an animated
+            or multi-page one; an address such as ``rtsp://...``, as text; or the number of a camera, as text.
         default_fps (float): frame rate of images, and of a video that does not state its own.
 
     Attributes:
         name (str): the path or address, for messages.
         fps (float): frames per second; of a variable frame rate the mean.
         count (int | None): number of frames, if the file states it; of a video file a hint only.
-        read (int): number of frames read so far.
+        read (int): number of frames yielded so far.
+        live (bool): a camera or a stream, which cannot be read again.
 
     Raises:
         UserError: there are no frames, or they cannot be read.
@@ -43,11 +46,15 @@ class VideoReader:
         self.read = 0
         self.files = None
         self.fps, self.count = float(default_fps), None
-        self._decoder = None
+        self._decoder = self._using = None
+        self._cut = False
+        self.live = is_live(path)
         if is_address(path):
-            self._source, self._cut = path, False
-        elif os.path.isdir(path):
-            self.files = _images_of(Path(path))
+            self._source = path
+        elif self.live:
+            self._source = int(path)
+        elif os.path.isdir(path) or is_pattern(path):
+            self.files = _images_of(Path(path)) if os.path.isdir(path) else _images_like(self.name)
             self.count = len(self.files)
             return
         else:
@@ -62,11 +69,29 @@ class VideoReader:
             self.fps = float(self._decoder.fps)
         self.count = self._decoder.count
 
+    @property
+    def time(self):
+        """Fraction | None: when the frame yielded last is shown, in seconds."""
+        return None if self._using is None else self._using.time
+
     def _open(self):
+        if isinstance(self._source, int):
+            from .opencv_video import Decoder  # FFmpeg names cameras differently on each system
+
+            return Decoder(self._source, f'camera {self.name}')
         return video_backend().Decoder(self._source, self.name, self._cut)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Yield uint8 (H, W, 3) BGR frames.
+        """Yield uint8 (H, W, 3) BGR frames; see :meth:`frames`."""
+        return self.frames()
+
+    def frames(self, start: int = 0, end: int | None = None, stride: int = 1) -> Iterator[np.ndarray]:
+        """Yield some of the frames, uint8 (H, W, 3) BGR.
+
+        Args:
+            start (int): the first one, counted from 0.
+            end (int | None): the first one that is not wanted any more.
+            stride (int): every ``stride``-th frame from ``start`` on.
 
         Raises:
             UserError: an image cannot be read; or, after the last frame, the video is damaged or cut off
@@ -75,13 +100,13 @@ class VideoReader:
         self.read = 0
         if self.files is None:
             # The open video is used first: an address may be valid only once.
-            decoder, self._decoder = self._decoder or self._open(), None
-            frames = decoder.frames()
+            self._using, self._decoder = self._decoder or self._open(), None
+            frames = self._using.frames(start, stride)
         elif len(self.files) == 1:
-            frames = read_images(self.files[0])
+            frames = itertools.islice(read_images(self.files[0]), start, None, stride)
         else:
-            frames = map(read_image, self.files)
-        for frame in frames:
+            frames = map(read_image, self.files[start::stride])
+        for frame in itertools.islice(frames, None if end is None else frames_between(start, end, stride)):
             self.read += 1
             yield frame
 
@@ -105,6 +130,32 @@ class VideoReader:
 def is_address(path: str | Path) -> bool:
     """Whether text is an address such as ``http://...``; a ``Path`` never is."""
     return isinstance(path, str) and _ADDRESS.match(path) is not None
+
+
+def is_live(path: str | Path) -> bool:
+    """Whether this is the number of a camera, or the address of a stream that cannot be read again."""
+    if is_address(path):
+        return not path.lower().startswith(('http', 'file', 'ftp', 'sftp'))
+    return isinstance(path, str) and path.isdecimal() and not os.path.exists(path)
+
+
+def is_pattern(path: str | Path) -> bool:
+    """Whether this is no existing path, but has wildcards."""
+    return glob.has_magic(str(path)) and not os.path.exists(path)
+
+
+def frames_between(start: int, end: int, stride: int) -> int:
+    """Number of frames from ``start`` to ``end``, without it."""
+    return len(range(start, max(start, end), stride))
+
+
+def _images_like(pattern):
+    found = sorted((Path(file) for file in glob.glob(pattern)), key=lambda file: natural_key(str(file)))
+    files = [file for file in found if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES]
+    if not files:
+        other = f', but {len(found)} other files: give one video at a time' if found else ''
+        raise UserError(f'{pattern}: no images ({", ".join(IMAGE_SUFFIXES)}) match this pattern{other}')
+    return files
 
 
 def _images_of(folder):

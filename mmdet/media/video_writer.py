@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mmdet.utils import Scratch, UserError, check_output, reading_own_output
@@ -20,7 +19,8 @@ class VideoWriter:
     Args:
         path (str | Path): the video. PyAV writes H.264 (``.mp4``, ``.mov``, ``.m4v``, ``.mkv``), VP9
             (``.webm``), JPEG (``.avi``) and ``.gif``; OpenCV writes MPEG-4 part 2, which browsers do not
-            play, in place of H.264, VP8 in place of VP9, and no ``.gif``. Without an ending: ``.mp4``.
+            play, in place of H.264, VP8 in place of VP9, no ``.gif``, and even sides only, odd ones being
+            extended by a pixel. Without an ending: ``.mp4``.
         fps (float): frames per second.
 
     Attributes:
@@ -41,13 +41,7 @@ class VideoWriter:
         self._encoder = None
         self._scratch = None
         self._backend = video_backend()
-        self._suffix = self.path.suffix.lower() or '.mp4'
-        if self._suffix not in self._backend.SUFFIXES:
-            hint = ' (.gif needs PyAV: pip install av)' if self._suffix == '.gif' else ''
-            raise UserError(
-                f'{path}: videos are written as {", ".join(self._backend.SUFFIXES)}, not as '
-                f'{self._suffix}{hint}'
-            )
+        self._suffix = checked_suffix(self.path, self._backend)
 
     def _open(self, width, height):
         order = ['.webm', '.mp4', '.avi']
@@ -70,7 +64,7 @@ class VideoWriter:
         raise UserError(f'{self.path}: {"; ".join(failures)}')
 
     def write(self, frame: np.ndarray) -> None:
-        """Append a frame, uint8 (H, W, 3) BGR. Odd sides are extended by one pixel, which encoders require.
+        """Append a frame, uint8 (H, W, 3) BGR.
 
         Raises:
             UserError: its size differs from that of the first frame, or there is no encoder.
@@ -78,16 +72,14 @@ class VideoWriter:
         """
         height, width = frame.shape[:2]
         if self._size is None:
-            self._open(width + width % 2, height + height % 2)
+            self._open(width, height)
             self._size = (height, width)
         if (height, width) != self._size:
             raise UserError(
                 f'{self.path}: frame {self.frames} is {height}x{width}, the first was '
                 f'{self._size[0]}x{self._size[1]} (height x width)'
             )
-        if height % 2 or width % 2:
-            frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        with _naming(self.path):
+        with naming(self.path):
             self._encoder.write(np.ascontiguousarray(frame))
         self.frames += 1
 
@@ -102,7 +94,7 @@ class VideoWriter:
             return
         encoder, self._encoder = self._encoder, None
         try:
-            with _naming(self.path):
+            with naming(self.path):
                 encoder.close()
             if keep:
                 self._check()
@@ -128,8 +120,21 @@ class VideoWriter:
         self.close(keep=kind is None)
 
 
-class _naming:
-    """Errors of the file system name the video, not the temporary file."""
+def checked_suffix(path: Path, backend) -> str:
+    """Ending of a video to be written, in lower case; ``.mp4`` if there is none.
+
+    Raises:
+        UserError: the backend does not write it.
+    """
+    suffix = path.suffix.lower() or '.mp4'
+    if suffix not in backend.SUFFIXES:
+        hint = ' (.gif needs PyAV: pip install av)' if suffix == '.gif' else ''
+        raise UserError(f'{path}: videos are written as {", ".join(backend.SUFFIXES)}, not as {suffix}{hint}')
+    return suffix
+
+
+class naming:
+    """In the block, errors of the file system name the video, not the temporary file."""
 
     def __init__(self, path):
         self.path = path

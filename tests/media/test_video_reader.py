@@ -313,7 +313,7 @@ def test_videos_that_are_cut_off_give_their_frames_then_an_error(
 
 
 def test_mp4_without_its_index_is_refused(backend, tmp_path, capfd):
-    path = write(tmp_path / 'a.mp4')
+    path = encode(tmp_path / 'a.mp4')
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])  # the index stands at the end
     with pytest.raises(UserError, match='truncated'):
@@ -463,3 +463,60 @@ def test_real_video_that_was_cut_off(backend, tmp_path):
     assert 0 < reader.read < 100
     whole = VideoReader(video)
     assert (whole.count, next(iter(whole)).shape) == (247, (720, 1280, 3))
+
+
+def test_some_of_the_frames(backend, tmp_path):
+    path = write(tmp_path / 'a.avi', count=10)
+    (tmp_path / 'images').mkdir()
+    for index, image in enumerate(VideoReader(path)):
+        cv2.imwrite(str(tmp_path / f'images/{index}.png'), image)
+    for source in (path, tmp_path / 'images', tmp_path / 'images/*.png'):
+        reader = VideoReader(str(source))
+        assert values(reader.frames(2, 9, 3)) == [40, 100, 160] and reader.read == 3
+        assert values(reader.frames(8)) == [160, 180]
+        assert values(reader.frames(0, 0)) == values(reader.frames(20)) == []
+
+
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+def test_frames_do_not_depend_on_where_reading_begins(backend, tmp_path):
+    """The brightness of 16-bit video depends on the frames before."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 1000 if i != 2 else 4000, (48, 64)).astype(np.uint16) for i in range(6)]
+    path = encode(tmp_path / 'a.mkv', 'ffv1', 'gray16le', images)
+    whole = list(VideoReader(path))
+    assert all(np.array_equal(a, b) for a, b in zip(whole[4:], VideoReader(path).frames(4), strict=True))
+
+
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+def test_times_of_frames(backend, tmp_path):
+    path = encode(tmp_path / 'a.mkv', times=[0, 10, 50, 60, 70, 200])
+    reader = VideoReader(path)
+    assert [round(100 * reader.time) for _ in reader.frames(1, None, 2)] == [10, 60, 200]
+
+
+def test_patterns(tmp_path):
+    for name in ('f10.png', 'f9.png', 'g1.png', 'f[1].png'):
+        cv2.imwrite(str(tmp_path / name), frame(10))
+    reader = VideoReader(f'{tmp_path}/f[0-9]*.png')
+    assert [file.name for file in reader.files] == ['f9.png', 'f10.png'] and reader.count == 2
+    assert len(list(VideoReader(tmp_path / 'f[1].png'))) == 1  # a name, not a pattern
+    with pytest.raises(UserError, match=r'h\*.png: no images'):
+        VideoReader(f'{tmp_path}/h*.png')
+    (tmp_path / 'v1.mp4').write_text('')
+    with pytest.raises(UserError, match='but 1 other files: give one video at a time'):
+        VideoReader(f'{tmp_path}/v*')
+
+
+def test_a_camera_is_a_number(tmp_path, monkeypatch, capfd):
+    path = str(write(tmp_path / 'a.avi'))
+    capture = cv2.VideoCapture
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda source: capture(path if source == 3 else source))
+    reader = VideoReader('3')
+    assert reader.live and values(reader) == [0, 20, 40, 60, 80, 100]
+    with pytest.raises(UserError, match='camera 77 cannot be opened'):
+        VideoReader('77')
+    assert [VideoReader(p).live for p in (path, tmp_path / 'a.avi')] == [False, False]
+    monkeypatch.chdir(tmp_path)
+    os.rename('a.avi', '5')
+    assert not VideoReader('5').live  # a file of this name
+    assert capfd.readouterr().err == ''

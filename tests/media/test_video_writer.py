@@ -51,13 +51,38 @@ def test_a_single_frame_is_a_video(backend, tmp_path):
         assert values(VideoReader(write(tmp_path / name, count=1))) == [0]
 
 
-@pytest.mark.parametrize('name', ['a.mp4', 'a.webm', 'a.avi'])
-def test_odd_sides_are_extended(backend, name, tmp_path):
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.webm', 'a.avi', 'a.gif'])
+def test_odd_sides_are_kept_or_extended_where_opencv_writes(backend, name, tmp_path):
+    if backend == 'opencv' and name == 'a.gif':
+        return
     path = write(tmp_path / name, height=47, width=63)
-    assert next(iter(VideoReader(path))).shape == (48, 64, 3)
-    if name != 'a.webm' or backend == 'av':
+    shapes = {image.shape for image in VideoReader(path)}
+    assert shapes == {(47, 63, 3) if backend == 'av' else (48, 64, 3)}
+    if backend == 'av' or name != 'a.webm':
         path = write(tmp_path / f'tiny_{name}', height=1, width=1)
-        assert next(iter(VideoReader(path))).shape == (2, 2, 3)
+        assert next(iter(VideoReader(path))).shape == ((1, 1, 3) if backend == 'av' else (2, 2, 3))
+
+
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+def test_colors_are_those_that_players_expect(backend, tmp_path):
+    """BT.709 in the file, which players assume for large videos, and the colors come back."""
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:] = (30, 90, 200)
+    with VideoWriter(tmp_path / 'a.mp4') as writer:
+        writer.write(image)
+    read = next(iter(VideoReader(tmp_path / 'a.mp4')))
+    assert np.abs(read[20, 20].astype(int) - image[0, 0]).max() <= 3
+    assert b'colrnclx\x00\x01\x00\x01\x00\x01\x00' in (tmp_path / 'a.mp4').read_bytes()
+
+
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+def test_the_bitrate_has_a_limit_that_fits_the_size(backend, tmp_path):
+    rng = np.random.default_rng(0)
+    with VideoWriter(tmp_path / 'a.mp4', fps=24) as writer:
+        for _ in range(120):
+            writer.write(rng.integers(0, 255, (240, 320, 3)).astype(np.uint8))
+    # 0.25 bits a pixel, and twice a second's worth in the buffer.
+    assert (tmp_path / 'a.mp4').stat().st_size * 8 < 0.25 * 320 * 240 * 24 * (5 + 2) * 1.1
 
 
 def test_without_an_encoder_the_next_format_is_written(backend, tmp_path, monkeypatch):

@@ -222,7 +222,7 @@ def test_results_are_drawn_beside_annotations(tiny, tmp_path, capsys):
     call(visualize, *args, '--out', tmp_path / 'v', '--gt', '--videos', 7, '--no-frames', '--fps', 3)
     assert [p.name for p in (tmp_path / 'v').iterdir()] == ['clip1.webm']
     reader = VideoReader(tmp_path / 'v/clip1.webm')
-    assert next(iter(reader)).shape == (336 + 18, 2 * 504 + 4, 3) and reader.fps == 3
+    assert next(iter(reader)).shape == (336 + 17, 2 * 504 + 4, 3) and reader.fps == 3
     options = ('--videos', 7, '--no-frames', '--format', 'mp4')
     call(visualize, *args, '--out', tmp_path / 'mp4', *options)
     assert [p.name for p in (tmp_path / 'mp4').iterdir()] == ['clip1.mp4']
