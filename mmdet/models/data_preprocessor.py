@@ -80,7 +80,8 @@ class DataPreprocessor(BaseDataPreprocessor):
         if samples is not None:
             for sample, pad_shape in zip(samples, pad_shapes):
                 sample.set_metainfo(dict(pad_shape=pad_shape, batch_input_shape=(height, width)))
-                _pad_masks(sample.get('gt_instances'), pad_shape)
+                for name in ('gt_instances', 'ref_gt_instances'):
+                    _pad_masks(sample.get(name), pad_shape)
         return dict(inputs=batch, data_samples=samples)
 
     def _pad(self, side):

@@ -36,7 +36,12 @@ class DetDataSample(BaseDataElement):
         'ignored_instances', 'InstanceData: bboxes (n, 4) of crowd regions, without masks and labels.'
     )
     ref_gt_instances = _instance_field(
-        'ref_gt_instances', 'InstanceData: bboxes (m, 4) and instance_ids (m,) of the reference frame.'
+        'ref_gt_instances',
+        'InstanceData of the reference frame: bboxes (m, 4), labels (m,), instance_ids (m,), and masks '
+        '(m, H, W) if they were loaded.',
+    )
+    ref_ignored_instances = _instance_field(
+        'ref_ignored_instances', 'InstanceData: bboxes (m, 4) of crowd regions of the reference frame.'
     )
     proposals = _instance_field('proposals', 'InstanceData: bboxes (n, 4) and scores (n,) of the RPN.')
     pred_instances = _instance_field(

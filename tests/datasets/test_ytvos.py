@@ -96,7 +96,7 @@ def test_packed_pair(synthetic):
     assert (gt.bboxes.dtype, gt.bboxes.shape) == (torch.float32, (count, 4))
     assert (gt.labels.dtype, gt.instance_ids.dtype) == (torch.int64, torch.int64)
     assert (gt.masks.dtype, gt.masks.shape) == (torch.uint8, (count, *sample.img_shape))
-    assert set(sample.ref_gt_instances.keys()) == {'bboxes', 'instance_ids'}
+    assert set(sample.ref_gt_instances.keys()) == {'bboxes', 'labels', 'instance_ids'}
     assert sample.ignored_instances.bboxes.shape == (0, 4)
     assert sample.video_id == 1
     assert sample.ref_img_path != sample.img_path

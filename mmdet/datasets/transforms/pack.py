@@ -57,20 +57,20 @@ class PackInputs(BaseTransform):
             meta['ref_img_path'] = frames[1]['img_path']
         sample = DetDataSample(metainfo=meta)
         if 'gt_bboxes' in key:
-            instances = self._instances(key)
-            instances.labels = torch.from_numpy(key['gt_labels'])
-            if 'gt_masks' in key:
-                instances.masks = torch.from_numpy(np.ascontiguousarray(key['gt_masks']))
-            sample.gt_instances = instances
-            ignored = clip_boxes(key['gt_bboxes_ignore'], key['img_shape'])
-            sample.ignored_instances = InstanceData(bboxes=torch.from_numpy(ignored))
+            sample.gt_instances, sample.ignored_instances = self._instances(key)
             if len(frames) > 1:
-                sample.ref_gt_instances = self._instances(frames[1])
+                sample.ref_gt_instances, sample.ref_ignored_instances = self._instances(frames[1])
         return {'inputs': torch.from_numpy(stack), 'data_samples': sample}
 
     @staticmethod
     def _instances(frame):
-        boxes = clip_boxes(frame['gt_bboxes'], frame['img_shape'])
-        return InstanceData(
-            bboxes=torch.from_numpy(boxes), instance_ids=torch.from_numpy(frame['gt_instance_ids'])
+        """Objects of a frame, and the boxes that are neither objects nor background."""
+        instances = InstanceData(
+            bboxes=torch.from_numpy(clip_boxes(frame['gt_bboxes'], frame['img_shape'])),
+            labels=torch.from_numpy(frame['gt_labels']),
+            instance_ids=torch.from_numpy(frame['gt_instance_ids']),
         )
+        if 'gt_masks' in frame:
+            instances.masks = torch.from_numpy(np.ascontiguousarray(frame['gt_masks']))
+        ignored = clip_boxes(frame['gt_bboxes_ignore'], frame['img_shape'])
+        return instances, InstanceData(bboxes=torch.from_numpy(ignored))

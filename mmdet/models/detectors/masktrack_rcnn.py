@@ -25,13 +25,19 @@ class MaskTrackRCNN(MaskRCNN):
         tracker (dict | None): config of the tracker, of ``TASK_UTILS``; None: ``MaskTrackTracker``.
         track_roi_extractor (dict | None): config of the RoI extractor of the track head. None: that of the
             boxes; training then reuses the features pooled for the box head.
+        both_frames (bool): train the detector on the reference frames too, and match back from them: the
+            mean of two losses for one pass of the backbone. It needs the masks of both frames,
+            ``LoadAnnotations(with_ref_mask=True)``. 2019 uses the key frames only.
         kwargs: see :class:`MaskRCNN`.
     """
 
     gives = ('masks', 'embeddings')
 
-    def __init__(self, *args, track_head, tracker=None, track_roi_extractor=None, **kwargs):
+    def __init__(
+        self, *args, track_head, tracker=None, track_roi_extractor=None, both_frames=False, **kwargs
+    ):
         super().__init__(*args, tracker=tracker or dict(type='MaskTrackTracker'), **kwargs)
+        self.both_frames = both_frames
         self.own_track_features = track_roi_extractor is not None
         own = MODELS.build(track_roi_extractor) if self.own_track_features else None
         self.track_roi_extractor = self.bbox_roi_extractor if own is None else own
@@ -47,16 +53,25 @@ class MaskTrackRCNN(MaskRCNN):
         Args:
             inputs (Tensor): (N, 2, 3, H, W), key and reference frames.
             data_samples (list[DetDataSample]): N, with ``gt_instances`` (bboxes, labels, masks,
-                instance_ids) and ``ref_gt_instances`` (bboxes, instance_ids).
+                instance_ids) and ``ref_gt_instances`` (bboxes, instance_ids; with ``both_frames`` all of
+                these).
 
         Returns:
             dict: ``loss_rpn_cls``, ``loss_rpn_reg`` (lists, one per level), ``loss_cls``, ``acc``,
             ``loss_reg``, ``loss_match``, ``match_acc``, ``loss_mask``; all keys exist in every iteration.
 
         Raises:
-            ValueError: if there is no reference frame.
+            ValueError: if there is no reference frame, or ``both_frames`` lacks its masks.
         """
         feats, ref_feats = self.extract_pair(inputs)
+        losses = self.pair_losses(feats, ref_feats, data_samples)
+        if not self.both_frames:
+            return losses
+        back = self.pair_losses(ref_feats, feats, [swapped(sample) for sample in data_samples])
+        return {name: _mean(losses[name], back[name]) for name in losses}
+
+    def pair_losses(self, feats, ref_feats, data_samples):
+        """Losses of detecting in one frame of each pair and matching with the other; see :meth:`loss`."""
         rpn_losses, proposals = self.rpn_losses(feats, data_samples)
         sampled = self.sample_rois(proposals, data_samples)
         box_losses, roi_feats = self.box_losses(feats, sampled)
@@ -135,6 +150,36 @@ class MaskTrackRCNN(MaskRCNN):
         rois = bboxes_to_rois(self.network_boxes(detections, metas, rescale))
         embeddings = self.track_head.embed(self.track_roi_extractor(feats, rois))
         return embeddings.split([len(found) for found in detections])
+
+
+def swapped(sample):
+    """A pair whose reference frame is the key frame, and the other way round.
+
+    Args:
+        sample (DetDataSample): with ``gt_instances``, ``ref_gt_instances`` and the ignored objects of both.
+
+    Returns:
+        DetDataSample: a new one.
+
+    Raises:
+        ValueError: the reference frame has no masks.
+    """
+    if 'masks' not in sample.ref_gt_instances:
+        raise ValueError(
+            'MaskTrackRCNN: both_frames needs the masks of the reference frames: '
+            'dict(type="LoadAnnotations", with_mask=True, with_ref_mask=True)'
+        )
+    other = sample.clone()
+    other.gt_instances, other.ref_gt_instances = sample.ref_gt_instances, sample.gt_instances
+    if 'ref_ignored_instances' in sample:
+        other.ignored_instances = sample.ref_ignored_instances
+    return other
+
+
+def _mean(first, second):
+    if isinstance(first, list):
+        return [_mean(*pair) for pair in zip(first, second)]
+    return (first + second) / 2
 
 
 def reference_index(ids, ref_ids):

@@ -6,7 +6,7 @@ from mmengine.structures import InstanceData
 
 from mmdet.models.detectors.masktrack_rcnn import reference_index
 
-from ..tiny import tiny_model, training_batch
+from ..tiny import ground_truth, tiny_model, training_batch
 
 BOXES = [[5, 5, 40, 40], [50, 20, 85, 55]]
 PAIR = ((BOXES, [1, 2]), (BOXES[::-1], [2, 3]))
@@ -180,3 +180,24 @@ def test_a_pair_is_needed():
     batch['inputs'] = [image[:1] for image in batch['inputs']]
     with pytest.raises(ValueError, match='reference frame'):
         model(**model.data_preprocessor(batch, True), mode='loss')
+
+
+def full_pairs(*pairs):
+    """A batch whose reference frames have labels and masks too."""
+    batch = training_batch(*pairs)
+    for sample, (_, ref) in zip(batch['data_samples'], pairs):
+        sample.ref_gt_instances = ground_truth(*ref)
+    return batch
+
+
+def test_both_frames_of_a_pair_can_be_learned_from():
+    forth, back = training_batch(PAIR), training_batch(PAIR[::-1])
+    forth['inputs'] = [torch.stack(tuple(back['inputs'][0].flip(0)))]
+    alone = [step(tiny_model().train(), batch)[1] for batch in (forth, back)]
+    batch = {**forth, 'data_samples': full_pairs(PAIR)['data_samples']}
+    _, both = step(tiny_model(both_frames=True).train(), batch)
+    for name in ALL_KEYS:
+        mean = (alone[0][name] + alone[1][name]) / 2
+        assert float(both[name]) == pytest.approx(float(mean), rel=1e-4), name
+    with pytest.raises(ValueError, match='both_frames needs the masks of the reference frames'):
+        step(tiny_model(both_frames=True).train(), training_batch(PAIR))
