@@ -36,7 +36,7 @@ def tool(name, *arguments):
 
 def video_scores(config, config_file, checkpoint, folder):
     """Scores of the test videos."""
-    tool('test_video.py', config_file, checkpoint, '--out', folder / 'video', '--overwrite')
+    tool('test_video.py', config_file, checkpoint, '--out', folder / 'video')
     scores = folder / 'video_scores.json'
     ann = config.test_evaluator.ann_file
     tool('eval_ytvis.py', ann, folder / 'video.json', '--analyze', '--lenient', '--out', scores)
