@@ -26,7 +26,7 @@ _PARAMWISE = {
 _WRAPPERS = ('OptimWrapper', 'AmpOptimWrapper', 'AutocastOptimWrapper')
 # What a visualization backend imports, and what installs it.
 _LIBRARIES = {
-    'TensorboardVisBackend': ('tensorboard', "pip install '.[tensorboard]' (INSTALL.md)"),
+    'TensorboardVisBackend': ('tensorboard', 'pip install tensorboard'),
     'WandbVisBackend': ('wandb', 'pip install wandb'),
     'MLflowVisBackend': ('mlflow', 'pip install mlflow'),
     'ClearMLVisBackend': ('clearml', 'pip install clearml'),
@@ -64,7 +64,7 @@ def check_components(config):
             _check_split(config, split)
     visualizer = config.get('visualizer')
     if isinstance(visualizer, dict):
-        check_part(ours.VISUALIZERS, visualizer, 'visualizer', given=('name',))
+        check_part(ours.VISUALIZERS, {'type': 'Visualizer', **visualizer}, 'visualizer', given=('name',))
         for place, backend in _listed(visualizer, 'vis_backends', 'visualizer.'):
             check_part(ours.VISBACKENDS, backend, place, given=('save_dir',))
             _check_library(backend, place)

@@ -168,6 +168,31 @@ class SummaryHook(Hook):
             f'{len(loader.dataset)} training samples, {len(loader)} iterations an epoch, '
             f'{runner.max_epochs} epochs'
         )
+        note = long_warm_up(runner.param_schedulers, runner.max_iters, len(loader))
+        if note:
+            runner.logger.warning(note)
+
+
+def long_warm_up(schedulers, iterations, epoch_length):
+    """Return a note if most of a training is warm-up, as with few images and a schedule for many, or None.
+
+    Args:
+        schedulers (list | dict): built schedulers; in a dict by optimizer.
+        iterations (int): of the whole training.
+        epoch_length (int): iterations of an epoch.
+    """
+    for group in schedulers.values() if isinstance(schedulers, dict) else [schedulers]:
+        for policy in group or ():
+            # Both end at a factor of 1; what starts above it, or later, is no warm-up.
+            start = getattr(policy, 'start_factor', getattr(policy, 'factor', 1))
+            end = policy.end * (epoch_length if policy.by_epoch else 1)
+            if policy.begin == 0 and start < 1 and end > iterations / 2:
+                return (
+                    f'the warm-up of the learning rate ends after {end} iterations, and this training has '
+                    f'{iterations}: it learns at a rate that is too low. Shorten the warm-up '
+                    '(param_scheduler) to a tenth, or train longer (docs/custom_dataset.md)'
+                )
+    return None
 
 
 def _inner(model):

@@ -72,6 +72,16 @@ def warn_of_old_checkpoints(work_dir, logger):
         )
 
 
+def refuse_own_weights(path, work_dir):
+    """A run that starts from a checkpoint of its own work dir would overwrite it in the end."""
+    path = Path(path)
+    if path.is_file() and path.parent.resolve() == Path(work_dir).resolve():
+        raise UserError(
+            f'load_from {path} lies in the work dir, where this run writes its own checkpoints: '
+            'choose another --work-dir, or continue that run with --resume'
+        )
+
+
 def read_resumable(path):
     """Read a checkpoint that a run can continue from.
 

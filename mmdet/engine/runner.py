@@ -34,11 +34,13 @@ from .resuming import (
     check_random_state,
     find_checkpoint,
     read_resumable,
+    refuse_own_weights,
     restore_schedulers,
     restoring,
     walk_schedulers,
     warn_of_old_checkpoints,
 )
+from .scalars import log_by_iteration, number_lines
 from .weights import load_weights, non_finite, skip_covered_pretraining
 
 # Hooks of every run.
@@ -91,6 +93,16 @@ class TrackRunner(Runner):
         """Build the logger; mmengine prints 200 lines before training starts, which go to the file only."""
         return shorten_console(super().build_logger(*args, **kwargs))
 
+    def build_log_processor(self, log_processor):
+        """Build what words the log: lines count iterations where the training loop does."""
+        return super().build_log_processor(number_lines(log_processor, self._train_loop))
+
+    def build_visualizer(self, visualizer=None):
+        """Build what writes numbers; in the config its ``type`` may be left out."""
+        if isinstance(visualizer, dict):
+            visualizer = {'type': 'Visualizer', **visualizer}
+        return super().build_visualizer(visualizer)
+
     def _log_env(self, env_cfg):  # private: nothing public keeps these 200 lines off the console
         lines = '\n'.join(f'    {key}: {value}' for key, value in collect_env().items())
         self.logger.info(f'environment:\n{lines}\n    seed: {self.seed}', extra={'file_only': True})
@@ -122,7 +134,7 @@ class TrackRunner(Runner):
         """Add guards and summary here: a child config that sets ``custom_hooks`` drops those of its base."""
         given = {hook.get('type') for hook in custom_hooks or () if isinstance(hook, dict)}
         ours = {name: {'type': name} for name in ALWAYS if name not in given}
-        super().register_hooks({**ours, **(default_hooks or {})}, custom_hooks)
+        super().register_hooks({**ours, **log_by_iteration(default_hooks)}, custom_hooks)
 
     @staticmethod
     def build_dataloader(dataloader, seed=None, diff_rank_seed=False):
@@ -157,6 +169,7 @@ class TrackRunner(Runner):
             busy = f'{self.work_dir} is in use by another training: choose another --work-dir, or wait'
             on_main(lambda: stack.enter_context(exclusive(Path(self.work_dir) / '.lock', busy)))
             self.stop_signals = stack.enter_context(StopSignals(self.work_dir))
+            stack.callback(self.visualizer.close)  # after an error, too: backends write late
             return self._train()
 
     def _train(self):
@@ -168,7 +181,7 @@ class TrackRunner(Runner):
         else:
             warn_of_old_checkpoints(self.work_dir, self.logger)
         if self._checkpoint is None and self._load_from is not None:
-            self._refuse_own_weights()
+            refuse_own_weights(self._load_from, self.work_dir)
             self._weights = self.reader(self._load_from)
             skip_covered_pretraining(self._inner_model(), self._weights, self._load_from)
         model = super().train()
@@ -181,15 +194,6 @@ class TrackRunner(Runner):
         found = find_checkpoint(self.work_dir, self.logger)
         self._resume = found is not None
         return found
-
-    def _refuse_own_weights(self):
-        """A run that starts from a checkpoint of its own work dir would overwrite it in the end."""
-        path = Path(self._load_from)
-        if path.is_file() and path.parent.resolve() == Path(self.work_dir).resolve():
-            raise UserError(
-                f'load_from {path} lies in the work dir, where this run writes its own checkpoints: '
-                'choose another --work-dir, or continue that run with --resume'
-            )
 
     def _take_seed(self, seed):
         if seed is None or seed == self.seed:

@@ -158,3 +158,28 @@ def test_image_paths_of_a_batch():
 
     assert image_paths(dict(data_samples=[Sample('a.jpg'), Sample('b.jpg')])) == ['a.jpg', 'b.jpg']
     assert image_paths(None) == []
+
+
+@pytest.mark.parametrize(
+    ('policy', 'noted'),
+    [
+        (dict(type='LinearLR', start_factor=0.3, by_epoch=False, begin=0, end=501), True),
+        (dict(type='LinearLR', start_factor=0.3, by_epoch=False), True),  # ends with the training
+        (dict(type='LinearLR', start_factor=0.3, by_epoch=True, begin=0, end=4), True),
+        (dict(type='ConstantLR', factor=0.3, by_epoch=False, begin=0, end=400), True),
+        (dict(type='LinearLR', start_factor=0.3, by_epoch=False, begin=0, end=5), False),
+        (dict(type='LinearLR', start_factor=1.0, end_factor=0.1, by_epoch=False), False),  # no warm-up
+        (dict(type='CosineAnnealingLR', by_epoch=False, begin=0, end=501), False),
+    ],
+)
+def test_a_warm_up_longer_than_most_of_the_training_is_noted_once(tmp_path, capsys, policy, noted):
+    toy_runner(tmp_path, param_scheduler=[policy]).train()
+    found = capsys.readouterr().out.count('WARNING: the warm-up of the learning rate ends after')
+    assert found == noted
+
+
+def test_the_note_of_a_long_warm_up_has_both_numbers(tmp_path):
+    policy = dict(type='LinearLR', start_factor=0.3, by_epoch=False, begin=0, end=501)
+    toy_runner(tmp_path, param_scheduler=[policy]).train()
+    text = next(tmp_path.glob('*/*.log')).read_text()
+    assert 'ends after 501 iterations, and this training has 18: ' in text
