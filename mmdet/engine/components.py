@@ -316,7 +316,7 @@ def _try_steps(wrapper, schedulers):
             for place, part in schedulers:
                 where = place
                 if isinstance(part, dict):
-                    part = {'end': 12, **copy.deepcopy(part)}
+                    part = {'end': (part.get('begin') or 0) + 12, **copy.deepcopy(part)}
                     extra = {'optimizer': built, 'epoch_length': 10}
                     policies.append((place, ours.PARAM_SCHEDULERS.build(part, default_args=extra)))
             for _ in range(3):

@@ -190,7 +190,7 @@ def long_warm_up(schedulers, iterations, epoch_length):
                 return (
                     f'the warm-up of the learning rate ends after {end} iterations, and this training has '
                     f'{iterations}: it learns at a rate that is too low. Shorten the warm-up '
-                    '(param_scheduler) to a tenth, or train longer (docs/custom_dataset.md)'
+                    '(param_scheduler) to a tenth, or train longer (docs/finetune.md)'
                 )
     return None
 
