@@ -9,7 +9,7 @@ _base_ = [
     './_base_/default_runtime.py',
 ]
 
-# --- model: the conventions of the weights it starts from, those of torchvision (docs/checkpoints.md) ---
+# --- model: that of maskrcnn_r50_fpn_coco.py, in its conventions, and what tracks ---
 num_classes = 1  # categories of your annotation file, without background
 roi_align = dict(sampling_ratio=2, mode='unaligned')
 coder = dict(clip_shrinking=False)
@@ -40,13 +40,13 @@ scale = (640, 360)  # longest and shortest side; small objects need more
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='LoadAnnotations', with_mask=True),
-    dict(type='Resize', scale=scale, keep_ratio=True, rounding='modern'),
+    dict(type='Resize', scale=scale, keep_ratio=True, rounding='torchvision'),
     dict(type='RandomFlip', prob=0.5, offset=0),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImage'),
-    dict(type='Resize', scale=scale, keep_ratio=True, rounding='modern'),
+    dict(type='Resize', scale=scale, keep_ratio=True, rounding='torchvision'),
     dict(type='PackInputs'),
 ]
 train_dataloader = dict(batch_size=4, dataset=dict(box_offset=0, pipeline=train_pipeline))
@@ -78,7 +78,7 @@ default_hooks = dict(
         interval=max_iters // 5, by_epoch=False, max_keep_ckpts=1, save_best='ytvis/segm_AP', rule='greater'
     ),
 )
-load_from = None  # a COCO Mask R-CNN: docs/finetune.md
+load_from = 'maskrcnn_r50_fpn_coco'  # by name (MODEL_ZOO.md), or a path
 load_options = dict(
     class_map='coco'
 )  # of classifier and masks: rows of the background and of shared categories

@@ -58,6 +58,22 @@ def test_the_schedule_of_2019_does_not_fit_as_few_frames_and_the_log_says_so(tmp
     assert re.search(r'the warm-up .* ends after 501 iterations, and this training has \d+: ', text)
 
 
+def test_the_model_has_the_conventions_of_the_weights_it_starts_from():
+    config = load_config(CONFIG)
+    theirs = load_config(ROOT / f'configs/{config.load_from}.py')
+    for part in ('data_preprocessor', 'backbone', 'neck', 'bbox_roi_extractor', 'mask_roi_extractor'):
+        assert config.model[part] == theirs.model[part], part
+    for part in ('anchor_generator', 'bbox_coder'):
+        assert config.model.rpn_head[part] == theirs.model.rpn_head[part]
+    assert config.model.bbox_head.bbox_coder == theirs.model.bbox_head.bbox_coder
+    assert config.model.mask_head.mask_convention == theirs.model.mask_head.mask_convention
+    for loader in ('train_dataloader', 'test_dataloader'):
+        mine, other = config[loader].dataset, theirs[loader].dataset
+        assert mine.box_offset == other.box_offset
+        steps = [{step.type: step for step in dataset.pipeline} for dataset in (mine, other)]
+        assert steps[0]['Resize'].rounding == steps[1]['Resize'].rounding
+
+
 def small(config):
     """Make the model of the config fit for a test; what the recipe is about stays."""
     config.model.backbone.update(depth=18, base_channels=16, init_cfg=None)

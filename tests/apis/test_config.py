@@ -31,7 +31,7 @@ DIGESTS = {
     'masktrack_rcnn_r50_fpn_12e_youtubevis2019_coco': '092f65b1f846d037',
     'masktrack_rcnn_r50_fpn_12e_youtubevis2021': '6db8effb4a71bc3e',
     'masktrack_rcnn_r50_fpn_1x_youtubevos': '8f3fb9974b5a3c62',
-    'masktrack_rcnn_r50_fpn_finetune': 'cd7c691df37b63b4',
+    'masktrack_rcnn_r50_fpn_finetune': 'f5937ad8b5c29f6b',
     'masktrack_rcnn_x101_fpn_12e_youtubevis2019': 'e586319f3d18028d',
     'masktrack_rcnn_x101_fpn_12e_youtubevis2021': '220088d2db8acc3a',
     'rpn_r50_fpn_1x_coco': 'ae3e831f82370bf4',
