@@ -26,6 +26,14 @@ from mmdet.utils import ListAction, UserError, cli_main, printable, unit_interva
 READERS = {name: load_format(name).read for name in FORMATS}
 WRITERS = {name: load_format(name).write for name in FORMATS if hasattr(load_format(name), 'write')}
 
+
+def pixels(text):
+    """A number of pixels from 0 to 100."""
+    if not 0 <= float(text) <= 100:
+        raise argparse.ArgumentTypeError('expected 0 to 100 pixels')
+    return float(text)
+
+
 # Parameter of readers and writers -> option.
 OPTIONS = {
     'images': ('--images', {'metavar': 'DIR', 'help': 'folder of the images; they are checked'}),
@@ -48,6 +56,14 @@ OPTIONS = {
         '--overwrite',
         {'action': 'store_true', 'help': 'replace masks and tables that were made or edited by hand'},
     ),
+    'boxes_as_masks': (
+        '--boxes-as-masks',
+        {'action': 'store_true', 'help': 'take boxes as the masks of their objects'},
+    ),
+    'tolerance': (
+        '--tolerance',
+        {'type': pixels, 'metavar': 'PX', 'help': 'polygons may lie off so far, for fewer points (0)'},
+    ),
     'csv': ('--csv', {'metavar': 'FILE', 'help': 'also write the table video,object,category,iscrowd'}),
 }
 
@@ -66,7 +82,7 @@ def parameters(function):
 def parse_args(argv=None):
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Convert video annotations from one format to another.')
-    parser.add_argument('sources', nargs='+', metavar='SRC', help='file or folder; several for mots')
+    parser.add_argument('sources', nargs='+', metavar='SRC', help='file or folder; several for mots and cvat')
     parser.add_argument('--from', dest='source_format', required=True, choices=READERS, help='format of SRC')
     parser.add_argument('--to', dest='target_format', required=True, choices=WRITERS, help='format to write')
     parser.add_argument('--out', required=True, metavar='DST', help='file or folder to write')

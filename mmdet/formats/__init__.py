@@ -14,7 +14,13 @@ format has yet needs a line in the tool. A first parameter named ``sources`` tak
 import importlib
 
 #: Name of a format -> its module in this package.
-FORMATS = {'ytvis': 'ytvis', 'masks': 'mask_folders', 'mots': 'mots', 'coco_video': 'coco_video'}
+FORMATS = {
+    'ytvis': 'ytvis',
+    'masks': 'mask_folders',
+    'mots': 'mots',
+    'coco_video': 'coco_video',
+    'cvat': 'cvat',
+}
 
 
 def load_format(name: str):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from mmdet.media import image_size
-from mmdet.utils import UserError, natural_key, note_input
+from mmdet.utils import IMAGE_SUFFIXES, UserError, natural_key, note_input
 
 
 def existing_folder(path, what):
@@ -97,3 +97,46 @@ def choose_videos(names, wanted, root):
     if missing:
         raise UserError(f'{root}: has no video {missing[0]!r} ({len(missing)} of {len(wanted)} are missing)')
     return [name for name in names if name in set(wanted)]
+
+
+def frame_number(stem):
+    """The number at the end of a name, or None: of ``000012`` and of ``frame_12`` it is 12."""
+    match = re.search('[0-9]{1,18}$', stem)
+    return int(match.group()) if match else None
+
+
+def files_of_frames(images, names, numbers, place):
+    """Images of the frames of a video that its label tool only numbers.
+
+    Args:
+        images (str | Path): folder of the images, with a folder for each video or with the images themselves.
+        names (Sequence[str]): what the folder of the video may be called; the first that exists is taken.
+        numbers (Sequence[int]): numbers of the frames, as the label tool counts them in the video.
+        place (str): for messages.
+
+    Returns:
+        list[str]: file names relative to ``images``: those whose names end in the numbers, else, if there are
+        as many images as frames, all of them in natural order.
+
+    Raises:
+        UserError: there is no such folder, or images are missing.
+    """
+    root = existing_folder(images, 'folder of images')
+    names = [name for name in names if name.strip('/. ') and '..' not in Path(name).parts]
+    folders = [name for name in names if (root / name).is_dir()]
+    prefix = '' if not folders else f'{folders[0]}/'
+    folder = root / prefix
+    found = files_by_stem(folder, IMAGE_SUFFIXES)
+    if not found:
+        wanted = ' or '.join(dict.fromkeys(repr(name) for name in names)) or 'the video'
+        raise UserError(f'{place}: no images in {folder}; expected them there, or in a folder named {wanted}')
+    numbered = {frame_number(stem): path.name for stem, path in found.items()}
+    if len(numbered) == len(found) and all(number in numbered for number in numbers):
+        return [prefix + numbered[number] for number in numbers]
+    if len(found) == len(numbers):
+        return [prefix + path.name for path in found.values()]
+    missing = next((number for number in numbers if number not in numbered), numbers[0])
+    raise UserError(
+        f'{place}: the video has {len(numbers)} frames, and {folder} {len(found)} images, none of which is '
+        f'numbered {missing}; python tools/extract_frames.py VIDEO --out {folder} writes every frame'
+    )

@@ -5,7 +5,6 @@ A line is ``frame track_id class_id height width rle``, and a file is one sequen
 such an id, and a folder of these is one sequence.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +14,7 @@ from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError, atomic_write_text, 
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
-from .files import existing_folder, files_by_stem, folders_with, video_name
+from .files import existing_folder, files_by_stem, folders_with, frame_number, video_name
 from .indexed_png import read_indexed_png, split_objects
 from .painting import paint
 from .tracks import decode_tracks
@@ -160,8 +159,7 @@ def _numbered(folder, suffixes):
 
 def _frame_numbers(stems):
     """The number at the end of each name (list[int | None]): of ``000012`` and of ``frame_12`` it is 12."""
-    found = [re.search('[0-9]{1,18}$', stem) for stem in stems]
-    return [int(match.group()) if match else None for match in found]
+    return [frame_number(stem) for stem in stems]
 
 
 def _add_tracks(builder, video, objects, frames, path):
