@@ -301,3 +301,27 @@ def test_own_transform_draws_once_or_for_each_frame():
     step = TRANSFORMS.build({'type': 'ShiftOfThisTest', 'independent': True})
     first, second = step(results(*pair()))['frames']
     assert first['by'] != second['by']
+
+
+def test_one_image_twice_is_read_once(tmp_path, monkeypatch):
+    from mmdet.datasets.transforms import load
+
+    files = [str(tmp_path / f'{name}.png') for name in 'ab']
+    for file in files:
+        cv2.imwrite(file, np.full((8, 9, 3), 7, np.uint8))
+    entry = dict(bbox=[1, 1, 3, 3], label=0, instance_id=5, crowd=False, segm=[[1, 1, 4, 1, 4, 4, 1, 4]])
+    calls = []
+    monkeypatch.setattr(load, 'read_image', lambda path: calls.append(path) or cv2.imread(path))
+    both = dict(with_mask=True, with_ref_mask=True)
+    for second, masks, reads in ((files[0], both, 1), (files[1], both, 2), (files[0], {}, 1)):
+        calls.clear()
+        key, ref = (
+            dict(role=role, img_path=file, img_id=file, height=8, width=9, instances=[entry])
+            for role, file in (('key', files[0]), ('ref', second))
+        )
+        results = {'frames': [key, ref]}
+        results = load.LoadAnnotations(**masks).transform(load.LoadImage().transform(results))
+        assert len(calls) == reads and ('gt_masks' in ref) == bool(masks)
+        assert all(np.array_equal(key[name], ref[name]) for name in ('img', 'gt_bboxes', 'ori_shape'))
+        ref['img'][:] = 0
+        assert key['img'].all()  # a copy, as transforms may change it in place

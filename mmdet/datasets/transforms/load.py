@@ -11,8 +11,28 @@ from mmdet.utils import UserError
 from .base import FrameTransform
 
 
+class Loader(FrameTransform):
+    """A transform that reads: the two frames of a pseudo pair are one image, which is read once."""
+
+    def equal_for(self, key, frame):
+        """Whether ``frame`` gets what ``key`` got."""
+        return 'img_id' in key and key['img_id'] == frame.get('img_id')
+
+    def transform(self, results):
+        key, *others = results['frames']
+        before = set(key)
+        self.apply(key)
+        for frame in others:
+            if self.equal_for(key, frame):
+                read = {name: key[name] for name in key if name not in before}
+                frame.update({name: v.copy() if hasattr(v, 'copy') else v for name, v in read.items()})
+            else:
+                self.apply(frame)
+        return results
+
+
 @TRANSFORMS.register_module()
-class LoadImage(FrameTransform):
+class LoadImage(Loader):
     """Read ``img_path``; sets ``img``, ``ori_shape``, ``img_shape``, ``scale_factor`` and ``flip``.
 
     Raises:
@@ -34,7 +54,7 @@ class LoadImage(FrameTransform):
 
 
 @TRANSFORMS.register_module()
-class LoadAnnotations(FrameTransform):
+class LoadAnnotations(Loader):
     """Turn ``instances`` into arrays. Crowd regions become ``gt_bboxes_ignore`` and have no mask
     (docs/conventions.md, "Crowd regions").
 
@@ -49,6 +69,9 @@ class LoadAnnotations(FrameTransform):
     def __init__(self, with_mask=True, with_ref_mask=False):
         super().__init__()
         self.with_mask, self.with_ref_mask = with_mask, with_ref_mask
+
+    def equal_for(self, key, frame):
+        return self.with_mask == self.with_ref_mask and super().equal_for(key, frame)
 
     def apply(self, frame):
         objects = [entry for entry in frame['instances'] if not entry['crowd']]
