@@ -37,11 +37,11 @@ model = dict(
     ),
 )
 
-# --- data: half the resolution of the images, cells are 20 to 60 pixels long then ---
+# --- data: crops of the images, enlarged so that cells are as large as in the resized video ---
 data_root = 'data/cells/'
 test_pipeline = [
     dict(type='LoadImage'),
-    dict(type='Resize', scale=(512, 512), keep_ratio=True),
+    dict(type='Resize', scale=(640, 640), keep_ratio=True),
     dict(type='PackInputs'),
 ]
 train_dataloader = dict(
@@ -102,8 +102,8 @@ test_dataloader = dict(
 )
 test_evaluator = dict(ann_file=data_root + 'annotations/instances_video_left.json')
 
-# --- schedule: 90 epochs of 22 iterations ---
-train_cfg = dict(max_epochs=90, val_interval=30)
+# --- schedule: 60 epochs of 22 iterations ---
+train_cfg = dict(max_epochs=60, val_interval=20)
 optim_wrapper = dict(
     # A step of Adam moves the output of a layer in proportion to its inputs, of which these have 3136.
     paramwise_cfg=dict(
@@ -112,7 +112,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=51),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=51, T_max=1930, end=1981, eta_min_ratio=0.02),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=51, T_max=1270, end=1321, eta_min_ratio=0.02),
 ]
 
 # --- running ---
