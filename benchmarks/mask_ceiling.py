@@ -97,6 +97,8 @@ def main():
     for size, row in rows.items():
         stats = row['stats']
         print(f'{size} x {size}: AP {stats["AP"]:.3f}, AP50 {stats["AP50"]:.3f}, AP75 {stats["AP75"]:.3f}')
+        names = dict(zip(map(str, dataset.metainfo['cat_ids']), dataset.metainfo['classes']))
+        print('  ' + ', '.join(f'{names[c]} {value:.3f}' for c, value in row['per_category_AP'].items()))
     if args.out:
         content = {
             'config': Path(args.config).name,
