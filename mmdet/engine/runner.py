@@ -155,6 +155,11 @@ class TrackRunner(Runner):
         with in_one_line('the evaluator'):
             return super().build_evaluator(evaluator)
 
+    def build_param_scheduler(self, scheduler):
+        """Build the schedules; one that begins after the end of the training is told in one line."""
+        with in_one_line('param_scheduler'):
+            return super().build_param_scheduler(scheduler)
+
     def build_train_loop(self, loop):
         """Build the training loop, one that resumes exactly; ``by_epoch``, where given, decides which."""
         return super().build_train_loop(with_loop_type(loop) if isinstance(loop, dict) else loop)

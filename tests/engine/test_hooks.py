@@ -183,3 +183,9 @@ def test_the_note_of_a_long_warm_up_has_both_numbers(tmp_path):
     toy_runner(tmp_path, param_scheduler=[policy]).train()
     text = next(tmp_path.glob('*/*.log')).read_text()
     assert 'ends after 501 iterations, and this training has 18: ' in text
+
+
+def test_a_schedule_that_begins_after_the_end_of_the_training_is_one_line(tmp_path):
+    late = dict(type='CosineAnnealingLR', by_epoch=False, begin=51)
+    with pytest.raises(UserError, match='param_scheduler cannot be built .*got begin=51, end=18'):
+        toy_runner(tmp_path, param_scheduler=[late]).train()
