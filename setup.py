@@ -36,11 +36,18 @@ def refuse_other_mmdet():
 
 
 class BuildPython(build_py):
-    """Build from an empty folder, so that a wheel has no modules that were removed since the last build."""
+    """Build from an empty folder, so that a wheel has no modules that were removed since the last build.
+
+    The configs go into the package, where ``init_detector('NAME')`` finds them.
+    """
 
     def run(self):
-        shutil.rmtree(Path(self.build_lib) / 'mmdet', ignore_errors=True)
+        package = Path(self.build_lib) / 'mmdet'
+        shutil.rmtree(package, ignore_errors=True)
         super().run()
+        if not self.editable_mode:
+            ignore = shutil.ignore_patterns('__pycache__')
+            shutil.copytree(ROOT / 'configs', package / 'configs', ignore=ignore)
 
 
 class BuildNative(build_ext):

@@ -119,6 +119,7 @@ def checkout(tmp_path_factory):
     ):
         shutil.copy(ROOT / name, folder)
     (folder / 'README.md').write_text('readme\n')
+    shutil.copytree(ROOT / 'configs', folder / 'configs')
     shutil.copytree(ROOT / 'mmdet', folder / 'mmdet', ignore=shutil.ignore_patterns('*.so', '__pycache__'))
     return folder
 
@@ -141,6 +142,8 @@ def test_wheel_without_compiler_has_no_library_and_says_so(checkout):
     (wheel,) = (checkout / 'dist').glob('masktrack_rcnn-*.whl')
     names = zipfile.ZipFile(wheel).namelist()
     assert 'mmdet/ops/roi_align.py' in names
+    configs = {f'mmdet/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.py')}
+    assert len(configs) > 15 and configs <= set(names)
     assert not [name for name in names if name.endswith(('.so', '.cu', '.cpp'))]
     wheel.unlink()
 
