@@ -43,7 +43,8 @@ def tracker_needs(tracker, name):
 def track_frames(tracker, detections, metas, embeddings=None):
     """Track through consecutive frames, of one video or several.
 
-    The memory of a video is reset at frame 0, and after the last frame if ``video_length`` is known.
+    The memory of a video is reset at frame 0, and after the last frame if ``video_length`` is known. A video
+    of one frame is an image: every detection is an object, and the tracker is not asked.
 
     Args:
         tracker (object): of :func:`build_tracker`.
@@ -67,6 +68,10 @@ def track_frames(tracker, detections, metas, embeddings=None):
                 f'{sorted(meta)} for {meta.get("img_path", "an image")}'
             )
         video, frame = meta['video_id'], meta['frame_id']
+        if meta.get('video_length') == 1:
+            found.instance_ids = torch.arange(len(found), device=found.scores.device)
+            tracked.append(found)
+            continue
         if frame == 0:
             tracker.reset(video)
         masks = {'masks': found.masks} if tracker_needs(tracker, 'masks') else {}

@@ -57,6 +57,17 @@ def test_identities_for_frames_alone_and_in_a_batch(kind, tracker):
             assert mask == other[identity][1]
 
 
+def test_of_an_image_every_detection_is_an_object():
+    model = tiny_model('MaskRCNN', tracker=dict(type='SortTracker')).eval()
+    model.test_cfg['rcnn'].update(score_thr=0.001, max_per_img=6)
+    frames = clip(1, 2)
+    assert predict(model, frames)[0].pred_instances.instance_ids.tolist() == []  # below new_track_thr
+    image = one_frame(clip(1, 2), 0)
+    image['data_samples'][0].set_metainfo(dict(video_length=1))
+    found = predict(model, image)[0].pred_instances
+    assert found.instance_ids.tolist() == [0, 1, 2, 3, 4, 5] and len(found.masks) == 6
+
+
 @pytest.mark.parametrize('kind', ['FasterRCNN', 'MaskRCNN'])
 def test_a_tracker_adds_identities_and_changes_nothing_else(kind):
     plain, tracked = tiny_model(kind).eval(), tracking_model(kind, 'boxes')
@@ -79,7 +90,7 @@ def test_embeddings_and_masks_are_computed_only_for_trackers_that_need_them(monk
 
     monkeypatch.setattr(model.tracker, 'track', spy)
     monkeypatch.setattr(model.track_head, 'embed', None)
-    (sample,) = predict(model, clip(1, 1))
+    (sample,) = predict(model, one_frame(clip(1, 2), 0))
     ((embeddings, sizes),) = seen
     assert embeddings is None and len(sizes) >= len(sample.pred_instances) > 0
     assert all(size == [64, 96] for size in sizes)
