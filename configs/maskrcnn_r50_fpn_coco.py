@@ -82,6 +82,7 @@ model = dict(
         num_classes=num_classes,
         mask_convention='torchvision',
     ),
+    tracker=dict(type='SortTracker', offset=0),  # on videos; needs no training
     train_cfg=dict(
         rpn=dict(
             assigner=dict(type='MaxIoUAssigner', pos_iou_thr=0.7, neg_iou_thr=0.3, min_pos_iou=0.3, offset=0),

@@ -112,10 +112,6 @@ ZOO = {
             {'box AP': 37.3, 'mask AP': 34.2},
             'mmdetection 1, model zoo',
             'Apache-2.0',
-            (
-                'https://s3.ap-northeast-2.amazonaws.com/open-mmlab/mmdetection/models/'
-                'mask_rcnn_r50_fpn_1x_20181010-069fa190.pth',
-            ),
         ),
         _tracks('r50', 2019, 30.2, '20211022_194830', '6ca6b91e'),
         _tracks('r101', 2019, 32.2, '20211023_150038', '454dc48b'),

@@ -19,8 +19,8 @@ from tests.engine.toy import toy_config
 DIGESTS = {
     'faster_rcnn_r50_fpn_1x_coco': '454a126d28504e05',
     'mask_rcnn_r50_fpn_1x_coco': '164ba843134c6341',
-    'maskrcnn_r50_fpn_coco': '5f730b386edf69a7',
-    'maskrcnn_r50_fpn_v2_coco': '3142b2560cb222f9',
+    'maskrcnn_r50_fpn_coco': '15561a27387454ee',
+    'maskrcnn_r50_fpn_v2_coco': 'a9c7aeb33170d425',
     'masktrack_rcnn_demo_synthetic': 'cb6a58075802b1a5',
     'masktrack_rcnn_r101_fpn_12e_youtubevis2019': '7896c861b3b19ce6',
     'masktrack_rcnn_r101_fpn_12e_youtubevis2021': '09ac739102f2e49e',
