@@ -15,6 +15,8 @@ __getattr__, __dir__, __all__ = attach(
         'named_weights': ('fetch_weights', 'read_weights'),
         'setup': ('register_all_modules',),
         'testing': ('build_test_dataset', 'predict_dataset', 'score_results', 'test_videos'),
+        'video': ('track_video',),
+        'video_outputs': ('VideoOptions',),
         'training': ('build_runner',),
     },
 )

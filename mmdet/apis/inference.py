@@ -124,6 +124,11 @@ def _test_dataset(config):
     return None
 
 
+def box_offset(config: Config) -> int:
+    """1 if the boxes of a config are in inclusive pixels (x2 = x + w - 1, 2019), 0 if x2 = x + w."""
+    return (_test_dataset(config) or {}).get('box_offset', 1)
+
+
 def _dataset_meta(config, checkpoint, model):
     """Class names of the checkpoint, else of the config, its dataset class or its annotation file.
 

@@ -18,6 +18,16 @@ def plain_rle(rle):
     return {'size': [int(side) for side in rle['size']], 'counts': counts}
 
 
+def track_score(scores):
+    """Score of a track: the float32 mean of its detection scores."""
+    return np.asarray(scores, dtype=np.float32).mean().item()
+
+
+def track_category(labels):
+    """Label of a track: that of most of its detections, the smallest in a tie."""
+    return int(np.bincount(labels).argmax())
+
+
 class VideoTracks:
     """The objects of one video, in order of first appearance.
 
@@ -100,7 +110,7 @@ class VideoTracks:
         length = max(self.frames, default=-1) + 1 if self.length is None else self.length
         found = []
         for track in self.objects.values():
-            label = int(np.bincount(track['labels']).argmax())
+            label = track_category(track['labels'])
             if label >= len(cat_ids):
                 raise ValueError(
                     f'video {self.video_id!r}: label {label} has no category: the dataset has {len(cat_ids)}'
@@ -111,7 +121,7 @@ class VideoTracks:
             found.append(
                 {
                     'video_id': self.video_id,
-                    'score': np.asarray(track['scores'], dtype=np.float32).mean().item(),
+                    'score': track_score(track['scores']),
                     'category_id': cat_ids[label],
                     key: [track[places].get(frame) for frame in range(length)],
                 }

@@ -19,12 +19,18 @@ from .image import bits_in_use, warn_of_bits
 _TIMEOUT = 20.0
 
 # Container, codecs in order of preference, pixel format, options. x264 needs yuv420p for common players. No
-# frame refers to a later one, so that the order of packets is that of the frames. With several threads x264
-# does not always give the same file when the bitrate is limited.
+# frame refers to a later one, so that the order of packets is that of the frames, and they come at once. With
+# several threads or with its macroblock tree x264 does not always give the same file.
 _X264 = (
     ('libx264', 'libopenh264', 'mpeg4'),
     'yuv420p',
-    {'crf': '21', 'preset': 'veryfast', 'bf': '0', 'threads': '1'},
+    {
+        'crf': '21',
+        'preset': 'veryfast',
+        'bf': '0',
+        'threads': '1',
+        'x264-params': 'mbtree=0:rc-lookahead=0',
+    },
 )
 _VP9 = {'crf': '30', 'b': '0', 'deadline': 'realtime', 'cpu-used': '8', 'row-mt': '1', 'threads': '4'}
 _FORMATS = {

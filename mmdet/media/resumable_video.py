@@ -1,16 +1,14 @@
 """A video whose temporary file plays at any time, and which can be continued after a kill."""
 
-import os
-import zlib
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from mmdet.utils import Scratch, UserError, check_output
+from mmdet.utils import AppendedFile, Scratch, UserError, check_output
 
 from .backend import video_backend
-from .video_writer import checked_suffix, naming
+from .video_writer import check_suffix, naming
 
 _FRAGMENTS = {
     'movflags': 'delay_moov+empty_moov+default_base_moof+frag_discont+skip_trailer',
@@ -48,7 +46,7 @@ class ResumableVideo:
         self.temporary = check_output(f'{path}.partial.mp4')
         self.fps = float(fps)
         self._backend = video_backend()
-        self._suffix = checked_suffix(self.path, self._backend)
+        self._suffix = check_suffix(self.path)
         self._encoder = self._size = None
         self._origin, self._tick = 0, None  # time of the first frame; tick of the last one
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,54 +125,6 @@ class ResumableVideo:
         """Remove the temporary file."""
         self._file.close()
         self.temporary.unlink(missing_ok=True)
-
-
-class AppendedFile:
-    """A file that grows, and that can be cut back to a known state.
-
-    Args:
-        path (Path): the file.
-        state (dict | None): of :meth:`sync`: keep this much; None: begin empty.
-
-    Raises:
-        UserError: the file is not the one of ``state``.
-    """
-
-    def __init__(self, path: Path, state: dict | None = None):
-        self.path = path
-        self.size, self.crc = 0, 0
-        self._file = open(path, 'wb' if state is None else 'r+b', buffering=0)  # noqa: SIM115
-        if state is None:
-            return
-        while self.size < state['bytes']:
-            data = self._file.read(min(1 << 20, state['bytes'] - self.size))
-            if not data:
-                break
-            self._count(data)
-        if (self.size, self.crc) != (state['bytes'], state['crc']):
-            self._file.close()
-            raise UserError(f'{path} was changed since the run that is to be continued; run without --resume')
-        self._file.truncate()
-
-    def _count(self, data):
-        self.size += len(data)
-        self.crc = zlib.crc32(data, self.crc)
-
-    def write(self, data: bytes) -> None:
-        """Append bytes."""
-        view = memoryview(data)
-        while len(view):
-            view = view[self._file.write(view) :]
-        self._count(data)
-
-    def sync(self) -> dict:
-        """Bring it to the disk; returns its state."""
-        os.fsync(self._file.fileno())
-        return {'bytes': self.size, 'crc': self.crc}
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class _Part:

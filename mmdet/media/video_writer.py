@@ -41,7 +41,7 @@ class VideoWriter:
         self._encoder = None
         self._scratch = None
         self._backend = video_backend()
-        self._suffix = checked_suffix(self.path, self._backend)
+        self._suffix = check_suffix(self.path)
 
     def _open(self, width, height):
         order = ['.webm', '.mp4', '.avi']
@@ -120,12 +120,13 @@ class VideoWriter:
         self.close(keep=kind is None)
 
 
-def checked_suffix(path: Path, backend) -> str:
+def check_suffix(path: Path) -> str:
     """Ending of a video to be written, in lower case; ``.mp4`` if there is none.
 
     Raises:
-        UserError: the backend does not write it.
+        UserError: it is not written here.
     """
+    backend = video_backend()
     suffix = path.suffix.lower() or '.mp4'
     if suffix not in backend.SUFFIXES:
         hint = ' (.gif needs PyAV: pip install av)' if suffix == '.gif' else ''

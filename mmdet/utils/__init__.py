@@ -1,5 +1,6 @@
 """Helpers that import neither torch nor the rest of the package."""
 
+from .appended_file import AppendedFile
 from .cli import ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, shown, suggest
 from .interrupts import handling_signals, outlive_sigterm, uninterrupted
@@ -21,6 +22,7 @@ from .names import IMAGE_SUFFIXES, file_name_fault, is_text, natural_key, printa
 from .progress import Progress, format_seconds
 
 __all__ = [
+    'AppendedFile',
     'IMAGE_SUFFIXES',
     'Interrupted',
     'ListAction',

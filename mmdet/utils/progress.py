@@ -24,14 +24,15 @@ class Progress:
         label (str): what is counted, such as ``'frames'``.
         interval (float): seconds between two lines where the output is not a terminal.
         stream (IO | None): where to print; stderr by default.
+        done (int): steps of an earlier run, which do not count for the rate.
     """
 
-    def __init__(self, total=None, label='items', interval=10.0, stream=None):
+    def __init__(self, total=None, label='items', interval=10.0, stream=None, done=0):
         self.total = total
         self.label = label
         self.stream = stream or sys.stderr
         self.interval = 0.2 if self.stream.isatty() else interval
-        self.done = 0
+        self.done = self._before = done
         self._start = self._last = time.monotonic()
         self._printed = None  # count in the last complete line
         self._closed = False
@@ -65,7 +66,7 @@ class Progress:
     def _print(self, end, note=None):
         """Print one line; ``note`` replaces the time left."""
         elapsed = max(time.monotonic() - self._start, 1e-9)
-        rate = self.done / elapsed
+        rate = (self.done - self._before) / elapsed
         # A total that a container announces may be too small.
         total = None if self.total is None or self.done > self.total else self.total
         parts = [f'{self.done}' + (f'/{total}' if total is not None else '') + f' {self.label}']

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = attach(
         'color_matching': ('match_colors', 'track_iou'),
         'result_renderer': ('ResultRenderer', 'render_worst'),
         'renderer': ('TrackRenderer', 'frames_of_tracks', 'matched_numbers', 'video_names'),
+        'trails': ('Trails',),
         'text': ('draw_label', 'text_size'),
     },
 )

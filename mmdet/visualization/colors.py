@@ -3,9 +3,38 @@
 import functools
 import math
 
+# Red, green, blue of the first identities. Each was chosen, from a grid of colors that are neither dark nor
+# gray, as far as possible from all before it for the least favorable of four eyes: normal, and without one of
+# the three cones (Machado, Oliveira and Fernandes 2009, at full severity). Distances are those of Oklab.
+FIRST = (
+    (255, 160, 0),
+    (80, 40, 255),
+    (160, 80, 80),
+    (0, 200, 255),
+    (160, 255, 200),
+    (120, 80, 160),
+    (200, 120, 0),
+    (40, 160, 160),
+    (255, 230, 0),
+    (160, 120, 255),
+    (255, 80, 120),
+    (80, 230, 255),
+    (160, 200, 120),
+    (120, 120, 200),
+    (230, 160, 200),
+    (200, 40, 0),
+    (160, 0, 200),
+    (120, 160, 230),
+    (160, 230, 160),
+    (255, 200, 80),
+    (160, 80, 255),
+    (230, 120, 200),
+    (255, 120, 80),
+    (200, 80, 120),
+)
 GOLDEN_TURN = (math.sqrt(5) - 1) / 2
-# Consecutive identities differ in hue by the golden section of the circle. After each round of hues the
-# lightness changes, so that similar hues still look different.
+# Of the others consecutive ones differ in hue by the golden section of the circle. After each round of hues
+# the lightness changes, so that similar hues still look different.
 ROUND = 9
 LIGHTNESS = (0.74, 0.62, 0.86)
 CHROMA = 0.19
@@ -39,6 +68,8 @@ def track_color(identity):
         tuple[int, int, int]: blue, green, red in 0..255.
     """
     identity = int(identity)
+    if 0 <= identity < len(FIRST):
+        return FIRST[identity][::-1]
     hue = 2 * math.pi * ((0.08 + identity * GOLDEN_TURN) % 1.0)
     lightness = LIGHTNESS[identity // ROUND % len(LIGHTNESS)]
     low, high = 0.0, CHROMA

@@ -8,8 +8,9 @@ from mmdet.structures.rle import decode_rle, mask_extent
 from .colors import readable_on, track_color
 from .text import draw_label, plate_size
 
-# Share of the image that labels may cover before they are shortened to the identities.
-CROWDED = 0.1
+# Shares of the image that labels may cover before they are shortened to the identities, and before the labels
+# of the lowest scores are left out.
+CROWDED, FULL = 0.1, 0.3
 
 
 FIELDS = ('masks', 'bboxes', 'labels', 'scores', 'instance_ids', 'color_ids')
@@ -42,7 +43,7 @@ def line_width_for(shape):
 
 def font_size_for(shape):
     """Font size in pixels for an image of shape (H, W, ...)."""
-    return int(np.clip(round(min(shape[:2]) / 30), 10, 40))
+    return int(np.clip(round(min(shape[:2]) / 27), 11, 84))
 
 
 def _paint_mask(image, mask, color, alpha, width):
@@ -66,30 +67,38 @@ def _paint_mask(image, mask, color, alpha, width):
     region[...] = patch
 
 
-def _overlap(plate, others):
-    left, top, right, bottom = plate
-    return sum(
-        max(0, min(right, o[2]) - max(left, o[0])) * max(0, min(bottom, o[3]) - max(top, o[1]))
-        for o in others
-    )
-
-
 def _place_label(size, box, shape, taken):
-    """Corner for a label plate near its object, inside the image, with the least overlap of other labels."""
+    """Corner for a label plate near its object, inside the image, that overlaps no other plate.
+
+    Args:
+        size (tuple[int, int]): width and height of the plate.
+        box (tuple[int, int, int, int]): of the object, xyxy.
+        shape (tuple): of the image.
+        taken (list[tuple]): plates, left, top, right, bottom (exclusive).
+
+    Returns:
+        tuple[int, int] | None: None if there is no room.
+    """
     width, height = size
     left, top, right, bottom = box
     middle = (left + right - width) // 2
     rows = (top - height - 1, top + 1, bottom + 2, bottom - height - 1, (top + bottom - height) // 2)
-    best = None
-    for rank, (x, y) in enumerate((x, y) for y in rows for x in (left, middle, right - width + 1)):
-        x = int(np.clip(x, 0, max(shape[1] - width, 0)))
-        y = int(np.clip(y, 0, max(shape[0] - height, 0)))
-        cost = (_overlap((x, y, x + width, y + height), taken), rank)
-        if best is None or cost < best[0]:
-            best = (cost, (x, y))
-        if cost[0] == 0:
-            break
-    return best[1]
+    corners = [(x, y) for y in rows for x in (left, middle, right - width + 1)]
+    if taken:  # then around the object, the nearest first
+        steps = [(x, y) for y in range(-4, 5) for x in range(-6, 7)]
+        steps = sorted(steps, key=lambda step: (step[0] / 2) ** 2 + step[1] ** 2)
+        center = ((left + right) // 2, (top + bottom) // 2)
+        corners += [
+            (center[0] + (x - 1) * width // 2, center[1] + (2 * y - 1) * height // 2) for x, y in steps
+        ]
+    corners = np.array(corners)
+    corners = np.clip(corners, 0, [max(shape[1] - width, 0), max(shape[0] - height, 0)])
+    if taken:
+        others = np.array(taken)
+        apart = (corners[:, None] >= others[None, :, 2:]).any(2)
+        apart |= (corners[:, None] + [width, height] <= others[None, :, :2]).any(2)
+        corners = corners[apart.all(1)]
+    return (int(corners[0][0]), int(corners[0][1])) if len(corners) else None
 
 
 def _label_text(index, labels, ids, scores, classes):
@@ -145,6 +154,7 @@ def draw_instances(
     draw_labels=True,
     line_width=None,
     font_size=None,
+    trails=None,
 ):
     """Draw the objects of a frame over its image.
 
@@ -158,10 +168,10 @@ def draw_instances(
         min_side (int): an image whose shorter side is below this is enlarged by a whole number first, so that
             labels can be read.
         mask_alpha (float): strength of the tint, 0..1.
-        draw_boxes (bool | None): None draws boxes only if there are no masks; True draws the bounding boxes
-            of the masks if there are no boxes.
+        draw_boxes (bool | None): None: only if there are no masks; True draws boxes of masks without boxes.
         draw_labels (bool): write class, identity and score.
         line_width, font_size (int | None): in pixels; chosen by the size of the image if None.
+        trails (Mapping | None): what the color follows -> ``paths`` of :class:`~mmdet.visualization.Trails`.
 
     Returns:
         np.ndarray: uint8 (H, W, 3) BGR, H and W enlarged as ``min_side`` asks.
@@ -180,17 +190,23 @@ def draw_instances(
     kept = [i for i in range(count) if scores is None or scores[i] >= score_thr]
     kept = [i for i in kept if ids is None or ids[i] >= 0]
     decoded = {i: _decode(masks, i, canvas.shape[:2]) for i in kept} if masks is not None else {}
-    colors = {
-        i: track_color(next((part[i] for part in (hues, ids, labels) if part is not None), i)) for i in kept
-    }
+    colors = {i: track_color(_color_key(i, hues, ids, labels, range(count))) for i in kept}
     # Large objects first, so that small ones in front of them stay visible.
     for i in sorted(decoded, key=lambda i: -int(decoded[i].sum())):
         _paint_mask(canvas, decoded[i], colors[i], mask_alpha, width)
     if draw_boxes or (draw_boxes is None and masks is None):
         _draw_boxes(canvas, kept, decoded, boxes, colors, width)
+    if trails:
+        followed = {int(key): colors[i] for i in kept if (key := _color_key(i, hues, ids)) is not None}
+        _draw_trails(canvas, trails, followed, width)
     if draw_labels:
         _draw_labels(canvas, kept, decoded, boxes, colors, font_size, (labels, ids, scores, classes))
     return canvas
+
+
+def _color_key(i, *fields):
+    """What the color of object ``i`` follows: the first field that is there."""
+    return next((field[i] for field in fields if field is not None), None)
 
 
 def _draw_boxes(canvas, kept, masks, boxes, colors, width):
@@ -205,7 +221,8 @@ def _draw_boxes(canvas, kept, masks, boxes, colors, width):
 def _draw_labels(canvas, kept, masks, boxes, colors, font_size, fields):
     """Write the labels over everything else, the highest scores first.
 
-    If they would cover more than a tenth of the image, only the identities are written.
+    No plate overlaps another; a label without room near its object is left out. If they would cover more than
+    a tenth of the image, only the identities are written.
     """
     size = font_size or font_size_for(canvas.shape)
     scores, ids = fields[2], fields[1]
@@ -213,12 +230,36 @@ def _draw_labels(canvas, kept, masks, boxes, colors, font_size, fields):
     area = sum(np.prod(plate_size(text, size)) for text in texts.values() if text)
     if ids is not None and area > CROWDED * canvas.shape[0] * canvas.shape[1]:
         texts = {i: f'#{int(ids[i])}' for i in kept}
-    taken = []
+    taken, room = [], FULL * canvas.shape[0] * canvas.shape[1]
     for i in sorted(kept, key=lambda i: 0 if scores is None else -float(scores[i])):
         box = mask_extent(masks[i]) if i in masks else None
         if box is None and boxes is not None:
             box = tuple(int(value) for value in boxes[i][:4])
         if box is None or not texts[i]:
             continue
-        corner = _place_label(plate_size(texts[i], size), box, canvas.shape, taken)
-        taken.append(draw_label(canvas, texts[i], corner, size, readable_on(colors[i]), colors[i]))
+        plate = plate_size(texts[i], size)
+        room -= plate[0] * plate[1]
+        corner = _place_label(plate, box, canvas.shape, taken) if room > 0 or not taken else None
+        if corner is not None:
+            taken.append(draw_label(canvas, texts[i], corner, size, readable_on(colors[i]), colors[i]))
+
+
+def _draw_trails(canvas, trails, colors, width):
+    """Draw where objects were: a line that gets thinner and fades with age."""
+    for path, color in (
+        (trails[key], color) for key, color in colors.items() if len(trails.get(key, ())) > 1
+    ):
+        oldest = max(age for _, _, age in path) + 1
+        for (x1, y1, age), (x2, y2, _) in zip(path, path[1:]):
+            strength = 1 - age / oldest
+            ends = [(int(round(x)), int(round(y))) for x, y in ((x1, y1), (x2, y2))]
+            left, top = (max(min(p[k] for p in ends) - 2 * width - 2, 0) for k in (0, 1))
+            right, bottom = (max(p[k] for p in ends) + 2 * width + 3 for k in (0, 1))
+            region = canvas[top:bottom, left:right]
+            if not region.size:
+                continue
+            line = region.copy()
+            shifted = [(x - left, y - top) for x, y in ends]
+            cv2.line(line, *shifted, color, max(1, round(2 * width * strength)), cv2.LINE_AA)
+            cv2.addWeighted(line, 0.3 + 0.7 * strength, region, 0.7 - 0.7 * strength, 0, dst=line)
+            region[...] = line

@@ -35,6 +35,43 @@ def test_first_identities_are_far_apart(count, distance):
     assert nearest >= distance
 
 
+# Linear RGB as eyes without one kind of cones see it (Machado, Oliveira and Fernandes 2009, severity 1).
+BLINDNESS = {
+    'normal': np.eye(3),
+    'protanopia': [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    'deuteranopia': [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    'tritanopia': [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+def _seen(color, eyes):
+    """CIE L*a*b* of a color as these eyes see it."""
+    rgb = np.array(color[::-1]) / 255
+    rgb = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    rgb = np.clip(np.asarray(BLINDNESS[eyes]) @ rgb, 0, 1)
+    rgb = np.where(rgb > 0.0031308, 1.055 * rgb ** (1 / 2.4) - 0.055, 12.92 * rgb)
+    return _lab((255 * rgb)[::-1])
+
+
+@pytest.mark.parametrize('eyes', BLINDNESS)
+@pytest.mark.parametrize('count, distance', [(4, 25), (8, 12), (24, 5)])
+def test_first_identities_differ_for_color_blind_eyes(eyes, count, distance):
+    lab = [_seen(track_color(i), eyes) for i in range(count)]
+    assert min(np.linalg.norm(lab[i] - lab[j]) for i in range(count) for j in range(i)) >= distance
+
+
 def test_neighbors_in_number_are_far_apart_everywhere():
     lab = [_lab(track_color(i)) for i in range(300)]
     assert min(np.linalg.norm(a - b) for a, b in zip(lab, lab[1:])) > 25

@@ -115,7 +115,7 @@ def test_lines_and_letters_grow_with_the_image():
     widths = [line_width_for((h, 2 * h, 3)) for h in (100, 360, 720, 1080, 2160)]
     assert widths == sorted(widths) and widths[0] == 1 and widths[-1] >= 5
     sizes = [font_size_for((h, 2 * h)) for h in (100, 360, 720, 2160)]
-    assert sizes == sorted(sizes) and sizes[0] >= 10 and sizes[-1] == 40
+    assert sizes == sorted(sizes) and sizes[0] >= 11 and 70 <= sizes[-1] <= 84
 
 
 def test_label_is_cut_at_the_edges_and_reports_its_plate():
