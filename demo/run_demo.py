@@ -58,9 +58,11 @@ def main():
     resume = () if args.fresh else ('--resume',)
     step('train', 'tools/train.py', CONFIG, '--work-dir', work_dir, '--validate', '--seed', 0, *resume)
     checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
-    test = ('tools/test_video.py', CONFIG, checkpoint, '--out', work_dir / 'results')
-    step('track, render', *test, '--show-dir', work_dir / 'show', '--show-gt')
+    step('track', 'tools/test_video.py', CONFIG, checkpoint, '--out', work_dir / 'results')
     annotations = data / 'annotations' / 'instances_val_sub.json'
+    drawing = ('--images', data / 'valid' / 'JPEGImages', '--out', work_dir / 'show', '--gt')
+    render = ('tools/visualize.py', annotations, work_dir / 'results.json', *drawing)
+    step('render', *render, '--hide-duplicates')
     stats = evaluate_ytvis(str(annotations), str(work_dir / 'results.json'))['stats']
     print(f'rendered videos and contact sheet: {work_dir / "show"}')
     print(f'video AP: {stats["AP"]:.3f}')

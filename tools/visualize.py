@@ -31,6 +31,11 @@ def parse_args(argv=None):
         help='draw tracks of score S and above (0.3)',
     )
     parser.add_argument('--gt', action='store_true', help='draw the annotations beside the results')
+    parser.add_argument(
+        '--hide-duplicates',
+        action='store_true',
+        help='of tracks on one object, of whatever categories, draw the one with the best score',
+    )
     parser.add_argument('--boxes', action='store_true', help='draw boxes too')
     parser.add_argument('--fps', type=float, default=6.0, metavar='F', help='frames per second (6)')
     parser.add_argument(
@@ -76,6 +81,7 @@ def main(argv=None):
         truth=index.by_video if args.gt else None,
         score_thr=args.score_thr,
         fps=args.fps,
+        duplicates=not args.hide_duplicates,
         frames=not args.no_frames,
         suffix=f'.{args.format}',
         **({'draw_boxes': True} if args.boxes else {}),

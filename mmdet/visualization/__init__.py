@@ -8,7 +8,7 @@ __getattr__, __dir__, __all__ = attach(
         'colors': ('readable_on', 'track_color'),
         'sheet': ('contact_sheet', 'pick_frames', 'sheet_of_folder', 'side_by_side'),
         'draw': ('draw_instances',),
-        'color_matching': ('match_colors', 'track_iou'),
+        'color_matching': ('hide_duplicates', 'match_colors', 'track_iou'),
         'result_renderer': ('ResultRenderer', 'render_worst'),
         'renderer': ('TrackRenderer', 'frames_of_tracks', 'matched_numbers', 'video_names'),
         'trails': ('Trails',),

@@ -1,4 +1,4 @@
-"""Colors of predictions that match the ground truth, to compare images side by side."""
+"""What makes predictions comparable by eye: the colors of the ground truth, and no stacked duplicates."""
 
 from pycocotools import mask as coco_mask
 
@@ -25,6 +25,24 @@ def track_iou(first, second):
         elif a or b:
             union += _area(a or b)
     return shared / union if union else 0.0
+
+
+def hide_duplicates(masks, scores, threshold=0.5):
+    """Tracks that no better track lies on, whatever their class: non-maximum suppression for pictures.
+
+    Args:
+        masks (Sequence[Sequence[dict | None]]): masks of the tracks of a video, an RLE or None a frame.
+        scores (Sequence[float]): of the tracks.
+        threshold (float): IoU of two tracks from which on the one with the lower score is hidden.
+
+    Returns:
+        list[int]: indices of the tracks to show, ascending.
+    """
+    kept = []
+    for index in sorted(range(len(masks)), key=lambda index: -scores[index]):
+        if all(track_iou(masks[index], masks[better]) < threshold for better in kept):
+            kept.append(index)
+    return sorted(kept)
 
 
 def match_colors(predicted, expected, threshold=0.1):

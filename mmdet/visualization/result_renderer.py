@@ -9,7 +9,7 @@ from mmdet.media import read_image, write_image
 from mmdet.structures.rle import segm_to_rle
 from mmdet.utils import Progress, UserError, check_output_folder
 
-from .color_matching import match_colors
+from .color_matching import hide_duplicates, match_colors
 from .renderer import TrackRenderer, frames_of_tracks, matched_numbers, places_of, video_names
 from .sheet import contact_sheet, pick_frames, sheet_of_folder
 
@@ -31,6 +31,7 @@ class ResultRenderer:
             colors and the numbers of the objects that they cover.
         score_thr (float): tracks below this score are not drawn.
         fps (float): frames per second of the videos.
+        duplicates (bool): False hides tracks that lie on a better one, see :func:`hide_duplicates`.
         **style: see :class:`TrackRenderer` and :func:`draw_instances`.
 
     Attributes:
@@ -46,6 +47,7 @@ class ResultRenderer:
         truth: dict | None = None,
         score_thr: float = 0.3,
         fps: float = 6.0,
+        duplicates: bool = True,
         **style,
     ):
         files = (video['file_names'][0] for video in videos if video['file_names'])
@@ -56,6 +58,7 @@ class ResultRenderer:
         self.names = video_names(videos)
         self.labels = {cat_id: label for label, cat_id in enumerate(categories)}
         self.truth = truth
+        self.duplicates = duplicates
         self.renderer = TrackRenderer(out_dir, list(categories.values()), fps, score_thr, **style)
         self.rendered = []
 
@@ -77,6 +80,8 @@ class ResultRenderer:
         size = (video['height'], video['width'])
         truth, colors, numbers = [None] * length, None, None
         try:
+            if not self.duplicates:
+                tracks = self._best(tracks, size)
             if self.truth is not None:
                 expected = [track for track in self.truth.get(video_id, []) if not track.get('iscrowd')]
                 truth = frames_of_tracks(expected, length, self.labels, size)
@@ -115,6 +120,12 @@ class ResultRenderer:
         path = self.out_dir / 'contact_sheet.jpg'
         write_image(path, sheet_of_folder(self.out_dir))
         return path
+
+    @staticmethod
+    def _best(tracks, size):
+        """Tracks without those that lie on better ones."""
+        masks = [_rles(track['segmentations'], size) for track in tracks]
+        return [tracks[i] for i in hide_duplicates(masks, [track.get('score', 1.0) for track in tracks])]
 
     @staticmethod
     def _colors(tracks, expected, size):

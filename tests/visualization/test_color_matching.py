@@ -7,6 +7,7 @@ from mmdet.structures.rle import encode_mask
 from mmdet.visualization import (
     draw_instances,
     frames_of_tracks,
+    hide_duplicates,
     match_colors,
     matched_numbers,
     track_color,
@@ -37,6 +38,13 @@ def test_tracks_take_the_colors_of_what_they_cover():
 def test_second_track_on_an_object_and_one_on_nothing_get_new_colors():
     objects = [[square(0)], [square(20)]]
     assert match_colors([[square(2)], [square(0)], [square(45)]], objects) == [2, 0, 3]
+
+
+def test_tracks_on_better_tracks_are_hidden():
+    masks = [[square(0), None], [square(1), None], [square(30), square(30)], [None, square(0)]]
+    assert hide_duplicates(masks, [0.5, 0.9, 0.3, 0.1]) == [1, 2, 3]
+    assert hide_duplicates(masks, [0.5, 0.9, 0.3, 0.1], threshold=0.95) == [0, 1, 2, 3]
+    assert hide_duplicates([], []) == []
 
 
 def test_colors_reach_the_image():
