@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmdet.evaluation import evaluate_tables, summarize
-from mmdet.evaluation.analysis import ORACLES, analyze, plot_evaluation
+from mmdet.evaluation.analysis import ORACLES, analyze, plot_evaluation, tracking_numbers
 from mmdet.evaluation.analysis.tracking import (
     combine,
     identity_numbers,
@@ -101,6 +101,7 @@ def test_tracking_numbers_of_a_switch():
     assert numbers['DetA'] == numbers['LocA'] == 1 and numbers['AssA'] == 0.5
     assert numbers['HOTA'] == pytest.approx(0.5**0.5)
     assert numbers['switches'] == 1 and numbers['fragments'] == 0 and numbers['IDF1'] == 0.5
+    assert tracking_numbers(evaluate_tables(*switched())) == numbers
     numbers = examine(*switched(), score_thr=0.85)['tracking']
     assert numbers['DetA'] == 0.5 and numbers['AssA'] == 0.5 and numbers['switches'] == 0
 

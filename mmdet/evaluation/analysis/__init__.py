@@ -4,5 +4,5 @@ from mmdet.utils.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
-    {'breakdown': ('analyze',), 'oracles': ('ORACLES',), 'plots': ('plot_evaluation',)},
+    {'breakdown': ('analyze', 'tracking_numbers'), 'oracles': ('ORACLES',), 'plots': ('plot_evaluation',)},
 )
