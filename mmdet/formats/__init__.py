@@ -20,6 +20,7 @@ FORMATS = {
     'mots': 'mots',
     'coco_video': 'coco_video',
     'cvat': 'cvat',
+    'labelme': 'labelme',
 }
 
 

@@ -4,43 +4,54 @@ import cv2
 import numpy as np
 
 
-def mask_outline(mask: np.ndarray, tolerance: float = 0.0) -> list[float]:
-    """The outline of a mask as one polygon.
+def mask_outlines(mask: np.ndarray, tolerance: float = 0.0) -> list[list[float]]:
+    """The outlines of a mask as polygons, one for each part.
 
-    Parts and holes are joined by lines without width: there and back along the same pixels, which neither the
-    rasterizer of pycocotools nor label tools fill. With tolerance 0 ``rasterize`` gives back the same pixels.
+    Holes are joined to the outline of their part by lines without width: there and back along the same
+    pixels, which neither the rasterizer of pycocotools nor label tools fill. With tolerance 0 ``rasterize``
+    gives back the same pixels.
 
     Args:
-        mask (np.ndarray): bool or uint8 (H, W) with at least one pixel.
-        tolerance (float): pixels by which the outline may lie off, for fewer points.
+        mask (np.ndarray): bool or uint8 (H, W).
+        tolerance (float): pixels by which an outline may lie off, for fewer points.
 
     Returns:
-        list[float]: [x0, y0, x1, y1, ...] in pixels; pixel (x, y) covers x to x + 1 and y to y + 1.
+        list[list[float]]: [x0, y0, x1, y1, ...] in pixels; pixel (x, y) covers x to x + 1 and y to y + 1.
     """
-    rings = []
-    for ring in _rings(mask):
-        if tolerance > 0:
-            less = cv2.approxPolyDP(ring.astype(np.int32), tolerance, True)[:, 0]
-            ring = less if len(less) >= 3 else ring
-        rings.append(ring)
-    outline = rings[0]
-    for ring in rings[1:]:
-        outline = _joined(outline, ring)
+    return [outline.astype(float).ravel().tolist() for outline in _outlines(mask, tolerance)]
+
+
+def mask_outline(mask: np.ndarray, tolerance: float = 0.0) -> list[float]:
+    """The outline of a mask with at least one pixel as a single polygon.
+
+    As :func:`mask_outlines`; parts are joined by lines without width, too.
+    """
+    outline, *others = _outlines(mask, tolerance)
+    for other in others:
+        outline = _joined(outline, other)
     return outline.astype(float).ravel().tolist()
 
 
-def _rings(mask):
-    """Closed outlines (n, 2): of each part around its pixels, then of its holes in the other direction."""
-    found = []
+def _outlines(mask, tolerance):
     # Pixels that touch at a corner only are separate parts, so that no outline crosses itself.
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(np.uint8(mask > 0), connectivity=4)
+    found = []
     for number in range(1, count):
         x, y, w, h = boxes[number, :4]
-        offset = np.array([x, y])
         rings = _trace(labels[y : y + h, x : x + w] == number)
-        rings.sort(key=_signed_area, reverse=True)  # the one around the part first
-        found += [ring + offset for ring in rings]
+        rings.sort(key=_signed_area, reverse=True)  # the one around the part first, its holes turn left
+        outline, *holes = [_simple(ring + (x, y), tolerance) for ring in rings]
+        for hole in holes:
+            outline = _joined(outline, hole)
+        found.append(outline)
     return found
+
+
+def _simple(ring, tolerance):
+    if tolerance > 0:
+        less = cv2.approxPolyDP(ring.astype(np.int32), tolerance, True)[:, 0]
+        return less if len(less) >= 3 else ring
+    return ring
 
 
 def _trace(part):

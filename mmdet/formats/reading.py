@@ -74,7 +74,7 @@ def parse_json(data: bytes | bytearray, path: str | Path, kind: str = 'file'):
     try:
         content = json.loads(data)
     except (RecursionError, ValueError) as error:
-        if known := name_bytes(data):
+        if known := name_bytes(data, path):
             raise UserError(f'{kind} {path} is no json, but {known}') from None
         if not isinstance(error, json.JSONDecodeError):
             what = str(error).partition(' for integer string')[0].partition('; use')[0]

@@ -1,12 +1,16 @@
 """What a file is that was not asked for: known kinds of annotation files, and what to do with them."""
 
+from pathlib import Path
+
 _CONVERT = 'python tools/convert_dataset.py FILE --from {} --to ytvis --out OUT.json'
 _COCO_VIDEO = 'convert it: ' + _CONVERT.format('coco_video')
 _MASKS = 'convert the masks: python tools/convert_dataset.py MASKS --from masks {}--to ytvis --out OUT.json'
 _EXPORT = (
     'export COCO with track ids, as CVAT does, or PNG masks, and convert these with tools/convert_dataset.py'
 )
-
+_CVAT = 'convert it: ' + _CONVERT.format('cvat')
+_LABELME = 'convert its folder: ' + _CONVERT.format('labelme').replace('FILE', 'FOLDER')
+_LABEL_STUDIO = 'convert it: ' + _CONVERT.format('label_studio')
 
 #: Our own two kinds.
 ANNOTATIONS = 'an annotation file in YouTube-VIS format (in commands it comes before the results)'
@@ -38,7 +42,12 @@ def name_kind(content, source='FILE', *expected: str) -> str | None:
         kind = _name_object(content)
     elif isinstance(content, list):
         kind = _name_list(_first(content))
-    return None if kind is None or kind in expected else kind.replace('FILE', str(source))
+    return None if kind is None or kind in expected else _named(kind, source)
+
+
+def _named(kind, source):
+    """The text with the names of the file and its folder."""
+    return kind.replace('FILE', str(source)).replace('FOLDER', str(Path(source).parent))
 
 
 def _name_object(content):
@@ -54,7 +63,7 @@ def _name_object(content):
         return 'a list of the objects in masks (meta.json): ' + _MASKS.format('--objects FILE --images DIR ')
     for name, keys in _TOOLS.items():
         if keys <= content.keys():
-            return f'a file of {name}: {_EXPORT}'
+            return f'a file of {name}: {_OWN.get(name, _EXPORT)}'
     if any(str(key).startswith('_via_') for key in content) or _values_have(content, 'regions'):
         return f'a file of VIA: {_EXPORT}'
     return None
@@ -72,6 +81,8 @@ _TOOLS = {
     'Encord': {'data_units', 'object_answers'},
     'BURST': {'sequences', 'split'},
 }
+#: Those whose files are read as they are.
+_OWN = {'LabelMe': _LABELME, 'AnyLabeling': _LABELME, 'Label Studio': _LABEL_STUDIO}
 
 
 def _values_have(content, key):
@@ -106,19 +117,24 @@ def _name_list(entry):
     if 'data_row' in entry or 'Labeled Data' in entry:
         return f'a file of Labelbox: {_EXPORT}'
     if 'data' in entry or {'annotator', 'lead_time'} & entry.keys():
-        return f'a file of Label Studio: {_EXPORT}'
+        return f'a file of Label Studio: {_LABEL_STUDIO}'
     return None
 
 
-def name_bytes(data: bytes | bytearray) -> str | None:
-    """What a file is that is no json, from its first bytes; None for what is unknown."""
+def name_bytes(data: bytes | bytearray, source='FILE') -> str | None:
+    """What a file is that is no json, from its first bytes; None for what is unknown.
+
+    Args:
+        data (bytes | bytearray): its first bytes or more.
+        source (str | Path): the file, for the command that is named.
+    """
     start = bytes(data[:512]).lstrip(b'\xef\xbb\xbf \t\r\n')
     for mark, name in _MARKS.items():
         if start.startswith(mark):
             return name
-    if b'CVAT' in data[:4096] or start.startswith(b'<'):
-        return f'XML, such as CVAT for video 1.1: {_EXPORT}'
-    return None
+    if b'<annotations>' in data[:4096]:
+        return _named(f'XML of CVAT: {_CVAT}', source)
+    return f'XML: {_EXPORT}' if start.startswith(b'<') else None
 
 
 _MARKS = {

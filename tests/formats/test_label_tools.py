@@ -77,6 +77,8 @@ FIXTURES = {
     'cvat': (['cvat_video.xml'], {}),
     'cvat boxes': (['cvat_boxes.xml'], {'boxes_as_masks': True}),
     'cvat images': (['cvat_images.xml'], {}),
+    'labelme': ('labelme', {}),
+    'labelme of x-anylabeling': ('anylabeling', {'boxes_as_masks': True}),
     'coco_video': ('cvat_coco.json', {'video_from_path': True}),
 }
 
@@ -87,8 +89,8 @@ def test_a_fixture_has_the_values_written_by_hand(name, tmp_path):
     paths = [LABELS / file for file in source] if isinstance(source, list) else LABELS / source
     made = load_format(name.split()[0]).read(paths, **options, stream=io.StringIO())
     assert_scene(made)
-    assert [category['name'] for category in made.categories] == ['dog', 'cat']
-    assert {track.get('track_id') for track in made.tracks} == {2, 7}
+    assert set(made.class_names) == {'dog', 'cat'}
+    assert {track.get('track_id', track.get('group_id')) for track in made.tracks} == {2, 7}
     ytvis.write(made, tmp_path / 'a.json')
     frames_of = {Path(file).parent for file in made.videos[0]['file_names']}
     frames(tmp_path / 'images' / frames_of.pop(), [Path(f).name for f in made.videos[0]['file_names']])

@@ -32,8 +32,14 @@ NO_ANNOTATIONS = {
         'a COCO file of captions, which has no masks',
     ),
     'COCO results': ([{'image_id': 1, 'bbox': [1, 1, 2, 2], 'score': 1}], 'results of single images'),
-    'LabelMe': ({'version': '5', 'shapes': [], 'imagePath': 'a.jpg'}, 'a file of LabelMe: export COCO'),
-    'Label Studio': ([{'id': 1, 'data': {'video': 'a.mp4'}, 'annotations': []}], 'a file of Label Studio'),
+    'LabelMe': (
+        {'version': '5', 'shapes': [], 'imagePath': 'a.jpg'},
+        r'a file of LabelMe: convert its folder: python tools/convert_dataset.py \S*[^x]\S* --from labelme ',
+    ),
+    'Label Studio': (
+        [{'id': 1, 'data': {'video': 'a.mp4'}, 'annotations': []}],
+        r'a file of Label Studio: .* --from label_studio ',
+    ),
     'Label Studio, short': ([{'id': 1, 'annotator': 1, 'lead_time': 2.0}], 'a file of Label Studio'),
     'Datumaro': ({'info': {}, 'categories': {}, 'items': []}, 'a file of Datumaro'),
     'VIA': ({'_via_settings': {}, '_via_img_metadata': {}}, 'a file of VIA'),
@@ -43,7 +49,10 @@ NO_ANNOTATIONS = {
         {'format': 'masktrack masks 1', 'videos': [{'video': {}}]},
         'the objects.json of a folder',
     ),
-    'XML': (b'<?xml version="1.0"?><annotations><version>1.1</version></annotations>', 'XML, such as CVAT'),
+    'XML': (
+        b'<?xml version="1.0"?><annotations><version>1.1</version></annotations>',
+        r'XML of CVAT: .*convert_dataset.py \S*x.json --from cvat --to ytvis',
+    ),
     'gzip': (b'\x1f\x8b\x08', 'packed with gzip'),
     'pickle': (b'\x80\x04\x95', 'a pickle'),
     'web page': (b'<!DOCTYPE html><html>', 'the download has failed'),

@@ -2,19 +2,24 @@
 
     python -m venv oracle
     oracle/bin/pip install datumaro
-    oracle/bin/pip install --no-deps labelme label-studio-sdk imgviz loguru tifffile
+    oracle/bin/pip install --no-deps labelme x-anylabeling-cvhub label-studio-sdk imgviz loguru tifffile
     oracle/bin/python tests/formats/labels/make_fixtures.py
 
 datumaro is the library with which CVAT writes its COCO and MOTS exports, and it writes and reads the XML of
 CVAT. The scene is plain enough to check by hand: ``tests/formats/test_label_tools.py`` has its numbers.
 """
 
+import base64
+import importlib
+import io
 import shutil
 import sys
+import unittest.mock
 from pathlib import Path
 
 import datumaro as dm
 import numpy as np
+import PIL.Image
 from datumaro.components.annotation import Bbox, LabelCategories, Mask, Polygon
 from datumaro.components.media import Image
 from datumaro.plugins.data_formats.cvat.format import CvatPath
@@ -22,6 +27,9 @@ from datumaro.plugins.data_formats.cvat.format import CvatPath
 HERE = Path(__file__).resolve().parent
 HEIGHT, WIDTH, LENGTH = 24, 32, 4
 LABELS = ['dog', 'cat']
+# A cat (track 7) that moves and has two parts in frame 3, a dog (track 2) in frames 1 and 2: (x, y, x2, y2).
+CAT = {0: [(2, 3, 10, 9)], 1: [(3, 3, 11, 9)], 3: [(4, 3, 12, 9), (20, 1, 22, 5)]}
+DOG = {1: [(15, 12, 25, 20)], 2: [(16, 12, 26, 20)]}
 
 
 def rectangle(x, y, x2, y2):
@@ -37,17 +45,12 @@ def mask(*boxes):
     return made
 
 
-def scene(kinds, images=False):
-    """A cat (track 7) in frames 0, 1, 3 that moves, of two parts in frame 3; a dog (track 2) in frames 1, 2.
-
-    ``kinds`` says what each is drawn with: 'polygon', 'mask' or 'box'.
-    """
-    cat = {0: [(2, 3, 10, 9)], 1: [(3, 3, 11, 9)], 3: [(4, 3, 12, 9), (20, 1, 22, 5)]}
-    dog = {1: [(15, 12, 25, 20)], 2: [(16, 12, 26, 20)]}
+def scene(kinds):
+    """The scene; ``kinds`` says what cat and dog are drawn with: 'polygon', 'mask' or 'box'."""
     items = []
     for frame in range(LENGTH):
         found = []
-        for label, track, boxes, kind in ((1, 7, cat, kinds[0]), (0, 2, dog, kinds[1])):
+        for label, track, boxes, kind in ((1, 7, CAT, kinds[0]), (0, 2, DOG, kinds[1])):
             keys = {'track_id': track, 'keyframe': True, 'outside': False, 'occluded': False}
             common = {
                 'label': label,
@@ -94,7 +97,58 @@ def cvat():
     export(('mask', 'mask'), 'cvat_mots', 'mots_png', '*', save_media=True)
 
 
+def shapes_of(frame, boxes_of, kind):
+    """Shapes of a frame as the windows of LabelMe and X-AnyLabeling hand them over to be saved."""
+    for label, group in (('cat', 7), ('dog', 2)):
+        for x, y, x2, y2 in boxes_of[label].get(frame, ()):
+            shape = {'label': label, 'group_id': group, 'description': '', 'flags': {}}
+            if kind[label] == 'mask':
+                png = PIL.Image.fromarray(mask((0, 0, x2 - x, y2 - y))[: y2 - y, : x2 - x].astype(np.uint8))
+                stream = io.BytesIO()
+                png.save(stream, format='PNG')  # labelme.utils.img_arr_to_b64, without its window system
+                encoded = base64.b64encode(stream.getvalue()).decode()
+                shape |= {'shape_type': 'mask', 'points': [[x, y], [x2 - 1, y2 - 1]], 'mask': encoded}
+            elif kind[label] == 'rectangle':
+                shape |= {'shape_type': 'rectangle', 'points': [[x, y], [x2, y2]], 'mask': None}
+            else:
+                points = rectangle(x, y, x2, y2)
+                shape |= {'shape_type': 'polygon', 'points': list(map(list, zip(points[::2], points[1::2])))}
+            yield shape
+
+
+def without_windows(name):
+    """Import a module of a program with a window; what is not installed of its libraries is left empty."""
+    while True:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            sys.modules[error.name] = unittest.mock.MagicMock(__path__=[], __spec__=None)
+            for half in [half for half in sys.modules if half.split('.')[0] == name.split('.')[0]]:
+                del sys.modules[half]
+
+
+def labelme():
+    """Files that LabelMe saves, by its own class for them."""
+    file = without_windows('labelme._label_file').LabelFile()
+    _save(file, 'labelme', {'cat': 'polygon', 'dog': 'mask'}, 'clip')
+
+
+def anylabeling():
+    """Files that X-AnyLabeling saves, by its own class for them."""
+    file = without_windows('anylabeling.views.labeling.label_file').LabelFile()
+    _save(file, 'anylabeling', {'cat': 'polygon', 'dog': 'rectangle'}, 'clip')
+
+
+def _save(file, name, kinds, video):
+    boxes = {'cat': CAT, 'dog': DOG}
+    for frame in range(LENGTH):
+        path = HERE / name / video / f'{frame}.json'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shapes = list(shapes_of(frame, boxes, kinds))
+        file.save(str(path), shapes, f'{frame}.png', HEIGHT, WIDTH)
+
+
 if __name__ == '__main__':
-    wanted = sys.argv[1:] or ['cvat']
+    wanted = sys.argv[1:] or ['cvat', 'labelme', 'anylabeling']
     for part in wanted:
         globals()[part]()
