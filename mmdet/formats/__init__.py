@@ -20,6 +20,7 @@ FORMATS = {
     'mots': 'mots',
     'coco_video': 'coco_video',
     'cvat': 'cvat',
+    'cvat_mots': 'cvat_mots',
     'labelme': 'labelme',
 }
 

@@ -1,22 +1,29 @@
 """COCO annotations of video frames whose objects have a track id, CocoVID for example."""
 
+import json
 import sys
 from pathlib import Path, PurePosixPath
 
-from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import Progress, UserError, file_name_fault, natural_key
+from mmdet.structures.rle import rle_area, rle_to_bbox, segm_to_rle
+from mmdet.utils import Progress, UserError, atomic_open, file_name_fault, natural_key
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
 from .defects import KINDS
+from .files import video_name
 from .reading import read_json
 from .recognize import FRAMES, FRAMES_OF_CVAT, IMAGES, name_kind
+from .shapes import box_corners
+from .tracks import decode_tracks
 from .usual_form import usual_mask
 from .ytvis import parse_ytvis
+from .ytvis_entries import box_fault
 from .ytvis_tables import is_id
 
 
-def read(source: str | Path, video_from_path: bool = False, stream=None) -> VideoAnnotations:
+def read(
+    source: str | Path, video_from_path: bool = False, boxes_as_masks: bool = False, stream=None
+) -> VideoAnnotations:
     """Read a COCO json and group its images to videos and its annotations to tracks.
 
     Annotations need ``track_id`` or ``instance_id`` (or one of these in ``attributes``, where CVAT puts it),
@@ -28,15 +35,18 @@ def read(source: str | Path, video_from_path: bool = False, stream=None) -> Vide
         source (str | Path): json file.
         video_from_path (bool): the folder in ``file_name`` is the video; its frames are in natural order of
             their names (``9`` before ``10``).
+        boxes_as_masks (bool): take the box of an annotation without a mask as its mask.
         stream (IO | None): where progress is printed; stderr by default.
 
     Raises:
         UserError: an entry lacks something or contradicts another; the message names it.
     """
-    return parse_coco_video(read_json(source), source, video_from_path, stream)
+    return parse_coco_video(read_json(source), source, video_from_path, stream, boxes_as_masks)
 
 
-def parse_coco_video(content, path='annotations', video_from_path=False, stream=None) -> VideoAnnotations:
+def parse_coco_video(
+    content, path='annotations', video_from_path=False, stream=None, boxes_as_masks=False
+) -> VideoAnnotations:
     """Convert parsed json as :func:`read` does; ``path`` is what messages call it."""
     if known := name_kind(content, path, FRAMES, FRAMES_OF_CVAT, IMAGES):
         raise UserError(f'{path} is not a COCO file with tracks, but {known}')
@@ -51,7 +61,10 @@ def parse_coco_video(content, path='annotations', video_from_path=False, stream=
     tracks, remains = {}, 0
     with Progress(len(content['annotations']), 'annotations', stream=stream) as progress:
         for number, annotation in enumerate(content['annotations']):
-            remains += _collect(tracks, annotation, places, categories, f'{path}: annotations[{number}]')
+            place = f'{path}: annotations[{number}]'
+            if boxes_as_masks and isinstance(annotation, dict) and not annotation.get('segmentation'):
+                annotation = {**annotation, 'segmentation': [_box_polygon(annotation.get('bbox'), place)]}
+            remains += _collect(tracks, annotation, places, categories, place)
             progress.update()
     for (video_id, _), track in tracks.items():
         builder.add_track(video_id, **track)
@@ -65,6 +78,13 @@ def parse_coco_video(content, path='annotations', video_from_path=False, stream=
             file=stream or sys.stderr,
         )
     return builder.build(path, stream)
+
+
+def _box_polygon(box, place):
+    if fault := box_fault(box):
+        raise UserError(f'{place} has no mask: expected as bbox {fault}, got {box!r:.60}')
+    x, y, w, h = box
+    return box_corners(x, y, x + w, y + h)
 
 
 def _add_videos(builder, content, path, video_from_path):
@@ -164,7 +184,8 @@ def _collect(tracks, annotation, places, categories, place):
     try:
         rle = segm_to_rle(segm or annotation.get('segmentation'), height, width)
     except ValueError as error:
-        raise UserError(f'{place}.segmentation: {error}') from None
+        hint = ' (--boxes-as-masks takes the box)' if not annotation.get('segmentation') else ''
+        raise UserError(f'{place}.segmentation: {error}{hint}') from None
     key = (video_id, ('crowd', len(tracks)) if identity is None else identity)
     extra = {} if identity is None else {'track_id': identity}
     track = tracks.setdefault(key, {'category_id': category, 'iscrowd': crowd, 'masks': {}, **extra})
@@ -173,3 +194,52 @@ def _collect(tracks, annotation, places, categories, place):
     if track['masks'].setdefault(frame, rle) != rle:
         raise UserError(f'{place}: track {identity!r} is in its image twice, with different masks')
     return remains
+
+
+def write(annotations: VideoAnnotations, out: str | Path, stream=None) -> dict[str, int]:
+    """Write a CocoVID json, as mmtracking reads it: an annotation for each object of each frame.
+
+    Ids of videos and categories are kept, and ``instance_id`` is the id of the track.
+
+    Args:
+        annotations (VideoAnnotations): what to write.
+        out (str | Path): file to write.
+        stream (IO | None): where progress is printed; stderr by default.
+
+    Returns:
+        dict[str, int]: what was written.
+
+    Raises:
+        UserError: a mask is damaged.
+    """
+    content = {'categories': annotations.categories, 'videos': [], 'images': [], 'annotations': []}
+    with Progress(len(annotations.videos), 'videos', stream=stream) as progress:
+        for video, tracks in decode_tracks(annotations):
+            size = {'width': video['width'], 'height': video['height']}
+            name = video.get('name') or video_name(video)
+            content['videos'].append({'id': video['id'], 'name': name, **size})
+            for frame, file_name in enumerate(video['file_names']):
+                image = len(content['images']) + 1
+                places = {'video_id': video['id'], 'frame_id': frame}
+                content['images'].append({'id': image, **places, 'file_name': file_name, **size})
+                for track in tracks:
+                    if frame in track.masks and rle_area(track.masks[frame]):
+                        number = len(content['annotations']) + 1
+                        ids = {'id': number, 'image_id': image, 'video_id': video['id']}
+                        content['annotations'].append({**ids, **_annotation(track, track.masks[frame])})
+            progress.update()
+    with atomic_open(out) as file:
+        json.dump(content, file)
+    return {key: len(content[key]) for key in ('videos', 'images', 'annotations', 'categories')}
+
+
+def _annotation(track, rle):
+    return {
+        'instance_id': track.entry['id'],
+        'category_id': track.category_id,
+        'bbox': rle_to_bbox(rle),
+        'area': rle_area(rle),
+        'segmentation': rle,
+        'iscrowd': int(track.crowd),
+        **({} if track.score is None else {'score': track.score}),
+    }

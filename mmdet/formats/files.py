@@ -89,6 +89,16 @@ def read_name_list(path):
     return [name for line in lines if (name := line.split('#', 1)[0].strip())]
 
 
+def read_labels(path):
+    """Names of categories in a ``labels.txt``, one per line, without repeats and empty lines."""
+    note_input(path)
+    try:
+        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'list of labels {path} cannot be read: {error}') from None
+    return list(dict.fromkeys(name for line in lines if (name := line.strip())))
+
+
 def choose_videos(names, wanted, root):
     """Those of ``names`` that are wanted (None: all); ``UserError`` if one is missing."""
     if wanted is None:

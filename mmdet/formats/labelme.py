@@ -19,7 +19,7 @@ from .files import (
     existing_folder,
     files_by_stem,
     folders_with,
-    read_name_list,
+    read_labels,
 )
 from .labelme_writer import LABELS, write
 from .reading import read_json
@@ -89,8 +89,8 @@ def _categories(root, classes, videos):
         for label in sorted(found - set(classes)):
             raise UserError(f'{root}: the label {label!r:.60} is not among the classes given')
         return list(dict.fromkeys(classes))
-    listed = read_name_list(root / LABELS) if (root / LABELS).is_file() else []
-    listed = [name for name in dict.fromkeys(listed) if name not in _NO_CATEGORIES]
+    listed = read_labels(root / LABELS) if (root / LABELS).is_file() else []
+    listed = [name for name in listed if name not in _NO_CATEGORIES]
     return listed + sorted(found - set(listed))
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mmdet.formats import coco_video
 from mmdet.formats.coco_video import parse_coco_video
 from mmdet.structures.rle import rle_counts
 from mmdet.utils import UserError
+
+from .test_cvat import contents, random_annotations
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -179,3 +182,60 @@ def test_remains_of_brushes_are_left_out_and_boxes_alone_are_refused(content):
         UserError, match=r'annotations\[2\].segmentation: there are no polygons: a mask is needed'
     ):
         parse_coco_video(content, stream=io.StringIO())
+
+
+def test_boxes_count_as_masks_only_where_asked(content):
+    for annotation in content['annotations']:
+        annotation['bbox'] = [annotation.pop('segmentation')[0][0], 1, 3, 3]
+    with pytest.raises(
+        UserError, match=r'annotations\[0\].segmentation: .*\(--boxes-as-masks takes the box\)'
+    ):
+        parse_coco_video(content)
+    made = parse_coco_video(content, boxes_as_masks=True)
+    assert [track['bboxes'] for track in made.tracks] == [[[2, 1, 3, 3], [4, 1, 3, 3]], [[0, 1, 3, 3]]]
+    content['annotations'][1]['bbox'] = [1, 2, 'x', 4]
+    with pytest.raises(UserError, match=r'annotations\[1\] has no mask: expected as bbox'):
+        parse_coco_video(content, boxes_as_masks=True)
+
+
+@pytest.mark.parametrize('seed', range(2))
+def test_out_and_in_again_is_equal(seed, tmp_path):
+    made = random_annotations(seed)
+    counts = coco_video.write(made, tmp_path / 'a.json', stream=io.StringIO())
+    assert counts['images'] == 10 and counts['videos'] == 2
+    back = coco_video.read(tmp_path / 'a.json', stream=io.StringIO())
+    names = [video.pop('name') for video in back.videos]
+    assert names == ['v0', 'v1'] and contents(back)[:2] == contents(made)[:2]
+    assert sorted(contents(back)[2], key=repr) == sorted(contents(made)[2], key=repr)
+    assert {track['track_id'] for track in back.tracks} == {track['id'] for track in made.tracks}
+
+
+def test_a_file_of_mmtracking():
+    # The form of its tests/data/demo_vis_data/ann.json: counts in a list, a frame without objects.
+    size = {'height': 4, 'width': 6}
+    images = [
+        {'file_name': f'0043f083b5/0000{5 * n}.jpg', 'id': n + 1, 'frame_id': n, 'video_id': 1, **size}
+        for n in range(3)
+    ]
+    masks = {1: [4, 2, 2, 2, 14], 3: [9, 2, 13]}
+    annotations = [
+        {
+            'id': number,
+            'video_id': 1,
+            'image_id': image,
+            'category_id': 6,
+            'instance_id': 1,
+            'bbox': [1.0, 0.0, 2.0, 2.0],
+            'segmentation': {'counts': counts, 'size': [4, 6]},
+            'area': sum(counts[1::2]),
+            'iscrowd': 0,
+        }
+        for number, (image, counts) in enumerate(masks.items(), 1)
+    ]
+    categories = [{'supercategory': 'object', 'id': 6, 'name': 'sedan'}]
+    videos = [{'id': 1, 'name': '0043f083b5', **size}]
+    made = parse_coco_video(
+        {'categories': categories, 'videos': videos, 'images': images, 'annotations': annotations}
+    )
+    assert made.tracks[0]['bboxes'] == [[1, 0, 2, 2], None, [2, 1, 1, 2]]
+    assert made.tracks[0]['areas'] == [4, None, 2] and made.videos[0]['name'] == '0043f083b5'

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,7 @@ FIXTURES = {
     'cvat images': (['cvat_images.xml'], {}),
     'labelme': ('labelme', {}),
     'labelme of x-anylabeling': ('anylabeling', {'boxes_as_masks': True}),
+    'cvat_mots': ('cvat_mots', {}),
     'coco_video': ('cvat_coco.json', {'video_from_path': True}),
 }
 
@@ -92,8 +94,8 @@ def test_a_fixture_has_the_values_written_by_hand(name, tmp_path):
     assert set(made.class_names) == {'dog', 'cat'}
     assert {track.get('track_id', track.get('group_id')) for track in made.tracks} == {2, 7}
     ytvis.write(made, tmp_path / 'a.json')
-    frames_of = {Path(file).parent for file in made.videos[0]['file_names']}
-    frames(tmp_path / 'images' / frames_of.pop(), [Path(f).name for f in made.videos[0]['file_names']])
+    (folder,) = {Path(file).parent for file in made.videos[0]['file_names']}
+    frames(tmp_path / 'images' / folder, [Path(file).name for file in made.videos[0]['file_names']])
     assert not check_annotations(tmp_path / 'a.json', tmp_path / 'images').problems
 
 
@@ -120,3 +122,38 @@ def test_one_command_from_cvat_to_a_checked_dataset(tmp_path):
 def test_boxes_are_no_masks_unless_asked(tmp_path):
     with pytest.raises(UserError, match='line 40: track 7, frame 0 is a box, .* --boxes-as-masks'):
         load_format('cvat').read([LABELS / 'cvat_boxes.xml'])
+
+
+def test_one_command_from_the_mots_export_of_cvat(tmp_path):
+    out = tmp_path / 'a.json'
+    printed = run_tool(
+        'convert_dataset.py', LABELS / 'cvat_mots', '--from', 'cvat_mots', '--to', 'ytvis', '--out', out
+    )
+    assert '1 videos, 4 frames, 2 objects' in printed
+    assert not check_annotations(out, LABELS / 'cvat_mots').problems
+
+
+def test_faults_of_the_mots_export_are_named(tmp_path):
+    read = load_format('cvat_mots').read
+    shutil.copytree(LABELS / 'cvat_mots', tmp_path / 'task' / 'default')
+    folder = tmp_path / 'task' / 'default' / 'instances'
+    made = read(tmp_path / 'task', stream=io.StringIO())
+    assert made.videos[0]['file_names'][0] == 'default/images/frame_000000.png'
+    shutil.move(folder.parent / 'images', tmp_path / 'images')
+    with pytest.raises(
+        UserError, match='no images in .*default/images: export with "Save images", or .*--images'
+    ):
+        read(tmp_path / 'task', stream=io.StringIO())
+    assert_scene(read(tmp_path / 'task', tmp_path / 'images', stream=io.StringIO()))
+    (folder / 'labels.txt').write_text('dog')
+    with pytest.raises(UserError, match='the number 2007 is of class 2, but labels.txt has 1'):
+        read(tmp_path / 'task', tmp_path / 'images', stream=io.StringIO())
+    Image.new('L', (5, 5)).save(folder / 'frame_000000.png')
+    with pytest.raises(UserError, match=r'frame_000000.png is 5x5, its image 32x24 \(width x height\)'):
+        read(tmp_path / 'task', tmp_path / 'images', stream=io.StringIO())
+    (tmp_path / 'images' / 'frame_000002.png').unlink()
+    with pytest.raises(UserError, match='mask .*frame_000002.png has no image of this name'):
+        read(tmp_path / 'task', tmp_path / 'images', stream=io.StringIO())
+    (folder / 'labels.txt').unlink()
+    with pytest.raises(UserError, match='no folder "instances" with labels.txt'):
+        read(tmp_path / 'task', stream=io.StringIO())
