@@ -187,3 +187,20 @@ def test_config_without_test_data_is_named(tiny, tmp_path):
     model = init_detector(tmp_path / 'c.py')
     with pytest.raises(UserError, match='has no test_dataloader'):
         next(inference_video(model, clip(tiny)))
+
+
+@pytest.mark.parametrize(('kind', 'tracker'), [('MaskRCNN', 'IoUTracker'), ('FasterRCNN', 'SortTracker')])
+def test_a_detector_of_images_tracks_a_stream(tiny, tmp_path, kind, tracker):
+    config = parts.write_config(tmp_path / 'c.py', tiny.data, kind=kind)
+    weights = parts.write_checkpoint(tmp_path / 'c.pth', config)
+    options = {'model.tracker.type': tracker}
+    if tracker == 'SortTracker':
+        options.update({f'model.tracker.{name}': 0.06 for name in ('low_thr', 'high_thr', 'new_track_thr')})
+    model = init_detector(config, weights, cfg_options=options)
+    results = list(inference_video(model, clip(tiny), batch_size=3))
+    assert not model.tracker.memories
+    assert all((result.masks is None) == (kind == 'FasterRCNN') for result in results)
+    ids = [result.ids.tolist() for result in results]
+    assert all(len(set(frame)) == len(frame) > 0 for frame in ids)
+    assert set(ids[0]) & set(ids[1])
+    assert list(inference_detector(model, clip(tiny)[0]).ids) == ids[0]

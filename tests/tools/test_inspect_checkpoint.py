@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from mmdet.compat.checkpoints.describe import describe_model
 from tests.compat.checkpoints import foreign
 from tools.convert_checkpoint import main as convert
 from tools.inspect_checkpoint import main
@@ -109,3 +110,18 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
 def test_no_checkpoint_is_one_line(tmp_path, capsys):
     (tmp_path / 'x.pth').write_bytes(b'nothing')
     assert 'cannot be read' in refused(capsys, main, tmp_path / 'x.pth')
+
+
+@pytest.mark.parametrize(
+    ('model', 'told'),
+    [
+        (dict(track_head=dict(type='TrackHead')), 'no ReLU after the last layer; tracker as in 2019'),
+        (
+            dict(track_head=dict(relu_last=True), tracker=dict(type='MaskTrackTracker', max_age=3)),
+            'ReLU after the last layer; tracker max_age=3',
+        ),
+        (dict(tracker=dict(type='IoUTracker', iou_thr=0.5)), 'IoUTracker(iou_thr=0.5)'),
+    ],
+)
+def test_trackers_are_told_apart(model, told):
+    assert describe_model(model)['tracking'] == told

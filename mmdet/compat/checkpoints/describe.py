@@ -59,10 +59,15 @@ def _describe_model(model):
         found['masks'] = get('mask_head', 'mask_convention') or 'legacy'
     tracker = get('tracker')
     if tracker or get('track_head'):
+        kind = (tracker or {}).get('type', 'MaskTrackTracker')
         options = {key: value for key, value in (tracker or {}).items() if key not in ('type', 'match_coeff')}
-        shown = ', '.join(f'{key}={value}' for key, value in sorted(options.items())) or 'as in 2019'
+        shown = ', '.join(f'{key}={value}' for key, value in sorted(options.items()))
+        if kind == 'MaskTrackTracker':
+            shown = f'tracker {shown or "as in 2019"}'
+        else:
+            shown = f'{kind}({shown})'
         last = 'ReLU' if get('track_head', 'relu_last') else 'no ReLU'
-        found['tracking'] = f'{last} after the last layer; tracker {shown}'
+        found['tracking'] = f'{last} after the last layer; {shown}' if get('track_head') else shown
     return found
 
 
