@@ -22,6 +22,7 @@ FORMATS = {
     'cvat': 'cvat',
     'cvat_mots': 'cvat_mots',
     'labelme': 'labelme',
+    'label_studio': 'label_studio',
 }
 
 

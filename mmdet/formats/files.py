@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from mmdet.media import image_size
-from mmdet.utils import IMAGE_SUFFIXES, UserError, natural_key, note_input
+from mmdet.utils import IMAGE_SUFFIXES, UserError, file_name_fault, natural_key, note_input
 
 
 def existing_folder(path, what):
@@ -115,6 +115,28 @@ def frame_number(stem):
     return int(match.group()) if match else None
 
 
+def folder_of_video(images, names, place):
+    """Folder of the frames of a video: one of ``names`` in ``images``, else ``images`` itself.
+
+    Returns:
+        tuple: the folder; what file names relative to ``images`` begin with; stem -> path of its images, in
+        natural order.
+
+    Raises:
+        UserError: there are no images.
+    """
+    root = existing_folder(images, 'folder of images')
+    names = [name for name in names if name.strip('/. ') and '..' not in Path(name).parts]
+    prefix = next((f'{name}/' for name in names if not file_name_fault(name) and (root / name).is_dir()), '')
+    found = files_by_stem(root / prefix, IMAGE_SUFFIXES)
+    if not found:
+        wanted = ' or '.join(dict.fromkeys(repr(name) for name in names)) or 'the video'
+        raise UserError(
+            f'{place}: no images in {root / prefix}; expected them or a folder named {wanted} there'
+        )
+    return root / prefix, prefix, found
+
+
 def files_of_frames(images, names, numbers, place):
     """Images of the frames of a video that its label tool only numbers.
 
@@ -131,15 +153,7 @@ def files_of_frames(images, names, numbers, place):
     Raises:
         UserError: there is no such folder, or images are missing.
     """
-    root = existing_folder(images, 'folder of images')
-    names = [name for name in names if name.strip('/. ') and '..' not in Path(name).parts]
-    folders = [name for name in names if (root / name).is_dir()]
-    prefix = '' if not folders else f'{folders[0]}/'
-    folder = root / prefix
-    found = files_by_stem(folder, IMAGE_SUFFIXES)
-    if not found:
-        wanted = ' or '.join(dict.fromkeys(repr(name) for name in names)) or 'the video'
-        raise UserError(f'{place}: no images in {folder}; expected them there, or in a folder named {wanted}')
+    folder, prefix, found = folder_of_video(images, names, place)
     numbered = {frame_number(stem): path.name for stem, path in found.items()}
     if len(numbered) == len(found) and all(number in numbered for number in numbers):
         return [prefix + numbered[number] for number in numbers]

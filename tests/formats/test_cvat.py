@@ -117,7 +117,9 @@ def test_images_that_do_not_fit_are_named(tmp_path):
     ):
         read(document(track(polygon(0))), tmp_path, images=tmp_path / 'images')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(UserError, match="no images in .*; expected them there, or .* 'clip' or 'beach'"):
+    with pytest.raises(
+        UserError, match="no images in .*; expected them or a folder named 'clip' or 'beach' there"
+    ):
         read(document(track(polygon(0))), tmp_path, images=tmp_path / 'empty')
 
 

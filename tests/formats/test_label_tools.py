@@ -80,6 +80,7 @@ FIXTURES = {
     'cvat images': (['cvat_images.xml'], {}),
     'labelme': ('labelme', {}),
     'labelme of x-anylabeling': ('anylabeling', {'boxes_as_masks': True}),
+    'label_studio': ('label_studio.json', {}),
     'cvat_mots': ('cvat_mots', {}),
     'coco_video': ('cvat_coco.json', {'video_from_path': True}),
 }

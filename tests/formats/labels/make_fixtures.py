@@ -12,6 +12,7 @@ CVAT. The scene is plain enough to check by hand: ``tests/formats/test_label_too
 import base64
 import importlib
 import io
+import json
 import shutil
 import sys
 import unittest.mock
@@ -139,6 +140,52 @@ def anylabeling():
     _save(file, 'anylabeling', {'cat': 'polygon', 'dog': 'rectangle'}, 'clip')
 
 
+def label_studio():
+    """A brush, coded by Label Studio's own converter, and the boxes that it fills in between key frames."""
+    from label_studio_sdk._extensions.label_studio_tools.postprocessing.video import extract_key_frames
+    from label_studio_sdk.converter.brush import mask2rle
+
+    tasks = []
+    for frame in range(LENGTH):
+        size = {'original_width': WIDTH, 'original_height': HEIGHT, 'image_rotation': 0}
+        results = []
+        for label, track, boxes in (('cat', 7, CAT), ('dog', 2, DOG)):
+            for part, box in enumerate(boxes.get(frame, ())):
+                name = f'{label}{frame}{part}'
+                if label == 'dog':
+                    value = {'format': 'rle', 'rle': mask2rle(mask(box).astype(np.uint8) * 255)}
+                    kind = 'brushlabels'
+                else:
+                    points = rectangle(*box)
+                    points = [[100 * x / WIDTH, 100 * y / HEIGHT] for x, y in zip(points[::2], points[1::2])]
+                    value, kind = {'points': points, 'closed': True}, 'polygonlabels'
+                entry = {'id': name, 'type': kind, 'from_name': 'tag', 'to_name': 'image', 'origin': 'manual'}
+                results.append({**entry, **size, 'value': {**value, kind: [label]}})
+                control = {'from_name': 'track_id', 'type': 'number', 'value': {'number': track}}
+                results.append({**entry, **size, **control})
+        annotation = {'id': frame + 1, 'result': results, 'was_cancelled': False, 'ground_truth': False}
+        data = {'image': f'/data/local-files/?d=frames/clip/{frame}.png'}
+        tasks.append({'id': frame + 1, 'data': data, 'annotations': [annotation], 'predictions': []})
+    (HERE / 'label_studio.json').write_text(json.dumps(tasks))
+
+    keys = [(1, 10, 20, 0, True), (5, 30, 40, 90, True), (7, 40, 40, 0, False), (9, 0, 0, 0, True)]
+    sequence = [
+        {'frame': frame, 'x': x, 'y': y, 'width': 25, 'height': 12.5, 'rotation': turn, 'enabled': on}
+        | {'time': frame / 5}
+        for frame, x, y, turn, on in keys
+    ]
+    value = {'sequence': sequence, 'framesCount': 12, 'labels': ['cat']}
+    result = {'id': 'aBc', 'type': 'videorectangle', 'from_name': 'box', 'to_name': 'video', 'value': value}
+    annotation = {'id': 1, 'result': [result], 'was_cancelled': False}
+    task = {'id': 9, 'data': {'video': '/data/upload/3/0123abcd-clip.mp4'}, 'annotations': [annotation]}
+    (HERE / 'label_studio_video.json').write_text(json.dumps([task]))
+    filled = extract_key_frames([result])[0]['value']['sequence']
+    boxes = {
+        key['frame']: [key[name] for name in ('x', 'y', 'width', 'height', 'rotation')] for key in filled
+    }
+    (HERE / 'label_studio_video_boxes.json').write_text(json.dumps(boxes))
+
+
 def _save(file, name, kinds, video):
     boxes = {'cat': CAT, 'dog': DOG}
     for frame in range(LENGTH):
@@ -149,6 +196,6 @@ def _save(file, name, kinds, video):
 
 
 if __name__ == '__main__':
-    wanted = sys.argv[1:] or ['cvat', 'labelme', 'anylabeling']
+    wanted = sys.argv[1:] or ['cvat', 'labelme', 'anylabeling', 'label_studio']
     for part in wanted:
         globals()[part]()
