@@ -81,8 +81,7 @@ def compare(name, tmp_path, image, sizes, frozen_eps=None):
         found = found[torch.arange(len(found)) != index]
 
 
-@pytest.mark.parametrize('shape', [(90, 131), (151, 97)])
-@pytest.mark.parametrize('name', MODELS)
+@pytest.mark.parametrize(('name', 'shape'), list(zip(MODELS, [(151, 97), (90, 131)])))
 def test_boxes_scores_labels_and_masks_are_torchvisions(name, shape, tmp_path):
     compare(name, tmp_path, foreign.random_image('tv', *shape), (160, 266))
 

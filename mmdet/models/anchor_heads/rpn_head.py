@@ -78,8 +78,9 @@ class RPNHead(BaseModule):
         Returns:
             tuple[list[Tensor], list[Tensor]]: logits (N, A, H_l, W_l), deltas (N, 4 * A, H_l, W_l).
         """
-        # After several convolutions, which end in a ReLU, this changes nothing.
-        hidden = [F.relu(self.rpn_conv(feat), inplace=True) for feat in feats]
+        hidden = [self.rpn_conv(feat) for feat in feats]
+        if not isinstance(self.rpn_conv, nn.Sequential):  # that ends in a ReLU
+            hidden = [F.relu(feat, inplace=True) for feat in hidden]
         return [self.rpn_cls(feat) for feat in hidden], [self.rpn_reg(feat) for feat in hidden]
 
     def _flatten(self, maps, channels):

@@ -72,6 +72,23 @@ def test_training_moves_every_parameter_or_leaves_it_a_gradient_of_zero(modern, 
     assert head.rpn_cls.weight.grad.abs().sum() > 0
 
 
+def test_several_convolutions_have_the_names_of_mmdetection_and_train():
+    head = build(num_convs=2)
+    assert [name for name, _ in head.named_parameters() if 'rpn_conv' in name] == [
+        f'rpn_conv.{index}.conv.{part}' for index in range(2) for part in ('weight', 'bias')
+    ]
+    feats = features()
+    hidden = feats[0]
+    for layer in head.rpn_conv:
+        hidden = layer.conv(hidden).relu()
+    torch.testing.assert_close(head(feats)[0][0], head.rpn_cls(hidden))
+    losses = head.loss(*head(feats), [sample([[10, 10, 30, 40]])] * 2, TRAIN_CFG)
+    sum(sum(part) for part in losses.values()).backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in head.rpn_conv.parameters())
+    with pytest.raises(ValueError, match='num_convs must be at least 1'):
+        build(num_convs=0)
+
+
 def test_image_too_small_for_any_anchor():
     head = build()
     tiny = sample([[0, 0, 3, 3]], height=6, width=6)
