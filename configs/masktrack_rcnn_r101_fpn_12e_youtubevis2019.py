@@ -1,9 +1,6 @@
 # MaskTrack R-CNN, ResNet-101 and FPN, YouTube-VIS 2019, in the conventions of mmtracking.
 #
-#   python tools/convert_checkpoint.py \
-#       masktrack_rcnn_r101_fpn_12e_youtubevis2019_20211023_150038-454dc48b.pth masktrack_r101_2019.pth
-#   python tools/test_video.py configs/masktrack_rcnn_r101_fpn_12e_youtubevis2019.py masktrack_r101_2019.pth \
-#       --out results
+#   python tools/test_video.py --model masktrack_rcnn_r101_fpn_12e_youtubevis2019 --out results
 #   python tools/train.py configs/masktrack_rcnn_r101_fpn_12e_youtubevis2019.py
 _base_ = [
     './_base_/models/masktrack_rcnn_r50_fpn_modern.py',

@@ -1,9 +1,6 @@
 # MaskTrack R-CNN, ResNet-50 and FPN, YouTube-VIS 2019, in the conventions of mmtracking and mmdetection 3.
 #
-#   python tools/convert_checkpoint.py \
-#       masktrack_rcnn_r50_fpn_12e_youtubevis2019_20211022_194830-6ca6b91e.pth masktrack_r50_2019.pth
-#   python tools/test_video.py configs/masktrack_rcnn_r50_fpn_12e_youtubevis2019.py masktrack_r50_2019.pth \
-#       --out results
+#   python tools/test_video.py --model masktrack_rcnn_r50_fpn_12e_youtubevis2019 --out results
 #   python tools/train.py configs/masktrack_rcnn_r50_fpn_12e_youtubevis2019.py
 #
 # What differs from masktrack_rcnn_r50_fpn_1x_youtubevos.py: docs/checkpoints.md, "Conventions".

@@ -1,9 +1,6 @@
 # MaskTrack R-CNN, ResNet-50 and FPN, YouTube-VIS 2021, in the conventions of mmtracking.
 #
-#   python tools/convert_checkpoint.py \
-#       masktrack_rcnn_r50_fpn_12e_youtubevis2021_20211026_044948-10da90d9.pth masktrack_r50_2021.pth
-#   python tools/test_video.py configs/masktrack_rcnn_r50_fpn_12e_youtubevis2021.py masktrack_r50_2021.pth \
-#       --out results
+#   python tools/test_video.py --model masktrack_rcnn_r50_fpn_12e_youtubevis2021 --out results
 #   python tools/train.py configs/masktrack_rcnn_r50_fpn_12e_youtubevis2021.py
 _base_ = [
     './_base_/models/masktrack_rcnn_r50_fpn_modern.py',

@@ -1,9 +1,6 @@
 # MaskTrack R-CNN, ResNeXt-101 (64x4d) and FPN, YouTube-VIS 2019, in the conventions of mmtracking.
 #
-#   python tools/convert_checkpoint.py \
-#       masktrack_rcnn_x101_fpn_12e_youtubevis2019_20211023_153205-fff7a102.pth masktrack_x101_2019.pth
-#   python tools/test_video.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2019.py masktrack_x101_2019.pth \
-#       --out results
+#   python tools/test_video.py --model masktrack_rcnn_x101_fpn_12e_youtubevis2019 --out results
 #   python tools/train.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2019.py
 _base_ = [
     './_base_/models/masktrack_rcnn_r50_fpn_modern.py',

@@ -1,9 +1,6 @@
 # MaskTrack R-CNN, ResNeXt-101 (64x4d) and FPN, YouTube-VIS 2021, in the conventions of mmtracking.
 #
-#   python tools/convert_checkpoint.py \
-#       masktrack_rcnn_x101_fpn_12e_youtubevis2021_20211026_095943-90831df4.pth masktrack_x101_2021.pth
-#   python tools/test_video.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2021.py masktrack_x101_2021.pth \
-#       --out results
+#   python tools/test_video.py --model masktrack_rcnn_x101_fpn_12e_youtubevis2021 --out results
 #   python tools/train.py configs/masktrack_rcnn_x101_fpn_12e_youtubevis2021.py
 _base_ = [
     './_base_/models/masktrack_rcnn_r50_fpn_modern.py',
