@@ -8,7 +8,10 @@
     python tools/convert_dataset.py all.json --from ytvis --results results.json --score-thr 0.3 \
         --to mots --out mots
 
---results takes the tracks from a results json for the videos of SRC. docs/datasets.md describes the formats.
+    python tools/convert_dataset.py export.zip --from cvat --images frames --to ytvis --out all.json --check
+
+--results takes the tracks from a results json for the videos of SRC. docs/datasets.md describes the formats,
+docs/labeling.md what to export from which label tool.
 """
 
 import argparse
@@ -90,6 +93,11 @@ def parse_args(argv=None):
     parser.add_argument(
         '--score-thr', type=unit_interval, metavar='S', help='leave out results with lower scores (0)'
     )
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='check what was written, with --images the images too [--to ytvis]',
+    )
     for name, (flag, settings) in OPTIONS.items():
         text = f'{settings["help"]} [{formats_of(name)}]'
         parser.add_argument(flag, dest=name, default=None, **{**settings, 'help': text})
@@ -150,6 +158,8 @@ def main(argv=None):
         if name not in parameters(read) and name not in parameters(write):
             where = f'{OPTIONS[name][0]} does not apply to {source} {target}'
             raise UserError(f'{where}; it applies to {formats_of(name)}')
+    if args.check and args.target_format != 'ytvis':
+        raise UserError('--check does not apply without --to ytvis')
     if args.score_thr is not None and args.results is None:
         raise UserError('--score-thr does not apply without --results')
     several = next(iter(parameters(read))) == 'sources'
@@ -166,6 +176,13 @@ def main(argv=None):
     objects = collections.Counter(track['category_id'] for track in annotations.tracks)
     names = [f'{printable(c["name"])} {objects[c["id"]]}' for c in annotations.categories]
     print('objects by category: ' + ', '.join(names[:40]) + (', ...' if len(names) > 40 else ''))
+    if args.check:
+        from mmdet.evaluation.checks import check_annotations
+        from mmdet.evaluation.report import findings_report
+
+        findings = check_annotations(args.out, args.images)
+        print(findings_report(findings, args.out, 'table', None))
+        sys.exit(1 if findings.problems else 0)
 
 
 if __name__ == '__main__':

@@ -23,6 +23,7 @@ FORMATS = {
     'cvat_mots': 'cvat_mots',
     'labelme': 'labelme',
     'label_studio': 'label_studio',
+    'frames': 'frame_folders',
 }
 
 
