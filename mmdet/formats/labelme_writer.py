@@ -49,12 +49,8 @@ def write(
     names = {category['id']: category['name'] for category in annotations.categories}
     for video in annotations.videos:
         _check_folder(video, taken)
-        for path in () if overwrite else map(Path(out).joinpath, video['file_names']):
-            if path.with_suffix('.json').exists():
-                raise UserError(
-                    f'{path.with_suffix(".json")} exists and may have been edited by hand: choose another '
-                    'folder, or --overwrite'
-                )
+        if not overwrite:
+            _check_new(out, video)
     with Progress(sum(len(v['file_names']) for v in annotations.videos), 'frames', stream=stream) as progress:
         for video, tracks in decode_tracks(annotations):
             groups = _groups(tracks)
@@ -94,6 +90,15 @@ def _check_folder(video, taken):
             f'{place} and video {taken[folder]!r} have their frames in the same folder {folder!r}'
         )
     taken[folder] = video['id']
+
+
+def _check_new(out, video):
+    for path in map(Path(out).joinpath, video['file_names']):
+        if path.with_suffix('.json').exists():
+            raise UserError(
+                f'{path.with_suffix(".json")} exists and may have been edited by hand: choose another '
+                'folder, or --overwrite'
+            )
 
 
 def _groups(tracks):
