@@ -19,7 +19,7 @@ from mmdet.utils import Progress, UserError, atomic_write_text, cli_main
 IMAGES = 'Mask R-CNN'
 FRAMES = 'ExampleData/T98G_sample'
 IDENTITIES = 'ExampleData/T98G_sample_Exp_*/Id_masks_per_frame'
-IN_THE_VIDEO = 'set1'  # the same picture as the first frame of the video: training on it would be cheating
+IN_THE_VIDEO = 'set1'  # the same image as the first frame of the video: training on it would be cheating
 DARK, BRIGHT = 0.2, 99.8  # percentiles of the 16 bits that become 0 and 255
 CATEGORIES = [{'id': 1, 'name': 'cell', 'supercategory': 'object'}]
 
@@ -129,8 +129,8 @@ def main(argv=None):
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_text(path, json.dumps(content))
         kinds = 'tracks' if 'videos' in content else 'cells'
-        pictures = content['videos'][0]['length'] if 'videos' in content else len(content['images'])
-        print(f'{path}: {pictures} images, {len(content["annotations"])} {kinds}')
+        images = content['videos'][0]['length'] if 'videos' in content else len(content['images'])
+        print(f'{path}: {images} images, {len(content["annotations"])} {kinds}')
 
 
 if __name__ == '__main__':

@@ -28,7 +28,7 @@ def track_iou(first, second):
 
 
 def hide_duplicates(masks, scores, threshold=0.5):
-    """Tracks that no better track lies on, whatever their class: non-maximum suppression for pictures.
+    """Tracks that no better track lies on, whatever their class: non-maximum suppression for images.
 
     Args:
         masks (Sequence[Sequence[dict | None]]): masks of the tracks of a video, an RLE or None a frame.
