@@ -102,6 +102,7 @@ def main(argv=None):
     parser.add_argument('--frames', type=int, default=1000, help='of the video (1000)')
     parser.add_argument('--out', type=Path, metavar='FILE', help='write the numbers')
     args = parser.parse_args(argv)
+    code = commit('mmdet', 'benchmarks/bench_trackers.py')  # what runs, not what is there later
     rows = {name: measure(cfg, args.objects, args.frames) for name, cfg in TRACKERS.items()}
     columns = [['tracker', *rows]]
     for key in next(iter(rows.values())):
@@ -115,7 +116,7 @@ def main(argv=None):
         content = {
             'objects': args.objects,
             'frames': args.frames,
-            'commit': commit('mmdet', 'benchmarks/bench_trackers.py'),
+            'commit': code,
             'hardware': f'{processor()}, CPU only, {torch.get_num_threads()} thread(s)',
             'torch': torch.__version__,
             'python': platform.python_version(),

@@ -178,6 +178,7 @@ def parse_args(argv=None):
 def main(argv=None):
     """Detect once for each checkpoint, replay, score, print and write."""
     args = parse_args(argv)
+    code = commit('mmdet', 'configs', 'benchmarks/compare_trackers.py')  # what runs, not what is there later
     config = load_config(args.config, args.cfg_options)
     dataset = build_test_dataset(config)
     trackers = {**TRACKERS, **args.tracker}
@@ -199,7 +200,7 @@ def main(argv=None):
     if args.out:
         content = {
             'config': f'configs/{Path(args.config).name}',
-            'commit': commit('mmdet', 'configs', 'benchmarks/compare_trackers.py'),
+            'commit': code,
             'data': args.data,
             'hardware': f'{processor()}, {args.device or "CPU only"}, {torch.get_num_threads()} thread(s)',
             'torch': torch.__version__,
