@@ -1,6 +1,6 @@
 """Time the compiled operators against the plain-PyTorch path on shapes of the YouTube-VIS model (640 x 360).
 
-    python benchmarks/bench_ops.py [--device cpu] [--threads N] [--repeats 15] [--out FILE.json]
+    python benchmarks/ops.py [--device cpu] [--threads N] [--repeats 15] [--out FILE.json]
 
 Writes every figure with its spread, the ratio of the medians, torch, processor and commit.
 """
