@@ -2,14 +2,30 @@
 
 import json
 import os
+import re
 import types
 
 # The models of the tests are tiny: threads cost more than they bring, and several tests may run side by side.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest  # noqa: E402
+import torch  # noqa: E402
 
 from mmdet.synthetic import generate_dataset  # noqa: E402
+
+
+def pytest_configure(config):
+    """Hide GPUs from the tests and the processes that they start; ``pytest -m cuda`` is for GPUs."""
+    if not re.fullmatch(r'\(*cuda\b.*', config.option.markexpr or ''):
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+
+
+@pytest.fixture
+def cuda():
+    """Name of the GPU for a test marked ``cuda``, which is skipped without one."""
+    if not torch.cuda.is_available():
+        pytest.skip('no GPU')
+    return 'cuda'
 
 
 @pytest.fixture(scope='session')

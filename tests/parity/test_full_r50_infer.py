@@ -21,9 +21,8 @@ def arrays():
     return load_npz('full_r50_infer.npz')
 
 
-@pytest.fixture(scope='module')
-def run():
-    model = full_model().eval()
+def frames_and_samples():
+    """The three frames (3, 1, 3, H, W), normalized, and their data samples."""
     images = load_npz('full_r50_train.npz')
     frames = [images['img'][0], images['ref_img'][0], images['img'][0][:, :, ::-1]]
     samples = [
@@ -41,6 +40,12 @@ def run():
         )
         for frame in range(3)
     ]
+    return torch.from_numpy(np.stack(frames))[:, None], samples
+
+
+@pytest.fixture(scope='module')
+def run():
+    model = full_model().eval()
     seen = {}
     propose, identify = model.propose, model.identify
 
@@ -53,7 +58,7 @@ def run():
         return identify(feats, detections, *args)
 
     model.propose, model.identify = spy_propose, spy_identify
-    inputs = torch.from_numpy(np.stack(frames))[:, None]
+    inputs, samples = frames_and_samples()
     samples = model(inputs, samples, mode='predict')
     assert not model.tracker.memories  # freed after the last frame
     return samples, seen
