@@ -12,10 +12,22 @@ _base_ = './masktrack_rcnn_demo_synthetic.py'
 # --- model: seven categories, up to some forty objects a frame ---
 num_classes = 7
 model = dict(
-    bbox_head=dict(num_classes=num_classes),
+    both_frames=True,  # few frames: learn from both of a pair
+    bbox_head=dict(
+        type='ConvFCBBoxHead',
+        num_shared_convs=4,
+        num_shared_fcs=1,
+        conv_out_channels=64,
+        norm_cfg=dict(type='GN', num_groups=8),
+        num_classes=num_classes,
+    ),
     mask_head=dict(num_classes=num_classes),
+    track_head=dict(loss_weight=0.05),  # of 1, its gradient drowns the others in the backbone
     train_cfg=dict(rpn=dict(sampler=dict(num=128)), rcnn=dict(sampler=dict(num=128))),
-    test_cfg=dict(rpn=dict(nms_pre=300, nms_post=300, max_per_img=300), rcnn=dict(max_per_img=50)),
+    test_cfg=dict(
+        rpn=dict(nms_pre=300, nms_post=300, max_per_img=300),
+        rcnn=dict(nms=dict(class_agnostic=True), max_per_img=50),
+    ),
 )
 
 # --- data ---
@@ -35,7 +47,7 @@ train_dataloader = dict(
         data_prefix=dict(img='JPEGImages/'),
         pipeline=[
             dict(type='LoadImage'),
-            dict(type='LoadAnnotations', with_mask=True),
+            dict(type='LoadAnnotations', with_mask=True, with_ref_mask=True),
             dict(type='Resize', scale=scale, keep_ratio=True),
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackInputs'),
@@ -54,12 +66,17 @@ val_evaluator = dict(ann_file=data_root + ann_file)
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 
-# --- schedule: 40 epochs of 138 frames ---
-train_cfg = dict(max_epochs=40, val_interval=10)
-optim_wrapper = dict(optimizer=dict(lr=0.001))
+# --- schedule: 60 epochs of 36 iterations ---
+train_cfg = dict(max_epochs=60, val_interval=10)
+optim_wrapper = dict(
+    # A step of Adam moves the output of a layer in proportion to its inputs, of which these have 3136.
+    paramwise_cfg=dict(
+        custom_keys={'bbox_head.shared_fcs': dict(lr_mult=0.1), 'track_head.fcs': dict(lr_mult=0.1)}
+    )
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=51),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=51, T_max=1350, end=1401, eta_min_ratio=0.02),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=51, T_max=2110, end=2161, eta_min_ratio=0.02),
 ]
 
 # --- running ---

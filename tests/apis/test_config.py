@@ -25,7 +25,7 @@ DIGESTS = {
     'masktrack_rcnn_r101_fpn_12e_youtubevis2019': '7896c861b3b19ce6',
     'masktrack_rcnn_r101_fpn_12e_youtubevis2021': '09ac739102f2e49e',
     'masktrack_rcnn_r18_cells': 'ba6b95e0e3363ca1',
-    'masktrack_rcnn_r18_scratch_clips': '79c25822e4595b87',
+    'masktrack_rcnn_r18_scratch_clips': '52248d0652b20205',
     'masktrack_rcnn_r50_fpn_12e_ovis': 'e21d542a889fbc09',
     'masktrack_rcnn_r50_fpn_12e_youtubevis2019': 'ef76419233b3520a',
     'masktrack_rcnn_r50_fpn_12e_youtubevis2019_coco': '092f65b1f846d037',
