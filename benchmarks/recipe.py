@@ -3,8 +3,8 @@
     python benchmarks/recipe.py CONFIG [--seeds 0 1 2] [--work-dir DIR] [--out FILE.json]
 
 Each seed is trained (or its training continued), then tracks through the test videos: AP, HOTA and identity
-switches. If the config validates on images (CocoMetric), their box and mask AP are measured as well. A seed
-whose scores are in DIR already is not run again.
+switches. If the config validates on images (CocoMetric), their box and mask AP are measured as well. What is
+in DIR already is not done again: delete DIR/seed_N/scores.json to score a trained seed anew.
 """
 
 import argparse
@@ -70,14 +70,21 @@ def image_scores(config, checkpoint, folder):
     return {name: float(value) for name, value in scores.items()}
 
 
+def train(config_file, seed, folder):
+    """Train one seed, or read what it cost if that was done; returns minutes."""
+    file = folder / 'cost.json'
+    if not file.is_file():
+        start, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        tool('train.py', config_file, '--work-dir', folder, '--seed', seed, '--resume')
+        cpu = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - cpu
+        minutes = {'wall minutes': (time.monotonic() - start) / 60, 'CPU minutes': cpu / 60}
+        atomic_write_text(file, json.dumps(minutes))
+    return json.loads(file.read_text())
+
+
 def run_seed(config, config_file, seed, folder):
     """Train and score one seed."""
-    start, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    tool('train.py', config_file, '--work-dir', folder, '--seed', seed, '--resume')
-    cost = {
-        'training wall minutes': (time.monotonic() - start) / 60,
-        'training CPU minutes': (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - cpu) / 60,
-    }
+    cost = train(config_file, seed, folder)
     checkpoint = Path((folder / 'last_checkpoint').read_text().strip())
     scores = video_scores(config, config_file, checkpoint, folder)
     return {'seed': seed, **scores, **image_scores(config, checkpoint, folder), **cost}

@@ -23,17 +23,12 @@ model = dict(
     ),
     mask_head=dict(num_classes=num_classes),
     track_head=dict(loss_weight=0.05),
-    tracker=dict(  # cells look alike and move little: where a cell was says more than how it looked
-        match_coeff=dict(iou=20.0),
-        new_id_for_losers=True,
-        new_track_thr=0.4,
-        max_age=5,
-    ),
+    tracker=dict(_delete_=True, type='SortTracker'),  # cells look alike: their motion says more
     train_cfg=dict(
         rpn=dict(sampler=dict(num=256), allowed_border=-1), rcnn=dict(sampler=dict(num=128, pos_fraction=0.5))
     ),
     test_cfg=dict(
-        rpn=dict(nms_pre=1000, nms_post=300, max_per_img=300), rcnn=dict(score_thr=0.2, max_per_img=100)
+        rpn=dict(nms_pre=1000, nms_post=300, max_per_img=300), rcnn=dict(score_thr=0.1, max_per_img=100)
     ),
 )
 
