@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Rendered frames as a moving image for a web page: python demo/make_animation.py DIR --out x.webp."""
+"""Rendered frames as an animation for a web page: python demo/make_animation.py DIR --out x.webp."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ from mmdet.utils import UserError, atomic_open, cli_main
 def main(argv=None):
     """Crop, scale and write."""
     parser = argparse.ArgumentParser(
-        description='Make a moving image (.webp or .gif) of the frames that tools/test_video.py --show-dir '
+        description='Make an animation (.webp or .gif) of the frames that tools/test_video.py --show-dir '
         'and tools/visualize.py write.'
     )
     parser.add_argument('folder', metavar='DIR', help='folder of .jpg frames')

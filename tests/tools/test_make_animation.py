@@ -8,7 +8,7 @@ from demo.make_animation import main
 from mmdet.media import write_image
 
 
-def test_moving_picture_of_rendered_frames(tmp_path, capsys):
+def test_animation_of_rendered_frames(tmp_path, capsys):
     frames = tmp_path / 'frames'
     for index in range(3):
         write_image(frames / f'{index:05d}.jpg', np.full((60, 80, 3), 80 * index, np.uint8), quality=100)
