@@ -6,7 +6,14 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmdet.structures.rle import encode_mask
-from mmdet.visualization import contact_sheet, draw_instances, pick_frames, side_by_side, track_color
+from mmdet.visualization import (
+    Trails,
+    contact_sheet,
+    draw_instances,
+    pick_frames,
+    side_by_side,
+    track_color,
+)
 from mmdet.visualization.draw import font_size_for, line_width_for
 from mmdet.visualization.text import draw_label, text_size
 
@@ -184,3 +191,43 @@ def test_labels_are_one_line_whatever_the_name():
     fields = {'masks': [encode_mask(np.ones((40, 120), np.uint8))], 'labels': [0]}
     drawn = draw_instances(image, fields, ['a\nb\0\ud800'])
     assert (drawn == draw_instances(image, fields, ['a\\nb\\x00\\ud800'])).all()
+
+
+@pytest.mark.parametrize('height, width', [(90, 160), (720, 1280)])
+@pytest.mark.parametrize('count', [1, 10, 80])
+def test_label_plates_never_cover_each_other(monkeypatch, height, width, count):
+    from mmdet.visualization import draw
+
+    plates = []
+    monkeypatch.setattr(draw, 'draw_label', lambda *args: plates.append(draw_label(*args)) or plates[-1])
+    rng = np.random.default_rng(count)
+    corner = rng.integers(0, (width - 20, height - 20), (count, 2))
+    boxes = np.concatenate([corner, corner + 15], axis=1)
+    fields = {'bboxes': boxes, 'labels': np.zeros(count, int), 'instance_ids': np.arange(count)}
+    draw.draw_instances(np.zeros((height, width, 3), np.uint8), fields, ['potted plant'])
+    assert len(plates) >= (count if height == 720 else min(count, 5))
+    for i, (left, top, right, bottom) in enumerate(plates):
+        for other in plates[:i]:
+            assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+
+
+def test_trails_lead_to_the_objects_that_are_there():
+    trails = Trails(3)
+    for frame in range(6):
+        trails.add(
+            [4] if frame != 5 else [4, 9], [[20 * frame, 50, 20 * frame + 10, 60]] * (1 + (frame == 5))
+        )
+    assert [point[0] for point in trails.paths[4]] == [45, 65, 85, 105] and len(trails.paths[9]) == 1
+    again = Trails(3, trails.state())
+    assert again.paths == trails.paths
+    image = np.zeros((120, 200, 3), np.uint8)
+    fields = {'bboxes': np.array([[100, 50, 110, 60]]), 'instance_ids': [4]}
+    plain, trailed = (
+        draw_instances(image, fields, draw_labels=False, trails=paths) for paths in (None, trails.paths)
+    )
+    changed = np.argwhere((plain != trailed).any(2))
+    assert changed[:, 1].min() < 60 and np.abs(changed[:, 0] - 55).max() < 5
+    gone = draw_instances(image, {**fields, 'instance_ids': [7]}, draw_labels=False, trails=trails.paths)
+    assert np.array_equal(
+        gone > 0, draw_instances(image, {**fields, 'instance_ids': [7]}, draw_labels=False) > 0
+    )
