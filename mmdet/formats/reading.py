@@ -157,6 +157,8 @@ def zip_members(path):
 def _choose(path, infos):
     """The member ``results.json`` at top level, else the only json at top level."""
     top = [info for info in infos if '/' not in info.filename and info.filename.lower().endswith('.json')]
+    if any(info.filename == 'annotations.xml' for info in infos):
+        raise UserError(f'{path} is a zip of {name_bytes(b"<annotations>", path)}')
     named = [info for info in top if info.filename == 'results.json']
     if len(named) == 1:
         return named[0]

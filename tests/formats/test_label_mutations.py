@@ -114,7 +114,10 @@ def try_many(name, folder, count):
     """Change a fixture ``count`` times; returns how often it was read and how often refused."""
     kind, fixture, options = FORMATS[name]
     if name == 'label studio video':
-        shutil.copytree(LABELS / 'cvat_mots' / 'images', folder / 'images' / 'clip')
+        (folder / 'images' / 'clip').mkdir(parents=True)
+        for number in range(12):
+            image = LABELS / 'cvat_mots' / 'images' / 'frame_000000.png'
+            shutil.copy(image, folder / 'images' / 'clip' / f'{number:06d}.png')
         options = {**options, 'images': folder / 'images'}
     read, outcomes = load_format(kind).read, {'read': 0, 'refused': 0}
     for seed in range(count):
@@ -128,7 +131,8 @@ def try_many(name, folder, count):
         try:
             made = read([source] if kind == 'cvat' else source, **options, stream=io.StringIO())
             ytvis.write(made, folder / 'made.json')
-            assert not check_annotations(folder / 'made.json').problems, f'{name} {seed}'
+            problems = set(check_annotations(folder / 'made.json').problems)
+            assert problems <= (set() if made.tracks else {'nothing_usable'}), f'{name} {seed}: {problems}'
             outcomes['read'] += 1
         except UserError as error:
             assert str(error) and '\n' not in str(error), f'{name} {seed}: {error}'

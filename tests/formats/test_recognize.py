@@ -1,6 +1,7 @@
 """A file of another kind is named in one line, with what to do."""
 
 import json
+import zipfile
 
 import pytest
 
@@ -92,6 +93,13 @@ def test_what_stands_in_place_of_results(name, tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             read(path)
+
+
+def test_a_zip_of_cvat(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'x.zip', 'w') as archive:
+        archive.writestr('annotations.xml', '<annotations/>')
+    with pytest.raises(UserError, match=r'x.zip is a zip of XML of CVAT: .*x.zip --from cvat'):
+        ytvis.read(tmp_path / 'x.zip')
 
 
 def test_other_files_for_the_readers_of_coco(tmp_path):

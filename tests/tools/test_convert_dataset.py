@@ -55,7 +55,7 @@ def test_a_file_without_annotations_stays_one(files):
         ('--from mots --to ytvis --class-ids 1=car,2=car', "'2=car' repeats an id or a name"),
         ('--from masks --to ytvis --void x', '--void must be a number or "none"'),
         ('--from ytvis --to ytvis again.json', '--from ytvis takes one SRC, got 2'),
-        ('--from ytvis --to coco_video', 'invalid choice'),
+        ('--from ytvis --to label_studio', 'invalid choice'),
         ('--from ytvis --to masks', 'has no annotations'),
     ],
 )
