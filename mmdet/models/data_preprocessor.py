@@ -20,7 +20,7 @@ class DataPreprocessor(BaseDataPreprocessor):
         bgr_to_rgb (bool): swap the channels of the images, which OpenCV reads as BGR.
         pad_size_divisor (int): sides of the batch are multiples of it.
         channels_last (bool): memory layout (N, T, H, W, 3); often faster on CPU and GPU.
-        non_blocking (bool): copy to the device without waiting.
+        non_blocking (bool): copy to a GPU without waiting for it.
 
     Raises:
         ValueError: if mean and std are not three numbers each.
@@ -33,7 +33,7 @@ class DataPreprocessor(BaseDataPreprocessor):
         bgr_to_rgb=False,
         pad_size_divisor=1,
         channels_last=False,
-        non_blocking=False,
+        non_blocking=True,
     ):
         super().__init__(non_blocking)
         if len(mean) != 3 or len(std) != 3:

@@ -28,7 +28,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 1) ->
     Raises:
         TypeError, ValueError: an argument has a wrong type, shape, device or value.
     """
-    return _nms(boxes, scores, None, iou_threshold, offset, 'nms')
+    order, kept = _nms(boxes, scores, None, iou_threshold, offset, 'nms')
+    return order[kept]
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float, offset: int = 1) -> Tensor:
@@ -49,9 +50,25 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
     Raises:
         TypeError, ValueError: as :func:`nms`.
     """
-    return _nms(
-        boxes, scores, _check_groups(boxes, idxs, 'batched_nms'), iou_threshold, offset, 'batched_nms'
-    )
+    groups = _check_groups(boxes, idxs, 'batched_nms')
+    order, kept = _nms(boxes, scores, groups, iou_threshold, offset, 'batched_nms')
+    return order[kept]
+
+
+def batched_nms_mask(
+    boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float, offset: int = 1
+) -> Tensor:
+    """Which boxes :func:`batched_nms` keeps. The shape is known beforehand, so a GPU does not wait.
+
+    Args:
+        boxes, scores, idxs, iou_threshold, offset: as in :func:`batched_nms`.
+
+    Returns:
+        Tensor: (n,) bool, in the order given.
+    """
+    groups = _check_groups(boxes, idxs, 'batched_nms_mask')
+    order, kept = _nms(boxes, scores, groups, iou_threshold, offset, 'batched_nms_mask')
+    return torch.zeros_like(kept).index_copy_(0, order, kept)
 
 
 def soft_nms(
@@ -85,6 +102,14 @@ def soft_nms(
     Raises:
         TypeError, ValueError: as :func:`nms`; also for an unknown method or a sigma that is not positive.
     """
+    wide, decayed, keep = _soft_nms(boxes, scores, iou_threshold, sigma, min_score, method, offset, idxs)
+    order = decayed.sort(descending=True, stable=True).indices
+    order = order[keep[order]]
+    return torch.cat([wide[order], decayed[order, None]], dim=1).to(boxes.dtype), order
+
+
+def _soft_nms(boxes, scores, iou_threshold, sigma=0.5, min_score=1e-3, method='linear', offset=1, idxs=None):
+    """Boxes and new scores in the type of the sums, and which stay (n,), all in the order given."""
     _check_boxes(boxes, scores, iou_threshold, offset, 'soft_nms')
     if method not in SOFT_METHODS:
         raise ValueError(
@@ -105,10 +130,7 @@ def soft_nms(
         int(offset),
     )
     run = torch.ops.masktrack.soft_nms if use_compiled(boxes) else _plain.soft_nms
-    decayed, keep = run(*arguments)
-    order = decayed.sort(descending=True, stable=True).indices
-    order = order[keep[order]]
-    return torch.cat([wide[order], decayed[order, None]], dim=1).to(boxes.dtype), order
+    return wide, *run(*arguments)
 
 
 def multiclass_nms(
@@ -143,6 +165,41 @@ def multiclass_nms(
     Raises:
         TypeError, ValueError: an argument has a wrong type, shape or value.
     """
+    images = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+    dets, labels, inds, counts = multiclass_nms_of_batch(
+        boxes, scores, images, 1, score_thr, nms_cfg, max_per_img, always_sort, offset
+    )
+    count = int(counts)
+    return dets[0, :count], labels[0, :count], inds[0, :count]
+
+
+def multiclass_nms_of_batch(
+    boxes: Tensor,
+    scores: Tensor,
+    images: Tensor,
+    num_images: int,
+    score_thr: float,
+    nms_cfg: dict,
+    max_per_img: int = -1,
+    always_sort: bool = False,
+    offset: int = 1,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """:func:`multiclass_nms` for the images of a batch at once; a GPU waits once, for the number of candidates.
+
+    Args:
+        boxes, scores: as in :func:`multiclass_nms`, image by image.
+        images (Tensor): (n,) int64, image of each row, ascending.
+        num_images (int): N.
+        score_thr, nms_cfg, max_per_img, always_sort, offset: as in :func:`multiclass_nms`.
+
+    Returns:
+        tuple[Tensor, Tensor, Tensor, Tensor]: dets (N, D, 5), labels (N, D), inds (N, D) and the number of
+        detections of each image (N,). The first ones of a row count, the others are padding; D is
+        ``max_per_img``, or less where there are fewer candidates.
+
+    Raises:
+        TypeError, ValueError: as :func:`multiclass_nms`.
+    """
     columns = scores.shape[-1]
     if scores.dim() != 2 or boxes.shape not in ((len(scores), 4), (len(scores), 4 * columns)):
         raise ValueError(
@@ -155,20 +212,35 @@ def multiclass_nms(
         kept_boxes = boxes[rows]
     else:
         kept_boxes = boxes.reshape(-1, columns, 4)[rows, labels + 1]
+    image = images[rows]
     kind, options = read_nms_cfg(nms_cfg)
-    groups = torch.zeros_like(labels) if options.pop('class_agnostic', False) else labels
+    groups = image if options.pop('class_agnostic', False) else image * columns + labels
     if kind == 'nms':
-        order = batched_nms(kept_boxes, kept_scores, groups, offset=offset, **options)
-        dets = torch.cat([kept_boxes[order], kept_scores[order, None]], dim=1)
+        keep = batched_nms_mask(kept_boxes, kept_scores, groups, offset=offset, **options)
     else:
-        dets, order = soft_nms(kept_boxes, kept_scores, offset=offset, idxs=groups, **options)
-    labels, rows = labels[order], rows[order]
-    limit = max_per_img if max_per_img >= 0 else dets.shape[0]
-    order = labels.sort(stable=True).indices
-    if always_sort or dets.shape[0] > limit:
-        # Of equal scores in several classes the lower class comes first, as in 2019.
-        order = order[dets[order, 4].sort(descending=True, stable=True).indices][:limit]
-    return dets[order], labels[order], rows[order]
+        _, kept_scores, keep = _soft_nms(kept_boxes, kept_scores, offset=offset, idxs=groups, **options)
+    counts = torch.zeros(num_images, dtype=torch.int64, device=image.device)
+    counts = counts.index_add_(0, image, keep.long())
+    size = len(rows) if max_per_img < 0 else min(max_per_img, len(rows))
+    by_score = torch.ones_like(counts, dtype=torch.bool) if always_sort else counts > size
+    place = torch.where(keep, image, num_images)
+    order = _detection_order(place, labels, kept_scores, by_score[image])
+    slots = (counts.cumsum(0) - counts)[:, None] + torch.arange(size, device=counts.device)
+    chosen = order[slots.clamp(max=max(len(rows) - 1, 0))]
+    dets = torch.cat([kept_boxes, kept_scores.to(boxes.dtype)[:, None]], dim=1)
+    return dets[chosen], labels[chosen], rows[chosen], counts.clamp(max=size)
+
+
+def _detection_order(place, labels, scores, by_score):
+    """Indices (m,) by place, then by class and score, or by score alone where ``by_score`` is true.
+
+    Of equal scores in several classes the lower class comes first, as in 2019.
+    """
+    order = scores.sort(descending=True, stable=True).indices
+    # Stable sorts: the last one decides first.
+    for key, descending in ((labels, False), (torch.where(by_score, scores, 0), True), (place, False)):
+        order = order[key[order].sort(descending=descending, stable=True).indices]
+    return order
 
 
 def read_nms_cfg(nms_cfg):
@@ -204,11 +276,12 @@ def read_nms_cfg(nms_cfg):
 
 def _nms(boxes, scores, groups, iou_threshold, offset, name):
     _check_boxes(boxes, scores, iou_threshold, offset, name)
+    """Indices by descending score (n,), and which of them stay (n,), in that order."""
     order = scores.detach().sort(descending=True, stable=True).indices
     wide = boxes.detach() if boxes.dtype == torch.float64 else boxes.detach().float()
     groups = None if groups is None else groups[order]
     run = torch.ops.masktrack.nms_mask if use_compiled(boxes) else _plain.nms_mask
-    return order[run(wide[order], groups, float(iou_threshold), int(offset))]
+    return order, run(wide[order], groups, float(iou_threshold), int(offset))
 
 
 def _check_boxes(boxes, scores, iou_threshold, offset, name):

@@ -12,6 +12,11 @@ import torch
 from torch import Tensor
 
 
+def tensor_like(values: Sequence | float, like: Tensor) -> Tensor:
+    """Numbers as a tensor of the type and on the device of ``like``, without making a GPU wait for the copy."""
+    return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
+
+
 def _check_boxes(boxes, name, where):
     if boxes.dim() != 2 or boxes.size(-1) < 4:
         raise ValueError(f'{where}: {name} must have shape (n, 4), got {tuple(boxes.shape)}')
@@ -94,7 +99,7 @@ def bbox2delta(
     gt_size = gt[:, 2:] - gt[:, :2] + offset
     shift = ((gt[:, :2] + gt[:, 2:]) * 0.5 - (rois[:, :2] + rois[:, 2:]) * 0.5) / roi_size
     deltas = torch.cat([shift, torch.log(gt_size / roi_size)], dim=1)
-    return (deltas - deltas.new_tensor(means)) / deltas.new_tensor(stds)
+    return (deltas - tensor_like(means, deltas)) / tensor_like(stds, deltas)
 
 
 def delta2bbox(
@@ -130,7 +135,7 @@ def delta2bbox(
             f'delta2bbox: deltas must have shape ({len(rois)}, 4 * k), got {tuple(deltas.shape)}'
         )
     deltas = deltas.view(len(deltas), deltas.size(1) // 4, 4)
-    deltas = deltas * deltas.new_tensor(stds) + deltas.new_tensor(means)
+    deltas = deltas * tensor_like(stds, deltas) + tensor_like(means, deltas)
     limit = abs(math.log(wh_ratio_clip))
     center = ((rois[:, :2] + rois[:, 2:4]) * 0.5).unsqueeze(1)
     size = (rois[:, 2:4] - rois[:, :2] + offset).unsqueeze(1)
@@ -155,7 +160,7 @@ def bbox_clip(bboxes: Tensor, img_shape: Sequence[int] | Tensor, offset: int = 1
     """
     boxes = bboxes.reshape(*bboxes.shape[:-1], bboxes.size(-1) // 2, 2)
     if isinstance(img_shape, torch.Tensor) and img_shape.dim() == 2:
-        limit = (img_shape[:, [1, 0]].to(boxes) - offset).unsqueeze(1)
+        limit = (img_shape.flip(1).to(boxes) - offset).unsqueeze(1)
         return torch.minimum(boxes.clamp(min=0), limit).reshape(bboxes.shape)
     height, width = (float(side) for side in img_shape[:2])
     x = boxes[..., 0].clamp(0, width - offset)
@@ -204,10 +209,12 @@ def bboxes_to_rois(bbox_list: Sequence[Tensor]) -> Tensor:
 def _scale_vector(bboxes, scale_factor):
     if isinstance(scale_factor, int | float):
         return float(scale_factor)
+    if isinstance(scale_factor, torch.Tensor):
+        return scale_factor.repeat(1, bboxes.size(-1) // scale_factor.size(-1))
     factor = [float(value) for value in scale_factor]
     if len(factor) not in (2, 4):
         raise ValueError(f'scale_factor must be a number, (w, h) or four numbers, got {scale_factor!r}')
-    return bboxes.new_tensor(factor * (4 // len(factor))).repeat(bboxes.size(-1) // 4)
+    return tensor_like(factor * (4 // len(factor)), bboxes).repeat(bboxes.size(-1) // 4)
 
 
 def scale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tensor:
@@ -215,8 +222,8 @@ def scale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tenso
     return bboxes * _scale_vector(bboxes, scale_factor)
 
 
-def unscale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tensor:
-    """Divide boxes (n, 4 * k) by a scale: a number, or (width scale, height scale).
+def unscale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float] | Tensor) -> Tensor:
+    """Divide boxes (n, 4 * k) by a scale: a number, (width scale, height scale), or (n, 2) with one for each row.
 
     This divides instead of multiplying with the inverse, as float32 results must be bit-equal to those of
     2019: mask pasting truncates them to integers (docs/conventions.md, "Mask pasting").

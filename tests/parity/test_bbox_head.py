@@ -104,11 +104,11 @@ def test_forward_losses_and_gradients(golden, sampled, head):
 @pytest.mark.parametrize(('case', 'rescale'), [('rescale0.75', True), ('norescale', False)])
 def test_detections(golden, head, case, rescale):
     rois = golden['rois'][:64]
-    detections = head.get_bboxes(
+    (detections,) = head.get_bboxes(
         rois,
         golden['det.in.cls_score_x4'],
         golden['head.out.bbox_pred'][:64],
-        dict(img_shape=(90, 150, 3), scale_factor=0.75),
+        [dict(img_shape=(90, 150, 3), scale_factor=0.75)],
         dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=10),
         rescale=rescale,
     )

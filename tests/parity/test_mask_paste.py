@@ -20,10 +20,10 @@ def predicted(arrays, case, **options):
     from mmdet.models.mask_heads.fcn_mask_head import FCNMaskHead
 
     head = FCNMaskHead(num_convs=1, in_channels=8, conv_out_channels=8, num_classes=5, **options)
+    logits, labels = (torch.from_numpy(arrays[f'paste.in.{name}']) for name in ('mask_pred', 'labels'))
     return head.get_masks(
-        torch.from_numpy(arrays['paste.in.mask_pred']),
+        head.probabilities(logits, labels),
         torch.from_numpy(arrays['paste.in.dets_testscale'][:, :4]),
-        torch.from_numpy(arrays['paste.in.labels']),
         dict(ori_shape=tuple(case['ori_shape'][:2]), scale_factor=case['scale_factor']),
         dict(mask_thr_binary=0.5),
         rescale=case['rescale'],

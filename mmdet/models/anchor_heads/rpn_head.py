@@ -6,12 +6,13 @@ import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from torch import nn
 
-from mmdet.ops import batched_nms, nms
+from mmdet.ops import batched_nms_mask
 from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures.bbox import tensor_like
 
+from ..padding import as_instances
 from ..task_modules.samplers import image_generator
 
 
@@ -188,31 +189,48 @@ class RPNHead(BaseModule):
                 ``nms_across_levels`` (a second NMS over all levels). 0 or None is no limit.
 
         Returns:
-            list[InstanceData]: ``bboxes`` (k, 4) and ``scores`` (k,), best first.
+            list[InstanceData]: ``bboxes`` (k, 4) and ``scores`` (k,), best first; padded on a GPU, see
+            :mod:`mmdet.models.padding`.
         """
         level_anchors, _ = self._anchors(cls_scores, metas)
         picked = []
         for level, (cls_score, bbox_pred) in enumerate(zip(cls_scores, bbox_preds)):
             picked.append(self._top_of_level(cls_score, bbox_pred, level_anchors[level], proposal_cfg))
         counts = [scores.size(1) for scores, _, _ in picked]
-        scores, deltas, anchors = (torch.cat(parts, dim=1).flatten(0, 1) for parts in zip(*picked))
-        device = scores.device
-        image = torch.arange(len(metas), device=device).repeat_interleave(sum(counts))
-        level = torch.arange(len(counts), device=device).repeat_interleave(
-            torch.tensor(counts, device=device)
+        scores, deltas, anchors = (torch.cat(parts, dim=1) for parts in zip(*picked))
+        shapes = tensor_like([meta['img_shape'][:2] for meta in metas], anchors)
+        boxes = self.bbox_coder.decode(
+            anchors.flatten(0, 1), deltas.flatten(0, 1), max_shape=shapes.repeat_interleave(sum(counts), dim=0)
+        ).view_as(anchors)
+        keep = self._keep(boxes, scores, counts, proposal_cfg)
+        ranked = torch.where(keep, scores, -torch.inf).sort(dim=1, descending=True, stable=True)
+        best = ranked.indices[:, : proposal_cfg.get('max_per_img') or None]
+        return as_instances(
+            keep.sum(dim=1).clamp(max=best.size(1)),
+            bboxes=boxes.gather(1, best[..., None].expand(-1, -1, 4)),
+            scores=scores.gather(1, best),
         )
-        level = level.repeat(len(metas))
-        shapes = anchors.new_tensor([meta['img_shape'][:2] for meta in metas])
-        boxes = self.bbox_coder.decode(anchors, deltas, max_shape=shapes[image])
-        boxes, scores, image, level = self._drop_small(boxes, scores, image, level, proposal_cfg)
-        group = image * len(counts) + level
-        keep = batched_nms(boxes, scores, group, _nms_threshold(proposal_cfg), offset=self.offset)
-        keep = keep[_rank_in_group(group[keep]) < (proposal_cfg.get('nms_post') or len(boxes) + 1)]
-        boxes, scores, image = boxes[keep], scores[keep], image[keep]
-        return [
-            self._best_of_image(boxes[image == i], scores[image == i], proposal_cfg)
-            for i in range(len(metas))
-        ]
+
+    def _keep(self, boxes, scores, counts, cfg):
+        """Which of the boxes (N, K, 4) stay: (N, K) bool. A level has ``counts[level]``, best first."""
+        number, size = scores.shape
+        image = torch.arange(number, device=scores.device)[:, None]
+        level = [image * len(counts) + i for i in range(len(counts))]
+        groups = torch.cat([ids.expand(-1, count) for ids, count in zip(level, counts)], dim=1)
+        threshold = _nms_threshold(cfg)
+
+        def nms_within(keep, groups):  # boxes that were dropped before suppress each other only
+            groups = torch.where(keep, groups, -1).flatten()
+            stays = batched_nms_mask(boxes.flatten(0, 1), scores.flatten(), groups, threshold, self.offset)
+            return stays.view_as(keep) & keep
+
+        keep = nms_within(self._large(boxes, cfg), groups)
+        if cfg.get('nms_post'):
+            rank = torch.cat([part.cumsum(dim=1) for part in keep.split(counts, dim=1)], dim=1)
+            keep &= rank <= cfg['nms_post']
+        if cfg.get('nms_across_levels', False):
+            keep = nms_within(keep, image.expand(-1, size))
+        return keep
 
     def _top_of_level(self, cls_score, bbox_pred, anchors, cfg):
         """Scores (N, k), deltas (N, k, 4) and anchors (N, k, 4) of the k best anchors of one level.
@@ -228,21 +246,14 @@ class RPNHead(BaseModule):
         deltas = deltas.gather(1, order[..., None].expand(-1, -1, 4))
         return logits.sigmoid(), deltas, anchors[order]
 
-    def _drop_small(self, boxes, scores, image, level, cfg):
+    def _large(self, boxes, cfg):
+        """Which boxes (N, K, 4) have sides of at least ``min_bbox_size``: (N, K) bool."""
         size = cfg.get('min_bbox_size', 0)
         if size <= 0 and self.offset == 1:
-            return boxes, scores, image, level
-        sides = (boxes[:, 2:] - boxes[:, :2] + self.offset).amin(dim=1)
+            return torch.ones_like(boxes[..., 0], dtype=torch.bool)
+        sides = (boxes[..., 2:] - boxes[..., :2] + self.offset).amin(dim=-1)
         # Continuous boxes may have no area at all; those are dropped whatever the limit.
-        keep = sides >= size if self.offset == 1 else sides > size
-        return boxes[keep], scores[keep], image[keep], level[keep]
-
-    def _best_of_image(self, boxes, scores, cfg):
-        if cfg.get('nms_across_levels', False) and len(boxes):
-            keep = nms(boxes, scores, _nms_threshold(cfg), offset=self.offset)
-            boxes, scores = boxes[keep], scores[keep]
-        limit = cfg.get('max_per_img') or len(boxes)
-        return InstanceData(bboxes=boxes[:limit], scores=scores[:limit])
+        return sides >= size if self.offset == 1 else sides > size
 
 
 def _nms_threshold(cfg):
@@ -250,13 +261,3 @@ def _nms_threshold(cfg):
     if nms_cfg.get('type', 'nms') != 'nms':
         raise ValueError(f"RPNHead: proposals need nms of type 'nms', got {nms_cfg['type']!r}")
     return nms_cfg['iou_threshold']
-
-
-def _rank_in_group(group):
-    """Position of every element among those of its group, in order of appearance."""
-    order = group.argsort(stable=True)
-    ordered = group[order]
-    first = torch.searchsorted(ordered, ordered)
-    rank = torch.empty_like(group)
-    rank[order] = torch.arange(len(group), device=group.device) - first
-    return rank

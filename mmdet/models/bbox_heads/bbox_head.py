@@ -3,14 +3,14 @@
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from torch import nn
 
-from mmdet.ops import multiclass_nms
+from mmdet.ops import multiclass_nms_of_batch
 from mmdet.registry import MODELS, TASK_UTILS
-from mmdet.structures.bbox import unscale_bboxes
+from mmdet.structures.bbox import tensor_like, unscale_bboxes
 
 from ..losses import accuracy
+from ..padding import as_instances
 
 
 @MODELS.register_module()
@@ -150,43 +150,52 @@ class BBoxHead(BaseModule):
         return losses
 
     @torch.no_grad()
-    def get_bboxes(self, rois, cls_score, bbox_pred, meta, cfg, rescale=True):
-        """Detections of one image.
+    def get_bboxes(self, rois, cls_score, bbox_pred, metas, cfg, rescale=True, valid=None):
+        """Detections of a batch. A GPU waits once.
 
         Args:
-            rois (Tensor): (K, 5), or (K, 4) boxes, on the resized image.
+            rois (Tensor): (K, 5) on the resized images, image by image.
             cls_score (Tensor): (K, C + 1).
             bbox_pred (Tensor | None): (K, 4 * (C + 1)) or (K, 4); None: the RoIs are the boxes.
-            meta (dict): ``img_shape`` to clip to and ``scale_factor``.
-            cfg (dict | None): ``score_thr``, ``nms``, ``max_per_img``, optionally ``always_sort`` (best
-                first) and ``min_bbox_size`` (smallest side in pixels of the resized image); None: no NMS.
+            metas (list[dict]): ``img_shape`` to clip to and ``scale_factor`` of each image.
+            cfg (dict): ``score_thr``, ``nms``, ``max_per_img``, optionally ``always_sort`` (best first) and
+                ``min_bbox_size`` (smallest side in pixels of the resized image).
             rescale (bool): divide the boxes by the scale factor, before NMS as in 2019.
+            valid (Tensor | None): (K,) bool, False for padding.
 
         Returns:
-            InstanceData: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) 0-based, class by class unless
-            ``max_per_img`` was exceeded (docs/conventions.md, "Order of detections"). Without ``cfg``:
-            ``bboxes`` (K, 4 * (C + 1)) and ``scores`` (K, C + 1).
+            list[InstanceData]: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) 0-based of each image,
+            class by class unless ``max_per_img`` was exceeded (docs/conventions.md, "Order of detections");
+            padded on a GPU, see :mod:`mmdet.models.padding`.
         """
-        boxes = rois[:, -4:]
+        image, boxes = rois[:, 0].long(), rois[:, 1:]
         scores = F.softmax(cls_score.float(), dim=1)
         if bbox_pred is not None:
-            boxes = self.bbox_coder.decode(boxes, bbox_pred.float(), max_shape=meta['img_shape'])
-        smallest = 0 if cfg is None else cfg.get('min_bbox_size', 0)
+            shapes = tensor_like([meta['img_shape'][:2] for meta in metas], boxes)
+            boxes = self.bbox_coder.decode(boxes, bbox_pred.float(), max_shape=shapes[image])
+        if valid is not None:
+            scores = scores.masked_fill(~valid[:, None], 0)
+        smallest = cfg.get('min_bbox_size', 0)
         if smallest > 0:
             sides = boxes.view(len(boxes), boxes.size(1) // 4, 2, 2)
             sides = sides[:, :, 1] - sides[:, :, 0] + self.bbox_coder.offset
             scores = scores.masked_fill((sides < smallest).any(dim=2), 0)
         if rescale:
-            boxes = unscale_bboxes(boxes, meta['scale_factor'])
-        if cfg is None:
-            return InstanceData(bboxes=boxes, scores=scores)
-        dets, labels, _ = multiclass_nms(
+            scales = [_width_and_height(meta['scale_factor']) for meta in metas]
+            boxes = unscale_bboxes(boxes, tensor_like(scales, boxes)[image])
+        dets, labels, _, counts = multiclass_nms_of_batch(
             boxes,
             scores,
+            image,
+            len(metas),
             cfg['score_thr'],
             cfg['nms'],
             cfg['max_per_img'],
             always_sort=cfg.get('always_sort', False),
             offset=self.bbox_coder.offset,
         )
-        return InstanceData(bboxes=dets[:, :4], scores=dets[:, 4], labels=labels)
+        return as_instances(counts, bboxes=dets[..., :4], scores=dets[..., 4], labels=labels)
+
+
+def _width_and_height(scale):
+    return (scale, scale) if isinstance(scale, int | float) else tuple(scale)[:2]

@@ -116,7 +116,7 @@ class BaseDetector(BaseModel):
             data_samples (list[DetDataSample]): N of them.
 
         Returns:
-            tuple[dict, list[InstanceData]]: losses; ``bboxes`` (k, 4) and ``scores`` (k,) of each image.
+            tuple[dict, list[InstanceData]]: losses; proposals of each image, as :meth:`propose` gives them.
         """
         outputs = self.rpn_head(feats)
         losses = self.rpn_head.loss(*outputs, data_samples, self.train_cfg['rpn'])
@@ -126,5 +126,8 @@ class BaseDetector(BaseModel):
 
     @torch.no_grad()
     def propose(self, feats, metas):
-        """Proposals in testing: a list of InstanceData with ``bboxes`` (k, 4) and ``scores`` (k,)."""
+        """Proposals in testing: a list of InstanceData with ``bboxes`` (k, 4) and ``scores`` (k,).
+
+        On a GPU they are padded: see :mod:`mmdet.models.padding`.
+        """
         return self.rpn_head.get_proposals(*self.rpn_head(feats), metas, self.test_cfg['rpn'])

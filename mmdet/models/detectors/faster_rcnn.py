@@ -4,6 +4,7 @@ import torch
 
 from mmdet.registry import MODELS
 
+from ..padding import to_host
 from .two_stage import TwoStageDetector
 
 
@@ -46,8 +47,8 @@ class FasterRCNN(TwoStageDetector):
         """
         metas = [sample.metainfo for sample in data_samples]
         feats = self.extract_feat(inputs[:, 0])
-        detections = self.detect(feats, self.propose(feats, metas), metas, rescale)
-        return self.pack(data_samples, self.identify(feats, detections, metas, rescale))
+        detections = to_host(self.detect(feats, self.propose(feats, metas), metas, rescale))
+        return self.pack(data_samples, self.identify(detections, metas))
 
     def tensor(self, inputs):
         """Outputs of RPN and box head."""

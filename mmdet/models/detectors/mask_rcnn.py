@@ -5,6 +5,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bboxes_to_rois
 
+from ..padding import to_host
 from .tracking import tracker_needs
 from .two_stage import TwoStageDetector
 
@@ -55,7 +56,8 @@ class MaskRCNN(TwoStageDetector):
     def predict(self, inputs, data_samples, rescale=True):
         """Objects of every image, or of consecutive frames if the detector has a tracker.
 
-        Masks are computed for what the tracker keeps, unless it compares masks.
+        On the CPU masks are computed for what the tracker keeps, unless it compares masks. On a GPU they are
+        computed for all, so that one copy brings everything to the host, where the tracker is.
 
         Args:
             inputs (Tensor): (N, 1, 3, H, W); with a tracker in the order of the videos.
@@ -73,12 +75,19 @@ class MaskRCNN(TwoStageDetector):
         metas = [sample.metainfo for sample in data_samples]
         feats = self.extract_feat(inputs[:, 0])
         detections = self.detect(feats, self.propose(feats, metas), metas, rescale)
+        self.embed(feats, detections, metas, rescale)
         masks_first = tracker_needs(self.tracker, 'masks')
+        segment_all = masks_first or feats[0].device.type != 'cpu'
+        if segment_all:
+            self.segment(feats, detections, metas, rescale)
+        detections = to_host(detections)
         if masks_first:
+            self.paste(detections, metas, rescale)
+        detections = self.identify(detections, metas)
+        if not segment_all:
             self.segment(feats, detections, metas, rescale)
-        detections = self.identify(feats, detections, metas, rescale)
         if not masks_first:
-            self.segment(feats, detections, metas, rescale)
+            self.paste(detections, metas, rescale)
         return self.pack(data_samples, detections)
 
     def tensor(self, inputs):
@@ -103,22 +112,30 @@ class MaskRCNN(TwoStageDetector):
         labels = torch.cat([result.pos_gt_labels for result in sampled])
         return self.mask_head.loss(self.mask_head(self.mask_roi_extractor(feats, rois)), targets, labels)
 
+    def embed(self, feats, detections, metas, rescale):
+        """Add ``embeddings`` (k, E) for the tracker to the detections; this detector has none."""
+
     def segment(self, feats, detections, metas, rescale):
-        """Add ``masks`` (list of RLE) to the detections; the head runs once for all images.
+        """Add ``mask_probs`` (k, h, w) to the detections; the head runs once for all images.
 
         Args:
             feats (tuple[Tensor]): feature pyramid of N images.
             detections (list[InstanceData]): of each image.
             metas (list[dict]): of each image.
-            rescale (bool): boxes and masks are in original pixels.
+            rescale (bool): boxes are in original pixels.
         """
+        rois = bboxes_to_rois(self.network_boxes(detections, metas, rescale))
+        labels = torch.cat([found.labels for found in detections])
+        probs = self.mask_head.probabilities(self.mask_head(self.mask_roi_extractor(feats, rois)), labels)
+        for found, part in zip(detections, probs.split([len(found) for found in detections])):
+            found.mask_probs = part
+
+    def paste(self, detections, metas, rescale):
+        """Turn ``mask_probs`` of the detections into ``masks`` (list of RLE) of the images."""
         boxes = self.network_boxes(detections, metas, rescale)
-        mask_pred = self.mask_head(self.mask_roi_extractor(feats, bboxes_to_rois(boxes)))
-        mask_pred = mask_pred.split([len(found) for found in detections])
-        for found, box, logits, meta in zip(detections, boxes, mask_pred, metas):
-            found.masks = self.mask_head.get_masks(
-                logits, box, found.labels, meta, self.test_cfg['rcnn'], rescale
-            )
+        for found, box, meta in zip(detections, boxes, metas):
+            probs = found.pop('mask_probs')
+            found.masks = self.mask_head.get_masks(probs, box, meta, self.test_cfg['rcnn'], rescale)
 
     def mask_output(self, inputs, feats):
         """Output of the mask head for a fixed number of boxes."""

@@ -1,13 +1,12 @@
 """MaskTrack R-CNN: boxes, masks and identities in videos."""
 
-import functools
-
 import torch
 
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bboxes_to_rois
 
 from ..match_logits import in_float32
+from ..track_heads import TrackHead
 from .mask_rcnn import MaskRCNN
 from .tracking import tracker_needs
 
@@ -45,7 +44,7 @@ class MaskTrackRCNN(MaskRCNN):
         name = 'bbox_roi_extractor' if own is None else 'track_roi_extractor'
         self.check_roi_head(self.track_roi_extractor, self.track_head, name, 'track_head')
         if getattr(self.tracker, 'similarity', self) is None:
-            self.tracker.similarity = functools.partial(in_float32, self.track_head.similarity)
+            self.tracker.similarity = self.compare
 
     def loss(self, inputs, data_samples):
         """Losses of pairs of frames.
@@ -134,22 +133,30 @@ class MaskTrackRCNN(MaskRCNN):
         return self.track_head.loss(scores, identities)
 
     def embed(self, feats, detections, metas, rescale):
-        """Embed the detections of all frames at once, if the tracker compares embeddings.
+        """Add ``embeddings`` (k, E) to the detections of all frames, if the tracker compares them.
 
         Args:
             feats (tuple[Tensor]): feature pyramid of N frames.
             detections (list[InstanceData]): of each frame.
             metas (list[dict]): of each frame.
             rescale (bool): boxes are in original pixels.
-
-        Returns:
-            tuple[Tensor] | None: (k, E) of each frame.
         """
         if not tracker_needs(self.tracker, 'embeddings'):
-            return None
+            return
         rois = bboxes_to_rois(self.network_boxes(detections, metas, rescale))
         embeddings = self.track_head.embed(self.track_roi_extractor(feats, rois))
-        return embeddings.split([len(found) for found in detections])
+        for found, part in zip(detections, embeddings.split([len(found) for found in detections])):
+            found.embeddings = part
+
+    def compare(self, embeddings, ref_embeddings):
+        """Similarity of the track head for a tracker, which is on the CPU wherever the head is."""
+        similarity = self.track_head.similarity
+        if getattr(similarity, '__func__', None) is TrackHead.similarity:
+            return in_float32(similarity, embeddings, ref_embeddings)
+        # Another one may have weights, on the device of the head.
+        device = next((value.device for value in self.track_head.parameters()), embeddings.device)
+        logits = in_float32(similarity, embeddings.to(device), ref_embeddings.to(device))
+        return logits.to(embeddings.device)
 
 
 def swapped(sample):

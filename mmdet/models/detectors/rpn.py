@@ -5,6 +5,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import unscale_bboxes
 
+from ..padding import to_host
 from .base import BaseDetector
 
 
@@ -33,7 +34,7 @@ class RPN(BaseDetector):
             list[DetDataSample]: the given ones.
         """
         metas = [sample.metainfo for sample in data_samples]
-        proposals = self.propose(self.extract_feat(inputs[:, 0]), metas)
+        proposals = to_host(self.propose(self.extract_feat(inputs[:, 0]), metas))
         for sample, found in zip(data_samples, proposals):
             if rescale:
                 found.bboxes = unscale_bboxes(found.bboxes, sample.metainfo['scale_factor'])

@@ -40,7 +40,7 @@ def tracker_needs(tracker, name):
     return tracker is not None and name in getattr(tracker, 'needs', ('embeddings',))
 
 
-def track_frames(tracker, detections, metas, embeddings=None):
+def track_frames(tracker, detections, metas):
     """Track through consecutive frames, of one video or several.
 
     The memory of a video is reset at frame 0, and after the last frame if ``video_length`` is known. A video
@@ -49,9 +49,8 @@ def track_frames(tracker, detections, metas, embeddings=None):
     Args:
         tracker (object): of :func:`build_tracker`.
         detections (list[InstanceData]): of each frame, with ``bboxes``, ``scores``, ``labels`` and, if the
-            tracker needs them, ``masks``.
+            tracker needs them, ``masks`` and ``embeddings`` (k, E), which are taken out.
         metas (list[dict]): with ``video_id``, ``frame_id`` and optionally ``video_length``.
-        embeddings (list[Tensor] | None): (k, E) of each frame.
 
     Returns:
         list[InstanceData]: the detections that the tracker kept, with ``instance_ids`` (k,).
@@ -61,7 +60,7 @@ def track_frames(tracker, detections, metas, embeddings=None):
             distinct identities.
     """
     tracked = []
-    for index, (found, meta) in enumerate(zip(detections, metas)):
+    for found, meta in zip(detections, metas):
         if meta.get('video_id') is None or meta.get('frame_id') is None:
             raise ValueError(
                 'tracking: metainfo must have video_id and frame_id, got '
@@ -75,8 +74,8 @@ def track_frames(tracker, detections, metas, embeddings=None):
         if frame == 0:
             tracker.reset(video)
         masks = {'masks': found.masks} if tracker_needs(tracker, 'masks') else {}
-        embedding = None if embeddings is None else embeddings[index]
-        ids = tracker.track(video, frame, found.bboxes, found.scores, found.labels, embedding, **masks)
+        embeddings = found.pop('embeddings', None)
+        ids = tracker.track(video, frame, found.bboxes, found.scores, found.labels, embeddings, **masks)
         if getattr(ids, 'dtype', None) != torch.int64 or ids.shape != (len(found),):
             kind = getattr(ids, 'dtype', type(ids).__name__)
             raise ValueError(

@@ -6,6 +6,7 @@ from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures.bbox import bboxes_to_rois, scale_bboxes
 
 from ..fit import check_roi_features
+from ..padding import joined_valid
 from ..task_modules.samplers import image_generator
 from .base import BaseDetector
 from .tracking import build_tracker, track_frames
@@ -97,26 +98,20 @@ class TwoStageDetector(BaseDetector):
             rescale (bool): boxes in original pixels.
 
         Returns:
-            list[InstanceData]: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) of each image.
+            list[InstanceData]: ``bboxes`` (k, 4), ``scores`` (k,), ``labels`` (k,) of each image; padded on a
+            GPU, see :mod:`mmdet.models.padding`.
         """
-        boxes = [proposal.bboxes for proposal in proposals]
-        counts = [len(part) for part in boxes]
-        cls_score, bbox_pred = self.bbox_head(self.bbox_roi_extractor(feats, bboxes_to_rois(boxes)))
-        cls_score = cls_score.split(counts)
-        bbox_pred = [None] * len(boxes) if bbox_pred is None else bbox_pred.split(counts)
-        return [
-            self.bbox_head.get_bboxes(*outputs, meta, self.test_cfg['rcnn'], rescale)
-            for *outputs, meta in zip(boxes, cls_score, bbox_pred, metas)
-        ]
+        rois = bboxes_to_rois([proposal.bboxes for proposal in proposals])
+        outputs = self.bbox_head(self.bbox_roi_extractor(feats, rois))
+        valid = joined_valid(proposals)
+        return self.bbox_head.get_bboxes(rois, *outputs, metas, self.test_cfg['rcnn'], rescale, valid)
 
-    def identify(self, feats, detections, metas, rescale):
+    def identify(self, detections, metas):
         """Give the detections identities, if the detector has a tracker.
 
         Args:
-            feats (tuple[Tensor]): feature pyramid of N frames.
-            detections (list[InstanceData]): of each frame.
+            detections (list[InstanceData]): of each frame, on the CPU.
             metas (list[dict]): with ``video_id``, ``frame_id`` and optionally ``video_length``.
-            rescale (bool): boxes are in original pixels.
 
         Returns:
             list[InstanceData]: the detections that the tracker kept, with ``instance_ids`` (k,), distinct in
@@ -124,10 +119,7 @@ class TwoStageDetector(BaseDetector):
         """
         if self.tracker is None:
             return detections
-        return track_frames(self.tracker, detections, metas, self.embed(feats, detections, metas, rescale))
-
-    def embed(self, feats, detections, metas, rescale):
-        """Embeddings for the tracker, (k, E) of each frame; None: this detector has none."""
+        return track_frames(self.tracker, detections, metas)
 
     @staticmethod
     def network_boxes(detections, metas, rescale):

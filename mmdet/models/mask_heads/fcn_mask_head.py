@@ -148,16 +148,20 @@ class FCNMaskHead(BaseModule):
             return dict(loss_mask=mask_pred.sum() * 0.0)
         return dict(loss_mask=self.loss_mask(mask_pred, targets, channels=self.channels(labels)))
 
+    def probabilities(self, mask_pred, labels):
+        """Probabilities (n, h, w) float32 of the labeled classes, from logits (n, C, h, w)."""
+        rows = torch.arange(len(labels), device=mask_pred.device)
+        return mask_pred[rows, self.channels(labels)].float().sigmoid()
+
     @torch.no_grad()
-    def get_masks(self, mask_pred, bboxes, labels, meta, cfg, rescale=True):
+    def get_masks(self, probs, bboxes, meta, cfg, rescale=True):
         """Masks of the detections of one image.
 
         Args:
-            mask_pred (Tensor): (n, C, h, w) logits.
+            probs (Tensor): (n, h, w) of :meth:`probabilities`.
             bboxes (Tensor): (n, 4) at the scale of the network input, the boxes that the features were pooled
                 from. They are divided by the scale factor once more here, as in 2019: the float32 round trip
                 can move a mask by one pixel (docs/conventions.md, "Mask pasting").
-            labels (Tensor): (n,) int64, 0-based.
             meta (dict): ``ori_shape`` (h, w) and ``scale_factor`` of the image.
             cfg (dict): ``mask_thr_binary``, probability above which a pixel belongs to the object.
             rescale (bool): masks of the original image, otherwise of the resized one.
@@ -165,8 +169,6 @@ class FCNMaskHead(BaseModule):
         Returns:
             list[dict]: n COCO RLEs.
         """
-        rows = torch.arange(len(labels), device=mask_pred.device)
-        probs = mask_pred[rows, self.channels(labels)].float().sigmoid()
         height, width = meta['ori_shape'][:2]
         scale = meta['scale_factor']
         if rescale:

@@ -125,6 +125,11 @@ def test_only_one_output():
     assert regressor(rois_of(2))[0] is None
 
 
+def detections(head, rois, cls_score, bbox_pred, meta, cfg, rescale=True):
+    """Of one image."""
+    return head.get_bboxes(rois, cls_score, bbox_pred, [meta], cfg, rescale)[0]
+
+
 def scores_for(*rows):
     return torch.tensor(rows, dtype=torch.float32).log()
 
@@ -134,16 +139,16 @@ def test_detections_are_class_major_until_there_are_too_many():
     rois = torch.tensor([[0.0, 10, 10, 50, 50], [0, 100, 10, 150, 60], [0, 10, 60, 50, 90]])
     scores = scores_for([0.3, 0.1, 0.0, 0.6], [0.2, 0.7, 0.1, 0.0], [0.1, 0.5, 0.4, 0.0])
     args = (rois, scores, torch.zeros(3, 16), META)
-    result = head.get_bboxes(*args, TEST_CFG)
+    result = detections(head, *args, TEST_CFG)
     assert result.labels.tolist() == [0, 0, 0, 1, 1, 2]
     assert result.scores.tolist() == pytest.approx([0.7, 0.5, 0.1, 0.4, 0.1, 0.6], abs=1e-5)
     assert result.bboxes[0].tolist() == [50, 5, 75, 30], 'divided by the scale'
-    few = head.get_bboxes(*args, dict(TEST_CFG, max_per_img=3))
+    few = detections(head, *args, dict(TEST_CFG, max_per_img=3))
     assert few.scores.tolist() == pytest.approx([0.7, 0.6, 0.5], abs=1e-5)
     assert few.labels.tolist() == [0, 2, 0]
-    ordered = head.get_bboxes(*args, dict(TEST_CFG, always_sort=True))
+    ordered = detections(head, *args, dict(TEST_CFG, always_sort=True))
     assert (ordered.scores.diff() <= 0).all() and len(ordered) == 6
-    assert head.get_bboxes(*args, TEST_CFG, rescale=False).bboxes[0].tolist() == [100, 10, 150, 60]
+    assert detections(head, *args, TEST_CFG, rescale=False).bboxes[0].tolist() == [100, 10, 150, 60]
 
 
 def test_nms_runs_in_original_pixels():
@@ -154,15 +159,15 @@ def test_nms_runs_in_original_pixels():
     args = (rois, scores, torch.zeros(2, 16), META)
     cfg = dict(TEST_CFG, nms=dict(type='nms', iou_threshold=0.52))
     # 19 / 37 of the pixels as resized, 10 / 19 in the original.
-    assert len(head.get_bboxes(*args, cfg, rescale=False)) == 2
-    assert len(head.get_bboxes(*args, cfg, rescale=True)) == 1
+    assert len(detections(head, *args, cfg, rescale=False)) == 2
+    assert len(detections(head, *args, cfg, rescale=True)) == 1
 
 
 def test_modern_convention_and_pair_of_scales():
     head = BBoxHead(**{**COMMON, 'bbox_coder': dict(type='DeltaXYWHBBoxCoder')})
     rois = torch.tensor([[0.0, -10, -10, 250, 150]])
     meta = dict(img_shape=(100, 200), scale_factor=(2.0, 4.0))
-    result = head.get_bboxes(rois, scores_for([0.1, 0.9, 0, 0]), torch.zeros(1, 16), meta, TEST_CFG)
+    result = detections(head, rois, scores_for([0.1, 0.9, 0, 0]), torch.zeros(1, 16), meta, TEST_CFG)
     assert result.bboxes.tolist() == [[0, 0, 100, 25]]
 
 
@@ -173,16 +178,14 @@ def test_nms_follows_the_convention_of_the_coder():
     # 19 / 37 = 0.514 of the pixels, but half of the area.
     for kind, count in (('LegacyDeltaXYWHBBoxCoder', 1), ('DeltaXYWHBBoxCoder', 2)):
         head = BBoxHead(**{**COMMON, 'bbox_coder': dict(type=kind)})
-        assert len(head.get_bboxes(rois, scores, torch.zeros(2, 16), META, cfg, rescale=False)) == count
+        assert len(detections(head, rois, scores, torch.zeros(2, 16), META, cfg, rescale=False)) == count
 
 
-def test_class_agnostic_and_raw_detections():
+def test_class_agnostic_detections():
     head = BBoxHead(**COMMON, reg_class_agnostic=True)
     rois, scores = torch.tensor([[0.0, 10, 10, 50, 50]]), scores_for([0.2, 0.5, 0.3, 0.0])
-    result = head.get_bboxes(rois, scores, torch.zeros(1, 4), META, TEST_CFG)
+    result = detections(head, rois, scores, torch.zeros(1, 4), META, TEST_CFG)
     assert result.bboxes.tolist() == [[5, 5, 25, 25]] * 2
-    raw = head.get_bboxes(rois, scores, None, META, None, rescale=False)
-    assert raw.bboxes.tolist() == [[10, 10, 50, 50]] and raw.scores.shape == (1, 4)
 
 
 def test_small_boxes_can_be_dropped():
@@ -190,20 +193,20 @@ def test_small_boxes_can_be_dropped():
     # The second one is clipped to a line at the border of the image.
     rois = torch.tensor([[0.0, 10, 10, 50, 50], [0, 210, 10, 250, 50]])
     args = (rois, scores_for([0.1, 0.9, 0, 0], [0.1, 0.9, 0, 0]), torch.zeros(2, 16), META)
-    assert len(head.get_bboxes(*args, TEST_CFG)) == 2
-    result = head.get_bboxes(*args, dict(TEST_CFG, min_bbox_size=1e-2))
+    assert len(detections(head, *args, TEST_CFG)) == 2
+    result = detections(head, *args, dict(TEST_CFG, min_bbox_size=1e-2))
     assert result.bboxes.tolist() == [[5, 5, 25, 25]]
     agnostic = BBoxHead(**COMMON, reg_class_agnostic=True)
     small = dict(TEST_CFG, min_bbox_size=42)
-    assert len(agnostic.get_bboxes(*args[:2], torch.zeros(2, 4), META, small)) == 0
-    assert len(agnostic.get_bboxes(*args[:2], None, META, dict(small, min_bbox_size=41))) == 2
+    assert len(detections(agnostic, *args[:2], torch.zeros(2, 4), META, small)) == 0
+    assert len(detections(agnostic, *args[:2], None, META, dict(small, min_bbox_size=41))) == 2
 
 
 def test_no_rois_and_no_detections():
     head = BBoxHead(**COMMON)
-    result = head.get_bboxes(torch.zeros(0, 5), torch.zeros(0, 4), torch.zeros(0, 16), META, TEST_CFG)
+    result = detections(head, torch.zeros(0, 5), torch.zeros(0, 4), torch.zeros(0, 16), META, TEST_CFG)
     assert result.bboxes.shape == (0, 4) and result.labels.dtype == torch.int64
-    sure = head.get_bboxes(torch.ones(1, 5), scores_for([1.0, 0, 0, 0]), torch.zeros(1, 16), META, TEST_CFG)
+    sure = detections(head, torch.ones(1, 5), scores_for([1.0, 0, 0, 0]), torch.zeros(1, 16), META, TEST_CFG)
     assert len(sure) == 0
 
 

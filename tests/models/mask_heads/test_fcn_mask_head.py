@@ -66,7 +66,7 @@ def test_class_agnostic_masks_use_the_only_channel():
     head = FCNMaskHead(**{**SMALL, 'class_agnostic': True})
     logits = torch.full((2, 1, 28, 28), 5.0)
     boxes = torch.tensor([[0.0, 0, 9, 4], [5, 5, 14, 9]])
-    masks = head.get_masks(logits, boxes, torch.tensor([0, 2]), META, CFG)
+    masks = head.get_masks(head.probabilities(logits, torch.tensor([0, 2])), boxes, META, CFG)
     assert [decode_rle(mask).sum() for mask in masks] == [19 * 9, 19 * 9]
     loss = head.loss(logits, torch.ones(2, 28, 28), torch.tensor([0, 2]))['loss_mask']
     assert float(loss) < 0.01
@@ -76,17 +76,17 @@ def test_masks_at_both_scales_and_with_two_scale_factors():
     head = FCNMaskHead(**SMALL)
     logits = torch.full((1, 4, 28, 28), 5.0)
     box, label = torch.tensor([[2.0, 3, 9, 9]]), torch.tensor([1])
-    (original,) = head.get_masks(logits, box, label, META, CFG)
+    (original,) = head.get_masks(head.probabilities(logits, label), box, META, CFG)
     assert original['size'] == [40, 60]
     assert decode_rle(original)[6:19, 4:19].all()
     assert decode_rle(original).sum() == 13 * 15
-    (resized,) = head.get_masks(logits, box, label, META, CFG, rescale=False)
+    (resized,) = head.get_masks(head.probabilities(logits, label), box, META, CFG, rescale=False)
     assert resized['size'] == [20, 30]
     assert decode_rle(resized).sum() == 7 * 8
     meta = {'ori_shape': (40, 60), 'scale_factor': (0.5, 0.25)}  # width, height
-    (wide,) = head.get_masks(logits, box, label, meta, CFG)
+    (wide,) = head.get_masks(head.probabilities(logits, label), box, meta, CFG)
     assert decode_rle(wide).sum() == 15 * 25
-    (wide,) = head.get_masks(logits, box, label, meta, CFG, rescale=False)
+    (wide,) = head.get_masks(head.probabilities(logits, label), box, meta, CFG, rescale=False)
     assert wide['size'] == [10, 30]
 
 
@@ -103,7 +103,7 @@ def test_the_float_round_trip_of_2019_is_kept():
                 continue
             found += 1
             (mask,) = head.get_masks(
-                logits, there, label, {'ori_shape': (20, 80), 'scale_factor': scale}, CFG
+                head.probabilities(logits, label), there, {'ori_shape': (20, 80), 'scale_factor': scale}, CFG
             )
             assert decode_rle(mask)[0].sum() == edge  # the last column, edge, is lost
     assert found > 0

@@ -87,10 +87,8 @@ def test_identities_of_another_form_are_refused(ids, got):
     found = InstanceData(
         bboxes=torch.rand(2, 4), scores=torch.rand(2), labels=torch.zeros(2, dtype=torch.int64)
     )
-    feats = [torch.zeros(1, 32, 8, 8)] * 4
-    model.network_boxes = lambda detections, *_: [part.bboxes for part in detections]
     with pytest.raises(ValueError, match=rf'track must return \(2,\) int64 identities, got .*{got}'):
-        model.identify(feats, [found], [dict(video_id=1, frame_id=0)], False)
+        model.identify([found], [dict(video_id=1, frame_id=0)])
 
 
 def test_an_overridden_similarity_changes_the_loss():
