@@ -15,6 +15,17 @@ def _sampler_with(loader, name):
     return next((sampler for sampler in candidates if hasattr(sampler, name)), None)
 
 
+def as_numbers(outputs):
+    """Return a dict with its tensors of one element as numbers."""
+    if not isinstance(outputs, dict):
+        return outputs
+    tensors = {k: v for k, v in outputs.items() if isinstance(v, torch.Tensor) and v.numel() == 1}
+    if not tensors:
+        return outputs
+    numbers = torch.stack([value.detach().double().reshape(()) for value in tensors.values()]).tolist()
+    return {**outputs, **dict(zip(tensors, numbers))}
+
+
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
     """Train by epochs; a checkpoint taken after any iteration continues bit for bit where it was taken.
@@ -127,6 +138,14 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         self._set_offset(0)
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
+
+    def run_iter(self, idx, data_batch):
+        """Run one iteration; hooks get its losses as numbers, which a GPU brings in one copy."""
+        self.runner.call_hook('before_train_iter', batch_idx=idx, data_batch=data_batch)
+        outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
+        outputs = as_numbers(outputs)
+        self.runner.call_hook('after_train_iter', batch_idx=idx, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
 
     def _after_iteration(self):
         """Return whether to stop within the epoch."""

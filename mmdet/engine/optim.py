@@ -1,6 +1,7 @@
 """Optimizer wrappers: no step on gradients that are not finite; bfloat16 without a loss scale."""
 
 import contextlib
+import math
 
 import torch
 from mmengine.optim import OptimWrapper as _OptimWrapper
@@ -25,11 +26,21 @@ class OptimWrapper(_OptimWrapper):
     finite = True
 
     def step(self, **kwargs):
-        """Update the parameters if the norm of all gradients is finite."""
+        """Update the parameters if the norm of all gradients is finite. A GPU waits once, for the norm."""
         groups = self.optimizer.param_groups
-        gradients = [p.grad for group in groups for p in group['params'] if p.grad is not None]
-        self.finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
-        if self.finite:
+        params = [p for group in groups for p in group['params'] if p.grad is not None]
+        by_norm = self.clip_grad_kwargs and self.clip_func is torch.nn.utils.clip_grad_norm_
+        options = dict(self.clip_grad_kwargs) if by_norm else {}
+        limit = options.pop('max_norm', None)
+        options.pop('error_if_nonfinite', None)
+        total = torch.nn.utils.get_total_norm([p.grad for p in params], **options)
+        norm = float(total)
+        self.finite = math.isfinite(norm)
+        if self.finite and by_norm:
+            torch.nn.utils.clip_grads_with_norm_(params, limit, total, foreach=options.get('foreach'))
+            self.message_hub.update_scalar(f'train/{self.grad_name}', norm)
+            self.optimizer.step(**kwargs)
+        elif self.finite:
             super().step(**kwargs)
 
 

@@ -44,6 +44,13 @@ class DataPreprocessor(BaseDataPreprocessor):
         self.pad_size_divisor = pad_size_divisor
         self.channels_last = channels_last
 
+    def _apply(self, fn, recurse=True):
+        """Move to a device; a model in half precision keeps the exact numbers here."""
+        exact = self.mean, self.std
+        super()._apply(fn, recurse)
+        self.mean, self.std = (old.to(new.device) for old, new in zip(exact, (self.mean, self.std)))
+        return self
+
     def forward(self, data, training=False):
         """Make a batch.
 

@@ -184,7 +184,7 @@ def multiclass_nms_of_batch(
     always_sort: bool = False,
     offset: int = 1,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """:func:`multiclass_nms` for the images of a batch at once; a GPU waits once, for the number of candidates.
+    """:func:`multiclass_nms` for all images of a batch; a GPU waits once, for the number of candidates.
 
     Args:
         boxes, scores: as in :func:`multiclass_nms`, image by image.

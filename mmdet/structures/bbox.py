@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def tensor_like(values: Sequence | float, like: Tensor) -> Tensor:
-    """Numbers as a tensor of the type and on the device of ``like``, without making a GPU wait for the copy."""
+    """Numbers as a tensor of the type and on the device of ``like``; a GPU does not wait for the copy."""
     return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)
 
 
@@ -223,7 +223,7 @@ def scale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float]) -> Tenso
 
 
 def unscale_bboxes(bboxes: Tensor, scale_factor: float | Sequence[float] | Tensor) -> Tensor:
-    """Divide boxes (n, 4 * k) by a scale: a number, (width scale, height scale), or (n, 2) with one for each row.
+    """Divide boxes (n, 4 * k) by a scale: a number, (width scale, height scale), or (n, 2), one for each row.
 
     This divides instead of multiplying with the inverse, as float32 results must be bit-equal to those of
     2019: mask pasting truncates them to integers (docs/conventions.md, "Mask pasting").

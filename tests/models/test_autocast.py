@@ -61,7 +61,7 @@ def losses_of(parts, images, boxes, labels):
     rois = bboxes_to_rois([result.bboxes])
     outs = parts.head(parts.extractor(feats, rois))
     losses.update(parts.head.loss(*outs, *parts.head.get_targets([result], {})))
-    assert outs[0].dtype == feats[0].dtype
+    assert outs[0].dtype == outs[1].dtype == torch.float32
     flat = [v for value in losses.values() for v in (value if isinstance(value, list) else [value])]
     return feats[0].dtype, torch.stack([value.reshape(()) for value in flat])
 

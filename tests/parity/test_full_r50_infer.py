@@ -53,9 +53,9 @@ def run():
         seen['proposals'] = propose(*args)
         return seen['proposals']
 
-    def spy_identify(feats, detections, *args):
+    def spy_identify(detections, metas):
         seen['detections'] = detections
-        return identify(feats, detections, *args)
+        return identify(detections, metas)
 
     model.propose, model.identify = spy_propose, spy_identify
     inputs, samples = frames_and_samples()

@@ -83,7 +83,7 @@ def test_targets(golden, samples):
     }
     for index, sample in enumerate(samples):
         valid = torch.cat(head.anchor_generator.valid_flags(sizes, sample.pad_shape))
-        pos, neg, targets = head.get_targets(anchors, valid, sample, TRAIN_CFG)
+        ((pos, neg, targets),) = head.get_targets(anchors, [valid], [sample], TRAIN_CFG)
         assert torch.equal(pos, expected['labels'][index].nonzero()[:, 0])
         assert torch.equal(
             torch.cat([pos, neg]).sort().values, expected['label_weights'][index].nonzero()[:, 0]

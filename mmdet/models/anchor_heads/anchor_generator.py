@@ -135,7 +135,7 @@ class AnchorGenerator:
         shift_x = torch.arange(size[1], dtype=torch.float32, device=device) * stride[1]
         y, x = torch.meshgrid(shift_y, shift_x, indexing='ij')
         shifts = torch.stack([x, y, x, y], dim=-1)
-        return (shifts[:, :, None] + base.to(device)).reshape(-1, 4)
+        return (shifts[:, :, None] + base.to(device, non_blocking=True)).reshape(-1, 4)
 
     def valid_flags(self, featmap_sizes, pad_shape, device='cpu'):
         """Which anchors are on the padded image, not on the padding that the batch adds to it.

@@ -13,6 +13,7 @@ from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures.bbox import tensor_like
 
 from ..padding import as_instances
+from ..task_modules.assigners import count_boxes
 from ..task_modules.samplers import image_generator
 
 
@@ -94,40 +95,41 @@ class RPNHead(BaseModule):
         image_size = metas[0].get('batch_input_shape') or metas[0].get('pad_shape')
         return self.anchor_generator.grid_anchors(sizes, cls_scores[0].device, image_size), sizes
 
-    def get_targets(self, anchors, valid_flags, data_sample, train_cfg):
-        """Choose the anchors of one image to train on, and their targets.
+    def get_targets(self, anchors, valid_flags, data_samples, train_cfg):
+        """Choose the anchors of a batch to train on, and their targets.
 
         Args:
             anchors (Tensor): (n, 4) of all levels.
-            valid_flags (Tensor): (n,) bool, see ``AnchorGenerator.valid_flags``.
-            data_sample (DetDataSample): with ``gt_instances.bboxes`` and optionally
+            valid_flags (list[Tensor]): (n,) bool of each image, see ``AnchorGenerator.valid_flags``.
+            data_samples (list[DetDataSample]): with ``gt_instances.bboxes`` and optionally
                 ``ignored_instances.bboxes``; ``img_shape`` is the resized image without padding.
             train_cfg (dict): ``assigner``, ``sampler``, ``allowed_border`` (pixels that an anchor may
                 extend beyond the image; < 0: any number).
 
         Returns:
-            tuple[Tensor, Tensor, Tensor]: positive indices (p,) and negative ones (q,) into ``anchors``,
-            targets (p, 4).
+            list[tuple[Tensor, Tensor, Tensor]]: of each image positive indices (p,) and negative ones (q,)
+            into ``anchors``, and targets (p, 4).
         """
         assigner = TASK_UTILS.build(train_cfg['assigner'])
         sampler = TASK_UTILS.build(train_cfg['sampler'])
         border = train_cfg.get('allowed_border', 0)
-        inside = valid_flags
-        if border >= 0:
-            height, width = data_sample.img_shape[:2]
-            limit = anchors.new_tensor([width + border, height + border])
-            inside = inside & (anchors[:, :2] >= -border).all(dim=1) & (anchors[:, 2:] < limit).all(dim=1)
-        inside = inside.nonzero(as_tuple=True)[0]
-        candidates = anchors[inside]
-        gt_bboxes = data_sample.gt_instances.bboxes.to(anchors)
-        ignored = data_sample.get('ignored_instances')
-        ignored = None if ignored is None else ignored.bboxes.to(anchors)
-        assigned = assigner.assign(candidates, gt_bboxes, ignored)
-        sampled = sampler.sample(
-            assigned, candidates, gt_bboxes, generator=image_generator(data_sample, stream=0)
-        )
-        targets = self.bbox_coder.encode(sampled.pos_bboxes, sampled.pos_gt_bboxes)
-        return inside[sampled.pos_inds], inside[sampled.neg_inds], targets
+        gt_bboxes = [sample.gt_instances.bboxes.to(anchors, non_blocking=True) for sample in data_samples]
+        assigned = []
+        for inside, sample, gts in zip(valid_flags, data_samples, gt_bboxes):
+            if border >= 0:
+                height, width = sample.img_shape[:2]
+                limit = tensor_like([width + border, height + border], anchors)
+                inside = inside & (anchors[:, :2] >= -border).all(dim=1) & (anchors[:, 2:] < limit).all(dim=1)
+            ignored = sample.get('ignored_instances')
+            ignored = None if ignored is None else ignored.bboxes.to(anchors, non_blocking=True)
+            assigned.append(assigner.assign(anchors, gts, ignored, valid=inside))
+        targets = []
+        for result, sample, gts in zip(count_boxes(assigned), data_samples, gt_bboxes):
+            generator = image_generator(sample, stream=0)
+            sampled = sampler.sample(result, anchors, gts, generator=generator)
+            deltas = self.bbox_coder.encode(sampled.pos_bboxes, sampled.pos_gt_bboxes)
+            targets.append((sampled.pos_inds, sampled.neg_inds, deltas))
+        return targets
 
     def loss(self, cls_scores, bbox_preds, data_samples, train_cfg):
         """Losses of a batch; only the sampled anchors are touched.
@@ -145,10 +147,13 @@ class RPNHead(BaseModule):
         level_anchors, sizes = self._anchors(cls_scores, metas)
         anchors = torch.cat(level_anchors)
         device = anchors.device
+        valid = [
+            torch.cat(self.anchor_generator.valid_flags(sizes, sample.pad_shape, device))
+            for sample in data_samples
+        ]
         pos, neg, targets, divisor = [], [], [], 0
-        for index, sample in enumerate(data_samples):
-            valid = torch.cat(self.anchor_generator.valid_flags(sizes, sample.pad_shape, device))
-            pos_inds, neg_inds, pos_targets = self.get_targets(anchors, valid, sample, train_cfg)
+        for index, chosen in enumerate(self.get_targets(anchors, valid, data_samples, train_cfg)):
+            pos_inds, neg_inds, pos_targets = chosen
             divisor += max(len(pos_inds), 1) + max(len(neg_inds), 1)
             # Rows of the batch: image-major, as the predictions are flattened below.
             pos.append(pos_inds + index * len(anchors))
@@ -166,9 +171,8 @@ class RPNHead(BaseModule):
         cls_loss = self.loss_cls(logits, labels, weight=weights, reduction_override='none')
         deltas = self._flatten(bbox_preds, 4).flatten(0, 1)[pos].float()
         reg_loss = self.loss_bbox(deltas, targets, reduction_override='none')
-        levels = torch.repeat_interleave(
-            torch.arange(len(level_anchors), device=device),
-            torch.tensor([len(level) for level in level_anchors], device=device),
+        levels = torch.cat(
+            [torch.full_like(a[:, 0], i, dtype=torch.int64) for i, a in enumerate(level_anchors)]
         )
 
         def per_level(loss, inds):
@@ -200,7 +204,9 @@ class RPNHead(BaseModule):
         scores, deltas, anchors = (torch.cat(parts, dim=1) for parts in zip(*picked))
         shapes = tensor_like([meta['img_shape'][:2] for meta in metas], anchors)
         boxes = self.bbox_coder.decode(
-            anchors.flatten(0, 1), deltas.flatten(0, 1), max_shape=shapes.repeat_interleave(sum(counts), dim=0)
+            anchors.flatten(0, 1),
+            deltas.flatten(0, 1),
+            max_shape=shapes.repeat_interleave(sum(counts), dim=0),
         ).view_as(anchors)
         keep = self._keep(boxes, scores, counts, proposal_cfg)
         ranked = torch.where(keep, scores, -torch.inf).sort(dim=1, descending=True, stable=True)

@@ -85,6 +85,17 @@ class BBoxHead(BaseModule):
             blocks = 1 if self.reg_class_agnostic else self.num_classes + 1
             self.fc_reg = nn.Linear(reg_features, 4 * blocks)
 
+    def outputs(self, cls_features, reg_features):
+        """Classifier and regressor on flat features (K, F), in float32 also under autocast."""
+        with torch.autocast(cls_features.device.type, enabled=False):
+            return tuple(
+                layer(x.to(layer.weight.dtype)).float() if layer is not None else None
+                for layer, x in (
+                    (self.fc_cls if self.with_cls else None, cls_features),
+                    (self.fc_reg if self.with_reg else None, reg_features),
+                )
+            )
+
     def forward(self, x):
         """Classify and refine RoIs.
 
@@ -92,11 +103,11 @@ class BBoxHead(BaseModule):
             x (Tensor): (K, in_channels, s, s).
 
         Returns:
-            tuple: ``cls_score`` (K, C + 1) and ``bbox_pred`` (K, 4 * (C + 1)) or (K, 4); None for an output
-            that the head lacks.
+            tuple: float32 ``cls_score`` (K, C + 1) and ``bbox_pred`` (K, 4 * (C + 1)) or (K, 4); None for an
+            output that the head lacks.
         """
         x = (self.avg_pool(x) if self.with_avg_pool else x).flatten(1)
-        return (self.fc_cls(x) if self.with_cls else None), (self.fc_reg(x) if self.with_reg else None)
+        return self.outputs(x, x)
 
     def get_targets(self, sampling_results, rcnn_cfg):
         """Targets of the RoIs of a batch, image by image, positives before negatives.
@@ -138,13 +149,14 @@ class BBoxHead(BaseModule):
             losses['loss_cls'] = self.loss_cls(cls_score, labels, label_weights, avg_factor=divisor)
             losses['acc'] = accuracy(cls_score, labels)
         if bbox_pred is not None:
-            pos = (labels > 0).nonzero(as_tuple=True)[0]
+            positive = (labels > 0)[:, None]
             blocks = bbox_pred.view(len(bbox_pred), bbox_pred.size(1) // 4, 4)
-            block = torch.zeros_like(pos) if self.reg_class_agnostic else labels[pos]
+            block = torch.zeros_like(labels) if self.reg_class_agnostic else labels
+            deltas = blocks.gather(1, block[:, None, None].expand(-1, 1, 4))[:, 0].float()
             losses['loss_reg'] = self.loss_bbox(
-                blocks[pos, block].float(),
-                bbox_targets[pos],
-                bbox_weights[pos],
+                torch.where(positive, deltas, bbox_targets),  # so that no negative counts, whatever it holds
+                bbox_targets,
+                bbox_weights * positive,
                 avg_factor=max(len(bbox_targets), 1),
             )
         return losses

@@ -108,9 +108,7 @@ class ConvFCBBoxHead(BBoxHead):
     def forward(self, x):
         """Classify and refine RoIs; see :meth:`BBoxHead.forward`."""
         x = self._run_branch('shared', x)
-        cls_score = self.fc_cls(self._vector(self._run_branch('cls', x))) if self.with_cls else None
-        bbox_pred = self.fc_reg(self._vector(self._run_branch('reg', x))) if self.with_reg else None
-        return cls_score, bbox_pred
+        return self.outputs(*(self._vector(self._run_branch(branch, x)) for branch in ('cls', 'reg')))
 
 
 @MODELS.register_module()

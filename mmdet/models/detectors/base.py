@@ -104,8 +104,8 @@ class BaseDetector(BaseModel):
         raise NotImplementedError(f'{type(self).__name__} must define tensor()')
 
     def extract_feat(self, images):
-        """Feature pyramid of (M, 3, H, W) images: a tuple of (M, C, H_l, W_l)."""
-        feats = self.backbone(images)
+        """Feature pyramid of (M, 3, H, W) images: a tuple of (M, C, H_l, W_l), of the type of the weights."""
+        feats = self.backbone(images.to(next(self.backbone.parameters()).dtype))
         return tuple(feats) if self.neck is None else tuple(self.neck(feats))
 
     def rpn_losses(self, feats, data_samples):

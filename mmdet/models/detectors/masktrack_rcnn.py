@@ -1,5 +1,7 @@
 """MaskTrack R-CNN: boxes, masks and identities in videos."""
 
+import functools
+
 import torch
 
 from mmdet.registry import MODELS
@@ -44,7 +46,7 @@ class MaskTrackRCNN(MaskRCNN):
         name = 'bbox_roi_extractor' if own is None else 'track_roi_extractor'
         self.check_roi_head(self.track_roi_extractor, self.track_head, name, 'track_head')
         if getattr(self.tracker, 'similarity', self) is None:
-            self.tracker.similarity = self.compare
+            self.tracker.similarity = functools.partial(compare, self.track_head.similarity)
 
     def loss(self, inputs, data_samples):
         """Losses of pairs of frames.
@@ -148,15 +150,16 @@ class MaskTrackRCNN(MaskRCNN):
         for found, part in zip(detections, embeddings.split([len(found) for found in detections])):
             found.embeddings = part
 
-    def compare(self, embeddings, ref_embeddings):
-        """Similarity of the track head for a tracker, which is on the CPU wherever the head is."""
-        similarity = self.track_head.similarity
-        if getattr(similarity, '__func__', None) is TrackHead.similarity:
-            return in_float32(similarity, embeddings, ref_embeddings)
-        # Another one may have weights, on the device of the head.
-        device = next((value.device for value in self.track_head.parameters()), embeddings.device)
-        logits = in_float32(similarity, embeddings.to(device), ref_embeddings.to(device))
-        return logits.to(embeddings.device)
+
+def compare(similarity, embeddings, ref_embeddings):
+    """Call the similarity of a track head for a tracker, which is on the CPU wherever the head is."""
+    head = getattr(similarity, '__self__', None)
+    if head is None or similarity.__func__ is TrackHead.similarity:
+        return in_float32(similarity, embeddings, ref_embeddings)
+    # Another one may have weights, on the device of the head.
+    device = next((value.device for value in head.parameters()), embeddings.device)
+    logits = in_float32(similarity, embeddings.to(device), ref_embeddings.to(device))
+    return logits.to(embeddings.device)
 
 
 def swapped(sample):

@@ -7,6 +7,7 @@ from mmdet.structures.bbox import bboxes_to_rois, scale_bboxes
 
 from ..fit import check_roi_features
 from ..padding import joined_valid
+from ..task_modules.assigners import count_boxes
 from ..task_modules.samplers import image_generator
 from .base import BaseDetector
 from .tracking import build_tracker, track_frames
@@ -60,14 +61,16 @@ class TwoStageDetector(BaseDetector):
         Returns:
             list[SamplingResult]: of each image.
         """
-        results = []
+        assigned = []
         for proposal, sample in zip(proposals, data_samples):
-            boxes, gts = proposal.bboxes, sample.gt_instances
-            ignored = sample.get('ignored_instances')
+            gts, ignored = sample.gt_instances, sample.get('ignored_instances')
             ignored = None if ignored is None else ignored.bboxes
-            assigned = self.assigner.assign(boxes, gts.bboxes, ignored, gts.labels)
-            generator = image_generator(sample)
-            results.append(self.sampler.sample(assigned, boxes, gts.bboxes, gts.labels, generator=generator))
+            padding = {'valid': proposal.valid} if 'valid' in proposal else {}
+            assigned.append(self.assigner.assign(proposal.bboxes, gts.bboxes, ignored, gts.labels, **padding))
+        results = []
+        for result, proposal, sample in zip(count_boxes(assigned), proposals, data_samples):
+            boxes, gts, generator = proposal.bboxes, sample.gt_instances, image_generator(sample)
+            results.append(self.sampler.sample(result, boxes, gts.bboxes, gts.labels, generator=generator))
         return results
 
     def box_losses(self, feats, sampled):

@@ -51,10 +51,12 @@ class CrossEntropyLoss(nn.Module):
             Tensor: scalar, or element-wise for ``'none'``.
         """
         reduction = check_reduction(reduction_override or self.reduction, 'CrossEntropyLoss')
+        if self.use_mask:
+            cls_score = self._channel(cls_score, **kwargs)
         cls_score = cls_score.float() if cls_score.dtype in (torch.float16, torch.bfloat16) else cls_score
         class_weight = None if self.class_weight is None else cls_score.new_tensor(self.class_weight)
         if self.use_mask:
-            loss = self._mask(cls_score, label, **kwargs)
+            loss = F.binary_cross_entropy_with_logits(cls_score, label.to(cls_score), reduction='none')
         elif self.use_sigmoid:
             loss, weight = self._binary(cls_score, label, weight, class_weight)
         else:
@@ -81,8 +83,5 @@ class CrossEntropyLoss(nn.Module):
         return loss, weight
 
     @staticmethod
-    def _mask(cls_score, target, channels):
-        rows = torch.arange(len(cls_score), device=cls_score.device)
-        return F.binary_cross_entropy_with_logits(
-            cls_score[rows, channels], target.to(cls_score), reduction='none'
-        )
+    def _channel(cls_score, channels):
+        return cls_score[torch.arange(len(cls_score), device=cls_score.device), channels]

@@ -7,7 +7,6 @@ from torch.nn import functional as F
 
 from mmdet.registry import MODELS
 
-from ..losses import accuracy
 from ..match_logits import dot_product_logits, in_float32
 
 IGNORED = -1
@@ -117,15 +116,12 @@ class TrackHead(BaseModule):
         Returns:
             dict[str, Tensor]: scalars ``loss_match`` and ``match_acc`` (percent).
         """
-        losses, correct, total = [], 0.0, 0
+        losses, correct, total = [], 0, 0
         for score, target in zip(scores, ids):
-            counts = target != IGNORED
-            score, target = score[counts].float(), target[counts]
-            if not len(target):
-                losses.append(score.sum() * 0.0)
-                continue
-            losses.append(F.cross_entropy(score, target))
-            correct = correct + accuracy(score, target).sum() * len(target)
-            total += len(target)
+            score, count = score.float(), (target != IGNORED).sum()
+            summed = F.cross_entropy(score, target, ignore_index=IGNORED, reduction='sum')
+            losses.append(summed / count.clamp(min=1))
+            correct = correct + (score.detach().argmax(dim=1) == target).sum()
+            total = total + count
         loss = self.loss_weight * torch.stack(losses).mean()
-        return dict(loss_match=loss, match_acc=loss.new_tensor(0.0) + correct / max(total, 1))
+        return dict(loss_match=loss, match_acc=100.0 * correct / total.clamp(min=1))

@@ -156,11 +156,11 @@ def test_ignored_regions_yield_no_negatives():
     cfg = copy.deepcopy(TRAIN_CFG)
     cfg['sampler']['num'] = 10_000
     valid = torch.ones(len(anchors), dtype=torch.bool)
-    assert len(head.get_targets(anchors, valid, crowd, cfg)[1]) == len(
-        head.get_targets(anchors, valid, sample([]), cfg)[1]
+    assert len(head.get_targets(anchors, [valid], [crowd], cfg)[0][1]) == len(
+        head.get_targets(anchors, [valid], [sample([])], cfg)[0][1]
     ), 'off by default, as in 2019'
     cfg['assigner']['ignore_iof_thr'] = 0.5
-    negatives = anchors[head.get_targets(anchors, valid, crowd, cfg)[1]]
+    negatives = anchors[head.get_targets(anchors, [valid], [crowd], cfg)[0][1]]
     assert len(negatives) and (negatives[:, [0, 2]].mean(dim=1) > 40).all()
 
 

@@ -206,7 +206,7 @@ def test_no_rois_and_no_detections():
     head = BBoxHead(**COMMON)
     result = detections(head, torch.zeros(0, 5), torch.zeros(0, 4), torch.zeros(0, 16), META, TEST_CFG)
     assert result.bboxes.shape == (0, 4) and result.labels.dtype == torch.int64
-    sure = detections(head, torch.ones(1, 5), scores_for([1.0, 0, 0, 0]), torch.zeros(1, 16), META, TEST_CFG)
+    sure = detections(head, torch.zeros(1, 5), scores_for([1.0, 0, 0, 0]), torch.zeros(1, 16), META, TEST_CFG)
     assert len(sure) == 0
 
 

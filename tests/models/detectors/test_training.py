@@ -6,7 +6,7 @@ from mmengine.structures import InstanceData
 
 from mmdet.models.detectors.masktrack_rcnn import reference_index
 
-from ..tiny import ground_truth, tiny_model, training_batch
+from ..tiny import clip, ground_truth, tiny_model, training_batch
 
 BOXES = [[5, 5, 40, 40], [50, 20, 85, 55]]
 PAIR = ((BOXES, [1, 2]), (BOXES[::-1], [2, 3]))
@@ -201,3 +201,13 @@ def test_both_frames_of_a_pair_can_be_learned_from():
         assert float(both[name]) == pytest.approx(float(mean), rel=1e-4), name
     with pytest.raises(ValueError, match='both_frames needs the masks of the reference frames'):
         step(tiny_model(both_frames=True).train(), training_batch(PAIR))
+
+
+def test_a_model_in_bfloat16_trains_and_tests():
+    model = tiny_model().train().bfloat16()
+    assert model.data_preprocessor.mean.dtype == torch.float32
+    losses, _ = step(model, training_batch(PAIR))
+    assert all(value.dtype == torch.float32 for value in losses.values() if isinstance(value, torch.Tensor))
+    with torch.no_grad():
+        (sample,) = model.eval().test_step(clip(1, 1))
+    assert sample.pred_instances.bboxes.dtype == torch.float32

@@ -60,7 +60,7 @@ class MaxIoUAssigner:
         self.ignore_wrt_candidates = ignore_wrt_candidates
         self.offset = offset
 
-    def assign(self, bboxes, gt_bboxes, gt_bboxes_ignore=None, gt_labels=None):
+    def assign(self, bboxes, gt_bboxes, gt_bboxes_ignore=None, gt_labels=None, valid=None):
         """Assign boxes to ground truths.
 
         Args:
@@ -68,18 +68,21 @@ class MaxIoUAssigner:
             gt_bboxes (Tensor): (g, 4); without ground truths every box outside ignored regions is negative.
             gt_bboxes_ignore (Tensor | None): (k, 4) crowd regions.
             gt_labels (Tensor | None): (g,) int64, 0-based.
+            valid (Tensor | None): (n,) bool, False for boxes to ignore.
 
         Returns:
             AssignResult: ``labels`` is None if ``gt_labels`` is.
         """
         bboxes = bboxes[:, :4]
         ignored = self._ignored(bboxes, gt_bboxes_ignore)
+        if valid is not None:
+            ignored = ~valid if ignored is None else ignored | ~valid
         if len(bboxes) == 0 or len(gt_bboxes) == 0:
             gt_inds = bboxes.new_zeros(len(bboxes), dtype=torch.int64)
             max_overlaps = bboxes.new_zeros(len(bboxes))
             if ignored is not None:
-                gt_inds[ignored] = -1
-                max_overlaps[ignored] = -1
+                gt_inds.masked_fill_(ignored, -1)
+                max_overlaps.masked_fill_(ignored, -1)
         else:
             overlaps = bbox_overlaps(gt_bboxes, bboxes, offset=self.offset)
             if ignored is not None:
@@ -117,8 +120,8 @@ class MaxIoUAssigner:
                 torch.zeros_like(overlaps, dtype=torch.bool).scatter_(1, gt_best_box[:, None], True) & reaches
             )
         # In the loop of 2019 a later ground truth overwrites: the largest claiming index wins.
-        gt, box = claims.nonzero(as_tuple=True)
-        last_claim = torch.zeros_like(gt_inds).scatter_reduce_(0, box, gt + 1, 'amax')
+        number = torch.arange(1, len(claims) + 1, dtype=torch.int32, device=claims.device)
+        last_claim = torch.where(claims, number[:, None], 0).amax(dim=0).long()
         return torch.where(last_claim > 0, last_claim, gt_inds), max_overlaps
 
     @staticmethod

@@ -44,13 +44,15 @@ class RandomSampler:
             chosen = np.random.permutation(len(candidates))[:k]
         else:
             chosen = generator.choice(len(candidates), k, replace=False, shuffle=False)
-        return candidates[torch.from_numpy(np.ascontiguousarray(chosen)).to(candidates.device)]
+        return candidates[
+            torch.from_numpy(np.ascontiguousarray(chosen)).to(candidates.device, non_blocking=True)
+        ]
 
     def sample(self, assign_result, bboxes, gt_bboxes, gt_labels=None, generator=None):
         """Choose the boxes of one image to train on.
 
         Args:
-            assign_result (AssignResult): of ``bboxes``.
+            assign_result (AssignResult): of ``bboxes``; with ``counts`` a GPU does not wait.
             bboxes (Tensor): (n, 4 or more), xyxy first.
             gt_bboxes (Tensor): (g, 4).
             gt_labels (Tensor | None): (g,) int64, 0-based.
@@ -66,11 +68,12 @@ class RandomSampler:
             bboxes = torch.cat([gt_bboxes, bboxes])
             assign_result = assign_result.with_gts(gt_labels)
         gt_inds = assign_result.gt_inds
-        pos_inds = self._choose(gt_inds > 0, int(self.num * self.pos_fraction), generator)
+        num_pos, num_zero = assign_result.counts or (None, None)
+        pos_inds = self._choose(gt_inds > 0, num_pos, int(self.num * self.pos_fraction), generator)
         num_neg = self.num - len(pos_inds)
         if self.neg_pos_ub >= 0:
             num_neg = min(num_neg, int(self.neg_pos_ub * max(1, len(pos_inds))))
-        neg_inds = self._choose(gt_inds == 0, num_neg, generator)
+        neg_inds = self._choose(gt_inds == 0, num_zero, num_neg, generator)
         assigned = gt_inds[pos_inds] - 1
         return SamplingResult(
             pos_inds=pos_inds,
@@ -83,8 +86,11 @@ class RandomSampler:
             pos_is_gt=pos_inds < added,
         )
 
-    def _choose(self, mask, k, generator):
-        candidates = mask.nonzero(as_tuple=True)[0]
+    def _choose(self, mask, count, k, generator):
+        if count is None or mask.device.type == 'cpu':
+            candidates = mask.nonzero(as_tuple=True)[0]
+        else:  # the same indices, without a wait for their number
+            candidates = mask.sort(descending=True, stable=True).indices[:count]
         if len(candidates) <= k:
             return candidates
         return self.random_choice(candidates, k, generator).sort().values
