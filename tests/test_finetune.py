@@ -105,6 +105,7 @@ def coco_model(tmp_path_factory):
     return path
 
 
+@pytest.mark.long
 def test_the_recipe_leads_from_a_coco_model_to_a_score(tmp_path, monkeypatch, capsys, synthetic, coco_model):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'configs').symlink_to(ROOT / 'configs')

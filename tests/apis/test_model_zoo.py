@@ -232,6 +232,7 @@ def test_a_mirror_takes_the_place_of_all_addresses(server, url, cache, content, 
         fetch(elsewhere)
 
 
+@pytest.mark.long
 def test_two_processes_fetch_one_file_once(server, url, cache, content):
     code = (
         'import sys, torch\nfrom mmdet.engine import download\n'

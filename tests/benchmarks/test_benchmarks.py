@@ -29,6 +29,7 @@ def config(tiny, tmp_path_factory):
     return str(path)
 
 
+@pytest.mark.long
 def test_inference(config, tmp_path):
     options = ('--config', config, '--size', '96', '64', '--frames', '3', '--batch', '2', '--objects', '4')
     record, printed = run('inference.py', tmp_path / 'out.json', *options)
@@ -41,6 +42,7 @@ def test_inference(config, tmp_path):
     assert 'pasting and RLE' in printed
 
 
+@pytest.mark.long
 def test_training(config, tmp_path):
     options = ('--config', config, '--size', '96', '64', '--pairs', '1')
     record, _ = run('training.py', tmp_path / 'out.json', *options)
@@ -50,6 +52,7 @@ def test_training(config, tmp_path):
     assert case['losses'][0] != case['losses'][1]  # it trains
 
 
+@pytest.mark.long
 def test_data(tmp_path):
     record, _ = run('data.py', tmp_path / 'out.json', '--video-size', '96', '64', '--videos', '1')
     train, test = record['cases']
