@@ -281,7 +281,12 @@ def _nms(boxes, scores, groups, iou_threshold, offset, name):
     wide = boxes.detach() if boxes.dtype == torch.float64 else boxes.detach().float()
     groups = None if groups is None else groups[order]
     run = torch.ops.masktrack.nms_mask if use_compiled(boxes) else _plain.nms_mask
-    return order, run(wide[order], groups, float(iou_threshold), int(offset))
+    if groups is None or not boxes.is_cuda:
+        return order, run(wide[order], groups, float(iou_threshold), int(offset))
+    # The CUDA kernel takes group after group: its memory grows with the boxes and not with their square.
+    groups, rows = groups.sort(stable=True)
+    keep = run(wide[order[rows]], groups, float(iou_threshold), int(offset))
+    return order, torch.empty_like(keep).scatter_(0, rows, keep)
 
 
 def _check_boxes(boxes, scores, iou_threshold, offset, name):

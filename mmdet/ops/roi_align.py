@@ -270,8 +270,24 @@ def _setup_forward(ctx, inputs, output):
     ctx.settings = (scales, sizes, _plain.is_channels_last(feats[0]), sampling_ratio, mode)
 
 
+def _ordered_backward(grad, rois, levels, scales, sizes, channels_last, sampling_ratio, mode):
+    """Gradients of the maps by plain PyTorch, whose sums have a fixed order in its deterministic mode.
+
+    Arguments are those of the operator ``roi_align_backward``, which adds atomically on a GPU.
+    """
+    maps = _fake_backward(grad, rois, levels, scales, sizes, channels_last, sampling_ratio, mode)
+    maps = [torch.zeros_like(one).requires_grad_() for one in maps]  # pooling is linear: values do not matter
+    with torch.enable_grad():
+        out = _plain.roi_align(maps, rois, levels, scales, grad.shape[2:], sampling_ratio, mode)
+    grads = torch.autograd.grad(out, maps, grad, create_graph=torch.is_grad_enabled())
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return [one.contiguous(memory_format=layout) for one in grads]
+
+
 def _backward(ctx, grad):
     rois, levels = ctx.saved_tensors
+    if grad.is_cuda and torch.are_deterministic_algorithms_enabled() and not torch.compiler.is_compiling():
+        return (_ordered_backward(grad, rois, levels, *ctx.settings), *[None] * 7)
     maps = torch.ops.masktrack.roi_align_backward(grad, rois, levels, *ctx.settings)
     return (maps, *[None] * 7)
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,35 @@ def test_device_without_kernels_takes_the_plain_path():
     from mmdet.ops import ops_available
 
     assert not ops_available('xpu')
+
+
+def test_gpu_of_another_generation_takes_the_plain_path(monkeypatch):
+    """A kernel is tried once; one that refuses the GPU is no error, anything else is."""
+    from mmdet.ops import _library
+
+    tried = []
+
+    def kernel(error):
+        def run(*arguments):
+            tried.append(1)
+            if error:
+                raise RuntimeError(error)
+
+        return types.SimpleNamespace(masktrack=types.SimpleNamespace(nms_mask=run))
+
+    monkeypatch.setattr(_library, 'HAS_CUDA_KERNELS', True)
+    monkeypatch.setattr(_library.torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(_library.torch, 'zeros', lambda *shape, device: None)
+    for message, answer in (
+        (None, True),
+        ('CUDA error: no kernel image is available for execution on the device', False),
+        ('CUDA error: the provided PTX was compiled with an unsupported toolchain.', False),
+    ):
+        monkeypatch.setattr(_library, '_runs', {})
+        monkeypatch.setattr(_library.torch, 'ops', kernel(message))
+        assert [_library.ops_available('cuda:1') for _ in range(2)] == [answer, answer]
+    assert len(tried) == 3
+    monkeypatch.setattr(_library, '_runs', {})
+    monkeypatch.setattr(_library.torch, 'ops', kernel('CUDA error: an illegal memory access was encountered'))
+    with pytest.raises(RuntimeError, match='illegal memory'):
+        _library.ops_available('cuda:1')

@@ -6,7 +6,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmdet.ops import RoIAlign, multilevel_roi_align, roi_align
+from mmdet.ops import RoIAlign, multilevel_roi_align, ops_available, roi_align
+from mmdet.ops.roi_align import _ordered_backward
 
 from . import reference
 
@@ -395,3 +396,25 @@ def test_bad_arguments(path, arguments, error, text):
 def test_bad_pyramids(path, feats, levels, scales, error, text):
     with pytest.raises(error, match=text):
         multilevel_roi_align(feats, ROI, levels, 7, scales)
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+@pytest.mark.parametrize('mode', [0, 1, 2])
+@pytest.mark.parametrize('ratio', [0, 2])
+def test_ordered_backward_is_the_backward(mode, ratio, channels_last):
+    """The path of torch.use_deterministic_algorithms(True) on a GPU."""
+    if not ops_available():
+        pytest.skip('compiled operators are not built')
+    generator = torch.Generator().manual_seed(0)
+    rois = torch.tensor([[0.0, 8, 4, 40, 30], [1, -30, -20, 10, 12], [1, 20, 20, 10, 10], [0, 4, 4, 60, 50]])
+    grad = torch.randn(4, 3, 3, 2, generator=generator)
+    levels = torch.tensor([0, 1, 0, 1])
+    options = ([0.25, 0.125], [2, 12, 16, 6, 8], channels_last, ratio, mode)
+    want = torch.ops.masktrack.roi_align_backward(grad, rois, levels, *options)
+    for ours, theirs in zip(_ordered_backward(grad, rois, levels, *options), want, strict=True):
+        assert ours.stride() == theirs.stride()
+        torch.testing.assert_close(ours, theirs)
+    grad.requires_grad_()
+    with torch.enable_grad():
+        first, _ = _ordered_backward(grad, rois, levels, *options)
+    assert torch.autograd.grad(first.nan_to_num().sum(), grad)[0].abs().sum() > 0

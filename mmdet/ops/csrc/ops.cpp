@@ -16,7 +16,8 @@ MASKTRACK_LIBRARY(MASKTRACK_NAMESPACE, m) {
   m.def(
       "roi_align_backward(Tensor grad, Tensor rois, Tensor? levels, float[] scales, int[] sizes, "
       "bool channels_last, int sampling_ratio, int mode) -> Tensor[]");
-  // boxes: (n, 4) in the order of descending score; groups: (n,) or None. True where a box stays.
+  // boxes: (n, 4) in the order of descending score; groups: (n,) or None. True where a box stays. On a GPU the boxes
+  // of a group must be neighbors, in the order of descending score within the group.
   m.def("nms_mask(Tensor boxes, Tensor? groups, float iou_threshold, int offset) -> Tensor");
   // Scores (n,) after decay, and True where a box stays.
   m.def(

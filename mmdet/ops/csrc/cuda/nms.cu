@@ -22,30 +22,26 @@ constexpr int kSoftThreads = 512;
 
 // Bit j of word (i, w) is set if box i suppresses box 64 w + j. Only words on and right of the diagonal are written.
 template <typename T>
-__global__ void suppression_kernel(const T* boxes, const int64_t* groups, int64_t n, int64_t words, T threshold,
-                                   T offset, Word* bits) {
+__global__ void suppression_kernel(const T* boxes, int64_t n, int64_t words, T threshold, T offset, Word* bits) {
   const int64_t column = blockIdx.x, row = blockIdx.y;
   if (column < row) return;
   __shared__ T x1[kWord], y1[kWord], x2[kWord], y2[kWord], area[kWord];
-  __shared__ int64_t group[kWord];
   const int64_t count = n - column * kWord < kWord ? n - column * kWord : kWord;
   const int64_t t = threadIdx.x;
   if (t < count) {
     const int64_t j = column * kWord + t;
     x1[t] = boxes[4 * j], y1[t] = boxes[4 * j + 1], x2[t] = boxes[4 * j + 2], y2[t] = boxes[4 * j + 3];
     area[t] = box_area(x1[t], y1[t], x2[t], y2[t], offset);
-    group[t] = groups ? groups[j] : 0;
   }
   __syncthreads();
   const int64_t i = row * kWord + t;
   if (i >= n) return;
   const T a1 = boxes[4 * i], b1 = boxes[4 * i + 1], a2 = boxes[4 * i + 2], b2 = boxes[4 * i + 3];
   const T own = box_area(a1, b1, a2, b2, offset);
-  const int64_t own_group = groups ? groups[i] : 0;
   Word word = 0;
   for (int64_t j = row == column ? t + 1 : 0; j < count; ++j) {
     const T inter = intersection(a1, b1, a2, b2, x1[j], y1[j], x2[j], y2[j], offset);
-    if (own_group == group[j] && inter / (own + area[j] - inter) > threshold) word |= Word(1) << j;
+    if (inter / (own + area[j] - inter) > threshold) word |= Word(1) << j;
   }
   bits[i * words + column] = word;
 }
@@ -79,6 +75,73 @@ __global__ void sweep_kernel(const Word* bits, int64_t n, int64_t words, Word* r
       removed[w] = gone;
     }
     __syncthreads();
+  }
+}
+
+// The boxes of a group are neighbors. A block takes the groups that begin among its 64 boxes, one after the other: 64
+// boxes at a time are decided, then the kept ones remove boxes behind them. Memory grows with the number of boxes only.
+template <typename T>
+__global__ void group_kernel(const T* boxes, const int64_t* groups, int64_t n, T threshold, T offset, bool* keep) {
+  __shared__ T x1[kWord], y1[kWord], x2[kWord], y2[kWord], area[kWord];
+  __shared__ Word overlaps[kWord];
+  __shared__ bool left[kWord];
+  __shared__ Word kept;
+  const int64_t t = threadIdx.x;
+  const int64_t skip = int64_t(gridDim.x - 1) * kWord;  // from the last of the 64 boxes to the next 64 of this block
+  for (int64_t first = int64_t(blockIdx.x) * kWord; first < n; first += first % kWord == kWord - 1 ? skip + 1 : 1) {
+    if (first > 0 && groups[first - 1] == groups[first]) continue;
+    int64_t end = first + 1, past = n;  // the group ends in [end, past]
+    while (end < past) {
+      const int64_t middle = end + (past - end) / 2;
+      if (groups[middle] == groups[first]) end = middle + 1;
+      else past = middle;
+    }
+    for (int64_t j = first + t; j < end; j += blockDim.x) keep[j] = true;
+    __syncthreads();
+    for (int64_t begin = first; begin < end; begin += kWord) {
+      const int64_t count = end - begin < kWord ? end - begin : kWord;
+      if (t < count) {
+        const T* box = boxes + 4 * (begin + t);
+        x1[t] = box[0], y1[t] = box[1], x2[t] = box[2], y2[t] = box[3];
+        area[t] = box_area(x1[t], y1[t], x2[t], y2[t], offset);
+        left[t] = keep[begin + t];
+      }
+      __syncthreads();
+      if (t < count) {
+        Word word = 0;
+        for (int64_t j = t + 1; j < count; ++j) {
+          const T inter = intersection(x1[t], y1[t], x2[t], y2[t], x1[j], y1[j], x2[j], y2[j], offset);
+          if (inter / (area[t] + area[j] - inter) > threshold) word |= Word(1) << j;
+        }
+        overlaps[t] = word;
+      }
+      __syncthreads();
+      if (t == 0) {
+        Word dead = 0, alive = 0;
+        for (int64_t i = 0; i < count; ++i) {
+          if (!left[i] || (dead >> i & 1)) continue;
+          alive |= Word(1) << i;
+          dead |= overlaps[i];
+        }
+        kept = alive;
+      }
+      __syncthreads();
+      if (t < count) keep[begin + t] = kept >> t & 1;
+      for (int64_t j = begin + kWord + t; j < end; j += blockDim.x) {
+        if (!keep[j]) continue;
+        const T *box = boxes + 4 * j, a1 = box[0], b1 = box[1], a2 = box[2], b2 = box[3];
+        const T own = box_area(a1, b1, a2, b2, offset);
+        for (int64_t i = 0; i < count; ++i) {
+          if (!(kept >> i & 1)) continue;
+          const T inter = intersection(x1[i], y1[i], x2[i], y2[i], a1, b1, a2, b2, offset);
+          if (inter / (area[i] + own - inter) > threshold) {
+            keep[j] = false;
+            break;
+          }
+        }
+      }
+      __syncthreads();
+    }
   }
 }
 
@@ -148,13 +211,18 @@ void check_arguments(const Tensor& boxes, const std::optional<Tensor>& groups, c
 template <typename T>
 void nms_mask_typed(const Tensor& boxes, const int64_t* groups, T threshold, T offset, Tensor& keep) {
   const int64_t n = boxes.size(0), words = (n + kWord - 1) / kWord;
+  const auto stream = current_stream(boxes);
+  if (groups) {
+    MASKTRACK_LAUNCH((group_kernel<T>), blocks_for(n, kWord), kSweepThreads, stream, boxes.const_data_ptr<T>(), groups, n,
+                     threshold, offset, keep.mutable_data_ptr<bool>());
+    return;
+  }
   Tensor bits = torch::stable::new_empty(boxes, {n, words}, ScalarType::Long);
   Tensor removed = torch::stable::new_empty(boxes, {words}, ScalarType::Long);
   auto* matrix = reinterpret_cast<Word*>(bits.mutable_data_ptr<int64_t>());
-  const auto stream = current_stream(boxes);
   const dim3 grid(static_cast<unsigned int>(words), static_cast<unsigned int>(words));
-  MASKTRACK_LAUNCH((suppression_kernel<T>), grid, kWord, stream, boxes.const_data_ptr<T>(), groups, n, words, threshold,
-                   offset, matrix);
+  MASKTRACK_LAUNCH((suppression_kernel<T>), grid, kWord, stream, boxes.const_data_ptr<T>(), n, words, threshold, offset,
+                   matrix);
   MASKTRACK_LAUNCH(sweep_kernel, 1, kSweepThreads, stream, matrix, n, words,
                    reinterpret_cast<Word*>(removed.mutable_data_ptr<int64_t>()), keep.mutable_data_ptr<bool>());
 }
