@@ -1,5 +1,6 @@
 """Match logits of embeddings: the default similarity, and the precision of any similarity."""
 
+import contextlib
 from collections.abc import Callable
 
 import torch
@@ -20,6 +21,12 @@ def dot_product_logits(embeddings: Tensor, ref_embeddings: Tensor) -> Tensor:
     return F.pad(embeddings @ ref_embeddings.t(), (1, 0))
 
 
+def without_autocast(kind: str) -> contextlib.AbstractContextManager:
+    """Switch autocast off where a kind of device has it; "meta", which counts FLOPs, has not."""
+    available = torch.amp.is_autocast_available(kind)
+    return torch.autocast(kind, enabled=False) if available else contextlib.nullcontext()
+
+
 def in_float32(
     similarity: Callable[[Tensor, Tensor], Tensor], embeddings: Tensor, ref_embeddings: Tensor
 ) -> Tensor:
@@ -28,7 +35,7 @@ def in_float32(
     Embeddings are not normalized: 1024 numbers of rms 9 give logits around 83,000, which float16 (at most
     65,504) cannot hold.
     """
-    with torch.autocast(embeddings.device.type, enabled=False):
+    with without_autocast(embeddings.device.type):
         logits = similarity(embeddings.float(), ref_embeddings.float())
     expected = (len(embeddings), len(ref_embeddings) + 1)
     if tuple(logits.shape) != expected:

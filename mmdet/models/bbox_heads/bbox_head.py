@@ -10,6 +10,7 @@ from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures.bbox import tensor_like, unscale_bboxes
 
 from ..losses import accuracy
+from ..match_logits import without_autocast
 from ..padding import as_instances
 
 
@@ -87,7 +88,7 @@ class BBoxHead(BaseModule):
 
     def outputs(self, cls_features, reg_features):
         """Classifier and regressor on flat features (K, F), in float32 also under autocast."""
-        with torch.autocast(cls_features.device.type, enabled=False):
+        with without_autocast(cls_features.device.type):
             return tuple(
                 layer(x.to(layer.weight.dtype)).float() if layer is not None else None
                 for layer, x in (
