@@ -8,14 +8,13 @@ in a hundred is replaced by another one, so that a tracker that forgets nothing 
 
 import argparse
 import json
-import platform
 import time
 from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 import numpy as np
 import torch
-from record import commit, processor, spread
+from record import commit, machine, spread
 from torch.nn import functional
 
 from mmdet.evaluation.report import table
@@ -117,9 +116,8 @@ def main(argv=None):
             'objects': args.objects,
             'frames': args.frames,
             'commit': code,
-            'hardware': f'{processor()}, CPU only, {torch.get_num_threads()} thread(s)',
-            'torch': torch.__version__,
-            'python': platform.python_version(),
+            **machine(),
+            'threads': torch.get_num_threads(),
             'trackers': TRACKERS,
             'results': rows,
         }

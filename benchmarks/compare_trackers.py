@@ -11,18 +11,14 @@ memory and replayed through each tracker. Tracking numbers look at tracks with a
 import argparse
 import functools
 import json
-import platform
-import statistics
 import time
 from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 import torch
-from record import commit, processor
+from record import commit, machine, mean_and_range, track_scores
 
 from mmdet.apis import build_test_dataset, init_detector, load_config, predict_dataset
-from mmdet.evaluation import STATS, evaluate_tables
-from mmdet.evaluation.analysis import tracking_numbers
 from mmdet.evaluation.report import table
 from mmdet.formats.video_tracks import VideoTracks
 from mmdet.models.match_logits import in_float32
@@ -38,7 +34,6 @@ TRACKERS = {
     'SORT, any class': dict(type='SortTracker', class_agnostic=True),
     'SORT, low scores': dict(type='SortTracker', high_thr=0.3, low_thr=0.05, new_track_thr=0.3),
 }
-OFFICIAL = ('AP', 'AP50', 'AP75', 'AR10')
 TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches', 'fragments')
 
 
@@ -89,16 +84,6 @@ def replay(tracker, videos, dataset):
     return entries, seconds
 
 
-def score(ann_file, entries, score_thr):
-    """Official and tracking numbers of results."""
-    evaluation = evaluate_tables(str(ann_file), entries, strict=False)
-    numbers = dict(zip(STATS, evaluation.stats()))
-    tracking = tracking_numbers(evaluation, score_thr)
-    if tracking is None:
-        raise UserError('HOTA needs the package trackeval: pip install trackeval')
-    return {**{k: numbers[k] for k in OFFICIAL}, **{k: tracking[k] for k in TRACKING}, 'tracks': len(entries)}
-
-
 def compare(model, dataset, config, trackers, score_thr):
     """Scores of each tracker with one checkpoint: name -> numbers."""
     similarity = None
@@ -112,8 +97,11 @@ def compare(model, dataset, config, trackers, score_thr):
             if getattr(tracker, 'similarity', tracker) is None:
                 tracker.similarity = similarity
             entries, seconds = replay(tracker, videos, dataset)
-            found[name] = score(dataset.ann_file, entries, score_thr)
-            found[name]['CPU ms per frame'] = 1000 * seconds / max(count, 1)
+            found[name] = {
+                **track_scores(dataset.ann_file, entries, TRACKING, score_thr),
+                'tracks': len(entries),
+                'CPU ms per frame': 1000 * seconds / max(count, 1),
+            }
             progress.update()
     return found
 
@@ -122,13 +110,8 @@ def summary_of(runs):
     """Name -> number -> mean, min, max over the checkpoints."""
     return {
         name: {
-            key: {
-                'mean': statistics.fmean(values),
-                'min': min(values),
-                'max': max(values),
-            }
+            key: mean_and_range([run['trackers'][name][key] for run in runs])
             for key in runs[0]['trackers'][name]
-            for values in [[run['trackers'][name][key] for run in runs]]
         }
         for name in runs[0]['trackers']
     }
@@ -202,9 +185,8 @@ def main(argv=None):
             'config': f'configs/{Path(args.config).name}',
             'commit': code,
             'data': args.data,
-            'hardware': f'{processor()}, {args.device or "CPU only"}, {torch.get_num_threads()} thread(s)',
-            'torch': torch.__version__,
-            'python': platform.python_version(),
+            **machine(torch.device(args.device or 'cpu')),
+            'threads': torch.get_num_threads(),
             'score_thr': args.score_thr,
             'trackers': trackers,
             'runs': runs,

@@ -8,18 +8,16 @@ resized.
 """
 
 import argparse
-import json
 import tempfile
 import time
-from pathlib import Path
 
 import _checkout
 import cv2
 import numpy as np
-from measure import Clock, add_arguments, checked_device, how, in_turns, pairwise, shown
+from measure import Clock, add_arguments, checked_device, how, in_turns, pairwise, shown, write
 from record import spread
 
-from mmdet.utils import UserError, atomic_write_text, cli_main
+from mmdet.utils import UserError, cli_main
 
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
 
@@ -136,9 +134,7 @@ def main():
     for row in cases:
         stages = [(name, f'{1000 * value:.2f}') for name, value in row['stages'].items()]
         print(table([(f'step of {row["split"]}', 'CPU ms a sample'), *stages]))
-    if args.out:
-        record = how(args, device, video_size=args.video_size, cases=cases)
-        atomic_write_text(Path(args.out), json.dumps(record, indent=1) + '\n')
+    write(args.out, how(args, device, video_size=args.video_size, cases=cases))
 
 
 if __name__ == '__main__':

@@ -9,30 +9,23 @@ are those of one turn. Reading and resizing of images is not in it: that is benc
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 import _checkout
 import torch
 from measure import (
     Clock,
-    Floor,
     Stages,
     add_model_arguments,
-    channels_last,
     checked_device,
-    fused_pyramid,
-    how,
-    in_turns,
-    pairwise,
-    peak_mb,
+    measure_model,
     precision,
-    run_cases,
+    run_model_cases,
     shown,
+    stage_table,
 )
 from record import spread
 
-from mmdet.utils import UserError, atomic_write_text, cli_main
+from mmdet.utils import UserError, cli_main
 
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
 BASE = {'size': [640, 360], 'batch': 1, 'objects': 10, 'frames': 4, 'videos': 1}
@@ -172,45 +165,13 @@ def measure(case, args):
     with torch.no_grad(), precision(args.precision, device):
         calibrate(model, clips[0][0], case['objects'])
     run()
-    peak = peak_mb(device)
-    stages = stages_of(model, clock)
-    with stages.watching():
-        run()
-    floor = Floor()
-    with floor:
-        run()
-    width, height = (-(-side // 32) * 32 for side in case['size'])
-    image = channels_last(torch.randn(1, 3, height, width, device=device))
-    pyramid = fused_pyramid(model)
-
-    def unit():
-        with precision(args.precision, device):
-            pyramid(image)
-
-    def floor_run():
-        with precision(args.precision, device):
-            floor.replay()
-
-    functions = {'model': run, 'floor': floor_run, 'unit': unit}
-    if args.against:
-        functions['torchvision'] = torchvision_run(case, clips, device, args.seed)
-    turns = in_turns(functions, args.turns, clock)
-    per_frame = {name: [(a / frames, b / frames) for a, b in turns[name]] for name in turns}
-    per_frame['unit'] = turns['unit']
-    found = {
+    rival = (lambda: torchvision_run(case, clips, device, args.seed)) if args.against else None
+    found, each = measure_model(run, model, stages_of(model, clock), case, args, frames, rival)
+    return {
         'detections': round(sum(detections) / len(detections), 1),
-        'gflops': round(floor.flops / frames / 1e9, 1),
-        'peak_mb': peak,
-        'fps': spread([1 / wall for _, wall in per_frame['model']], 2),
-        'seconds': {name: spread([row[0] for row in rows]) for name, rows in per_frame.items()},
-        'over_floor': pairwise(per_frame['model'], per_frame['floor']),
-        'units': pairwise(per_frame['model'], per_frame['unit']),
-        'floor_units': pairwise(per_frame['floor'], per_frame['unit']),
-        'stages': {name: round(value / frames, 4) for name, value in stages.seconds.items()},
+        'fps': spread([1 / wall for _, wall in each['model']], 2),
+        **found,
     }
-    if args.against:
-        found['over_torchvision'] = pairwise(per_frame['model'], per_frame['torchvision'])
-    return found
 
 
 def report(record):
@@ -234,12 +195,7 @@ def report(record):
         ]
         rows.append([*case, row['detections'], *map(shown, values), row['peak_mb']])
     print(table(rows))
-    first = record['cases'][0]
-    whole = sum(first['stages'].values())
-    stages = [
-        (name, f'{1000 * value:.1f}', f'{value / whole:.0%}') for name, value in first['stages'].items()
-    ]
-    print(table([('stage of the first row', f'{record["seconds"]} ms a frame', 'share'), *stages]))
+    print(stage_table(record, 'frame'))
 
 
 @cli_main
@@ -255,7 +211,6 @@ def main():
     if args.child:
         print(json.dumps(measure(json.loads(args.child), args)))
         return
-    device = checked_device(args.device, args.threads)
     if (
         args.turns < 1
         or min(*args.size, *(getattr(args, key) for key in ('batch', 'objects', 'frames', 'videos'))) < 1
@@ -263,14 +218,7 @@ def main():
         raise UserError('--turns, --size, --batch, --objects, --frames and --videos must be at least 1')
     base = {key: getattr(args, key) for key in BASE}
     cases = [base, *({**base, **change} for change in GROWTH if args.grow)]
-    record = how(args, device, precision=args.precision, cases=run_cases(__file__, cases, sys.argv[1:]))
-    if args.against:
-        import torchvision
-
-        record['torchvision'] = torchvision.__version__
-    report(record)
-    if args.out:
-        atomic_write_text(Path(args.out), json.dumps(record, indent=1) + '\n')
+    run_model_cases(__file__, cases, args, report)
 
 
 if __name__ == '__main__':

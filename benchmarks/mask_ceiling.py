@@ -16,13 +16,10 @@ import numpy as np
 import torch
 from record import commit
 
-from mmdet.apis import load_config
-from mmdet.apis.inference import _test_dataset
-from mmdet.apis.setup import register_all_modules
+from mmdet.apis import build_test_dataset, load_config
 from mmdet.datasets.base import compose
 from mmdet.evaluation import evaluate_ytvis
 from mmdet.formats.video_tracks import TrackCollector
-from mmdet.registry import DATASETS
 from mmdet.structures.bbox import unscale_bboxes
 from mmdet.structures.mask import mask_targets, paste_masks
 from mmdet.utils import Progress, atomic_write_text, cli_main
@@ -44,8 +41,8 @@ def through_the_head(frame, size, convention, threshold):
     return paste_masks(squares, boxes, frame['ori_shape'], threshold, convention)
 
 
-def ceiling(dataset, steps, size, convention, threshold):
-    """Results of a network that makes no mistake, as YouTube-VIS results."""
+def ceiling(dataset, steps, size, convention, threshold, progress):
+    """Results of a network that makes no mistake, as YouTube-VIS results; ``progress`` counts its frames."""
     entries = []
     collector = TrackCollector(dataset.metainfo['cat_ids'], lambda _, found: entries.extend(found))
     for number, video in enumerate(dataset.videos):
@@ -68,8 +65,8 @@ def ceiling(dataset, steps, size, convention, threshold):
                 frame['gt_labels'],
                 found,
             )
-            yield None
-    yield entries
+            progress.update()
+    return entries
 
 
 @cli_main
@@ -79,20 +76,17 @@ def main():
     parser.add_argument('--mask-size', type=int, nargs='+', help="sides to try; default: the config's")
     parser.add_argument('--out', type=Path, help='write the numbers')
     args = parser.parse_args()
-    register_all_modules()
     config = load_config(args.config)
-    settings = _test_dataset(config)
-    resize = [step for step in settings['pipeline'] if step['type'] == 'Resize']
+    dataset = build_test_dataset(config)
+    resize = [step for step in config.test_dataloader.dataset.pipeline if step['type'] == 'Resize']
     steps = compose([dict(type='LoadAnnotations', with_mask=True), *resize])
-    dataset = DATASETS.build({**settings, 'pipeline': [], 'test_mode': True})
     convention = config.model.mask_head.get('mask_convention', 'legacy')
     threshold = config.model.test_cfg.rcnn.mask_thr_binary
     sizes = args.mask_size or [config.model.train_cfg.rcnn.mask_size]
     rows = {}
     with Progress(len(sizes) * len(dataset), 'frames') as progress:
         for size in sizes:
-            for entries in ceiling(dataset, steps, size, convention, threshold):
-                progress.update() if entries is None else None
+            entries = ceiling(dataset, steps, size, convention, threshold, progress)
             rows[size] = evaluate_ytvis(dataset.ann_file, entries)
     for size, row in rows.items():
         stats = row['stats']

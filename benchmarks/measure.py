@@ -5,18 +5,18 @@ import contextlib
 import copy
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
-from record import commit, processor, spread
+from record import commit, machine, spread
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from mmdet.utils import Progress, UserError
+from mmdet.utils import Progress, UserError, atomic_write_text
 
 PRECISIONS = ('fp32', 'tf32', 'bf16', 'fp16')
 
@@ -253,15 +253,101 @@ def how(args, device, **more):
         'config': args.config,
         'commit': commit('mmdet', 'benchmarks', 'configs'),
         'seed': args.seed,
-        'torch': torch.__version__,
-        'cuda': torch.version.cuda,
-        'python': platform.python_version(),
-        'hardware': torch.cuda.get_device_name(device) if device.type == 'cuda' else processor(),
+        **machine(device),
         'threads': args.threads,
         'turns': args.turns,
         'seconds': 'wall' if device.type == 'cuda' else 'CPU',
         **more,
     }
+
+
+def measure_model(run, model, stages, case, args, per, rival=None):
+    """A model beside its floor, the unit and torchvision, after a run that warmed it up.
+
+    Args:
+        run (Callable): passes through the model once.
+        model (nn.Module): has ``backbone`` and ``neck``.
+        stages (Stages): its stages.
+        case (dict): with ``size``, (w, h) of a frame.
+        args (Namespace): options of :func:`add_model_arguments`.
+        per (int): frames or pairs of a run; figures are those of one.
+        rival (Callable | None): builds the run of torchvision.
+
+    Returns:
+        tuple[dict, dict]: figures; seconds on the clock and on the wall of each turn, by name.
+    """
+    clock = stages.clock
+    device, peak = clock.device, peak_mb(clock.device)
+    with stages.watching():
+        run()
+    floor = Floor()
+    with floor:
+        run()
+    width, height = (-(-side // 32) * 32 for side in case['size'])
+    image = channels_last(torch.randn(1, 3, height, width, device=device))
+    pyramid = fused_pyramid(model)
+
+    def unit():
+        with precision(args.precision, device):
+            pyramid(image)
+
+    def floor_run():
+        with precision(args.precision, device):
+            floor.replay()
+
+    functions = {'model': run, 'floor': floor_run, 'unit': unit}
+    if rival is not None:
+        functions['torchvision'] = rival()
+    turns = in_turns(functions, args.turns, clock)
+    each = {name: [(a / per, b / per) for a, b in turns[name]] for name in turns}
+    each['unit'] = turns['unit']
+    found = {
+        'gflops': round(floor.flops / per / 1e9, 1),
+        'peak_mb': peak,
+        'seconds': {name: spread([row[0] for row in rows]) for name, rows in each.items()},
+        'over_floor': pairwise(each['model'], each['floor']),
+        'units': pairwise(each['model'], each['unit']),
+        'floor_units': pairwise(each['floor'], each['unit']),
+        'stages': {name: round(value / per, 4) for name, value in stages.seconds.items()},
+    }
+    if rival is not None:
+        found['over_torchvision'] = pairwise(each['model'], each['torchvision'])
+    return found, each
+
+
+def run_model_cases(script, cases, args, report):
+    """Measure the cases of a benchmark that runs a model, print them, write the figures.
+
+    Args:
+        script (str): see :func:`run_cases`.
+        cases (list[dict]): likewise.
+        args (Namespace): options of :func:`add_model_arguments`.
+        report (Callable): prints the record.
+    """
+    device = checked_device(args.device, args.threads)
+    record = how(args, device, precision=args.precision, cases=run_cases(script, cases, sys.argv[1:]))
+    if args.against:
+        import torchvision
+
+        record['torchvision'] = torchvision.__version__
+    report(record)
+    write(args.out, record)
+
+
+def write(out, record):
+    """Write the figures, if a file was asked for."""
+    if out:
+        atomic_write_text(Path(out), json.dumps(record, indent=1) + '\n')
+
+
+def stage_table(record, unit):
+    """Stages of the first case, in milliseconds of a ``unit``."""
+    from mmdet.evaluation.report import table
+
+    stages = record['cases'][0]['stages']
+    whole = sum(stages.values())
+    rows = [(name, f'{1000 * value:.1f}', f'{value / whole:.0%}') for name, value in stages.items()]
+    return table([('stage of the first row', f'{record["seconds"]} ms a {unit}', 'share'), *rows])
 
 
 def shown(value, digits=2):

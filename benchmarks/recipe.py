@@ -9,9 +9,7 @@ in DIR already is not done again: delete DIR/seed_N/scores.json to score a train
 
 import argparse
 import json
-import platform
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -19,14 +17,14 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 import torch
-from record import ROOT, commit, processor
+from record import ROOT, commit, machine, mean_and_range, track_scores
 
-from mmdet.apis import load_config
+from mmdet.apis import build_test_dataset, init_detector, load_config, predict_dataset
 from mmdet.evaluation.report import table
+from mmdet.registry import METRICS
 from mmdet.utils import atomic_write_text, cli_main
 
 TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches')
-OFFICIAL = ('AP', 'AP50', 'AP75', 'AR10')
 
 
 def tool(name, *arguments):
@@ -37,37 +35,27 @@ def tool(name, *arguments):
 def video_scores(config, config_file, checkpoint, folder):
     """Scores of the test videos."""
     tool('test_video.py', config_file, checkpoint, '--out', folder / 'video')
-    scores = folder / 'video_scores.json'
-    ann = config.test_evaluator.ann_file
-    tool('eval_ytvis.py', ann, folder / 'video.json', '--analyze', '--lenient', '--out', scores)
-    content = json.loads(scores.read_text())
-    tracking = content['analysis']['tracking'] or {}
-    return {
-        **{name: content['stats'][name] for name in OFFICIAL},
-        **{name: tracking[name] for name in TRACKING if name in tracking},
-    }
+    return track_scores(config.test_evaluator.ann_file, str(folder / 'video.json'), TRACKING)
 
 
-def image_scores(config, checkpoint, folder):
+def image_scores(config, checkpoint):
     """Box and mask AP of the images that the config validates on; empty if it validates on videos."""
-    if config.get('val_evaluator', {}).get('type') != 'CocoMetric':
+    settings = config.get('val_evaluator', {})
+    if settings.get('type') != 'CocoMetric':
         return {}
     images = config.copy()
-    images.test_dataloader, images.test_evaluator = config.val_dataloader, config.val_evaluator
-    path = folder / 'images.py'
-    images.dump(path)
-    tool('test.py', path, checkpoint, '--out', folder / 'images')
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    truth, scores = COCO(config.val_evaluator.ann_file), {}
-    for kind in ('bbox', 'segm'):
-        run = COCOeval(truth, truth.loadRes(str(folder / f'images.{kind}.json')), kind)
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-        scores.update({f'image {kind} AP': run.stats[0], f'image {kind} AP50': run.stats[1]})
-    return {name: float(value) for name, value in scores.items()}
+    images.test_dataloader = config.val_dataloader
+    dataset = build_test_dataset(images, videos=False)
+    metric = METRICS.build({**settings, 'metric': ['bbox', 'segm']})
+    metric.dataset_meta = dataset.metainfo
+    predict_dataset(init_detector(images, checkpoint), dataset, images, [metric])
+    found = metric.evaluate(len(dataset))
+    names = {'AP': 'mAP', 'AP50': 'mAP_50'}
+    return {
+        f'image {kind} {name}': found[f'coco/{kind}_{stat}']
+        for kind in ('bbox', 'segm')
+        for name, stat in names.items()
+    }
 
 
 def train(config_file, seed, folder):
@@ -87,17 +75,14 @@ def run_seed(config, config_file, seed, folder):
     cost = train(config_file, seed, folder)
     checkpoint = Path((folder / 'last_checkpoint').read_text().strip())
     scores = video_scores(config, config_file, checkpoint, folder)
-    return {'seed': seed, **scores, **image_scores(config, checkpoint, folder), **cost}
+    return {'seed': seed, **scores, **image_scores(config, checkpoint), **cost}
 
 
 def summary_of(rows):
     """Mean, smallest and largest of every column."""
     names = [name for name in rows[0] if name != 'seed']
     values = {name: [row[name] for row in rows if name in row] for name in names}
-    return {
-        name: {'mean': statistics.fmean(found), 'min': min(found), 'max': max(found)}
-        for name, found in values.items()
-    }
+    return {name: mean_and_range(found) for name, found in values.items()}
 
 
 @cli_main
@@ -132,9 +117,8 @@ def main():
             'config': f'configs/{config_file.name}',
             'commit': ', '.join(commits),
             'data': args.data,
-            'hardware': f'{processor()}, CPU only, {torch.get_num_threads()} thread(s)',
-            'torch': torch.__version__,
-            'python': platform.python_version(),
+            **machine(),
+            'threads': torch.get_num_threads(),
             'runs': rows,
             'summary': summary,
         }

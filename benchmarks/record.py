@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+OFFICIAL = ('AP', 'AP50', 'AP75', 'AR10')
 
 
 def processor():
@@ -28,6 +29,48 @@ def commit(*paths):
     if head.returncode:
         return None
     return head.stdout.strip() + ('+' if status.stdout.strip() else '')
+
+
+def machine(device=None):
+    """Versions and hardware; ``device`` (torch.device | None) is where the work was done, None a CPU."""
+    import torch
+
+    on_gpu = device is not None and device.type == 'cuda'
+    return {
+        'torch': torch.__version__,
+        'cuda': torch.version.cuda,
+        'python': platform.python_version(),
+        'hardware': torch.cuda.get_device_name(device) if on_gpu else processor(),
+    }
+
+
+def track_scores(ann_file, results, tracking, score_thr=0.5):
+    """Official and tracking numbers of the results of videos.
+
+    Args:
+        ann_file (str): annotation file.
+        results (str | list): result file, or what it contains.
+        tracking (Sequence[str]): names of tracking numbers, such as ``'HOTA'``.
+        score_thr (float): tracking numbers look at tracks with this score and above.
+
+    Raises:
+        UserError: the library that tracking numbers need is not installed.
+    """
+    from mmdet.evaluation import STATS, evaluate_tables
+    from mmdet.evaluation.analysis import tracking_numbers
+    from mmdet.utils import UserError
+
+    evaluation = evaluate_tables(str(ann_file), results, strict=False)
+    numbers = dict(zip(STATS, evaluation.stats()))
+    found = tracking_numbers(evaluation, score_thr)
+    if found is None:
+        raise UserError('HOTA needs the package trackeval: pip install trackeval')
+    return {**{k: numbers[k] for k in OFFICIAL}, **{k: found[k] for k in tracking}}
+
+
+def mean_and_range(values):
+    """dict: mean, smallest and largest of one score over several seeds."""
+    return {'mean': statistics.fmean(values), 'min': min(values), 'max': max(values)}
 
 
 def spread(values, digits=4):

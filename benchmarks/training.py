@@ -11,30 +11,22 @@ the other.
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 import _checkout
 import torch
 from measure import (
     Clock,
-    Floor,
     Stages,
     add_model_arguments,
-    channels_last,
     checked_device,
-    fused_pyramid,
-    how,
-    in_turns,
-    pairwise,
-    peak_mb,
+    measure_model,
     precision,
-    run_cases,
+    run_model_cases,
     shown,
+    stage_table,
 )
-from record import spread
 
-from mmdet.utils import UserError, atomic_write_text, cli_main
+from mmdet.utils import UserError, cli_main
 
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
 
@@ -176,47 +168,16 @@ def measure(case, args):
 
     run()
     run()
-    peak = peak_mb(device)
     stages = stages_of(model, optimizer, clock)
-    with stages.watching():
-        run()
-    floor = Floor()
-    with floor:
-        run()
-    width, height = (-(-side // 32) * 32 for side in case['size'])
-    image = channels_last(torch.randn(1, 3, height, width, device=device))
-    pyramid = fused_pyramid(model)
-
-    def floor_run():
-        with precision(args.precision, device):
-            floor.replay()
-
-    def unit():
-        with precision(args.precision, device):
-            pyramid(image)
-
-    functions = {'model': run, 'floor': floor_run, 'unit': unit}
-    if args.against:
-        functions['torchvision'] = torchvision_run(case, pairs, device, args.seed)
-    turns = in_turns(functions, args.turns, clock)
-    per_pair = {name: [(a / len(pairs), b / len(pairs)) for a, b in turns[name]] for name in turns}
-    per_pair['unit'] = turns['unit']
+    rival = (lambda: torchvision_run(case, pairs, device, args.seed)) if args.against else None
+    found, _ = measure_model(run, model, stages, case, args, len(pairs), rival)
     if not all(torch.isfinite(torch.tensor(losses))):
         raise UserError(f'the loss is not finite: {losses}')
-    found = {
+    return {
         'objects': sum(len(instances[0]) for _, instances in pairs),
-        'gflops': round(floor.flops / len(pairs) / 1e9, 1),
-        'peak_mb': peak,
         'losses': [round(losses[0], 4), round(losses[-1], 4)],
-        'seconds': {name: spread([row[0] for row in rows]) for name, rows in per_pair.items()},
-        'over_floor': pairwise(per_pair['model'], per_pair['floor']),
-        'units': pairwise(per_pair['model'], per_pair['unit']),
-        'floor_units': pairwise(per_pair['floor'], per_pair['unit']),
-        'stages': {name: round(value / len(pairs), 4) for name, value in stages.seconds.items()},
+        **found,
     }
-    if args.against:
-        found['over_torchvision'] = pairwise(per_pair['model'], per_pair['torchvision'])
-    return found
 
 
 def report(record):
@@ -229,12 +190,7 @@ def report(record):
         case = ['x'.join(map(str, row['size'])), row['pairs'], row['objects']]
         rows.append([*case, *map(shown, values), row['peak_mb']])
     print(table(rows))
-    first = record['cases'][0]
-    whole = sum(first['stages'].values())
-    stages = [
-        (name, f'{1000 * value:.1f}', f'{value / whole:.0%}') for name, value in first['stages'].items()
-    ]
-    print(table([('stage of the first row', f'{record["seconds"]} ms a pair', 'share'), *stages]))
+    print(stage_table(record, 'pair'))
 
 
 @cli_main
@@ -250,18 +206,10 @@ def main():
     if args.child:
         print(json.dumps(measure(json.loads(args.child), args)))
         return
-    device = checked_device(args.device, args.threads)
     if min(args.turns, *args.size, *args.pairs) < 1:
         raise UserError('--turns, --size and --pairs must be at least 1')
     cases = [{'size': args.size, 'pairs': pairs} for pairs in args.pairs]
-    record = how(args, device, precision=args.precision, cases=run_cases(__file__, cases, sys.argv[1:]))
-    if args.against:
-        import torchvision
-
-        record['torchvision'] = torchvision.__version__
-    report(record)
-    if args.out:
-        atomic_write_text(Path(args.out), json.dumps(record, indent=1) + '\n')
+    run_model_cases(__file__, cases, args, report)
 
 
 if __name__ == '__main__':
