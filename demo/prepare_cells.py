@@ -12,6 +12,8 @@ import _checkout  # noqa: F401 - before mmdet
 import cv2
 import numpy as np
 
+from mmdet.formats import ytvis
+from mmdet.formats.builder import AnnotationsBuilder
 from mmdet.media import write_image
 from mmdet.structures.rle import encode_mask, rle_area, rle_to_bbox
 from mmdet.utils import Progress, UserError, atomic_write_text, cli_main
@@ -74,33 +76,26 @@ def image_set(folder, out, name, progress):
 
 
 def video(root, out, name, columns, progress):
-    """The part ``columns`` of the video's frames, and its tracks in YouTube-VIS format."""
+    """Write the part ``columns`` of the video's frames; returns its tracks (VideoAnnotations)."""
     frames = sorted((root / FRAMES).glob('*.tif'))
     masks = sorted(path for folder in root.glob(IDENTITIES) for path in folder.glob('*.png'))
     if not frames or len(frames) != len(masks):
         raise UserError(f'{root}: {len(frames)} frames in {FRAMES}, {len(masks)} masks in {IDENTITIES}')
     left, right = columns
-    tracks, files = {}, []
+    cells, files = {}, []
     for index, (frame, mask) in enumerate(zip(frames, masks)):
         files.append(f'{name}/{index:05d}.jpg')
         image = to_8_bits(read(frame))[:, left:right]
         write_image(out / 'images' / files[-1], image, quality=90)
         numbers = read(mask)[:, left:right]
-        height, width = numbers.shape
         for value in np.unique(numbers[numbers > 0]).tolist():
-            rle = encode_mask((numbers == value).astype(np.uint8))
-            fields = ('segmentations', rle), ('bboxes', rle_to_bbox(rle)), ('areas', rle_area(rle))
-            track = tracks.setdefault(value, {key: [None] * len(frames) for key, _ in fields})
-            for key, entry in fields:
-                track[key][index] = entry
+            cells.setdefault(value, {})[index] = encode_mask((numbers == value).astype(np.uint8))
         progress.update()
-    shape = {'width': width, 'height': height, 'length': len(files)}
-    annotations = [
-        {'id': number, 'video_id': 1, 'category_id': 1, 'iscrowd': 0, **shape, **tracks[value]}
-        for number, value in enumerate(sorted(tracks), 1)
-    ]
-    videos = [{'id': 1, 'file_names': files, **shape}]
-    return {'categories': CATEGORIES, 'videos': videos, 'annotations': annotations}
+    builder = AnnotationsBuilder(CATEGORIES)
+    video_id = builder.add_video(files, *numbers.shape)
+    for value in sorted(cells):
+        builder.add_track(video_id, 1, cells[value])
+    return builder.build(root / FRAMES)
 
 
 @cli_main
@@ -119,18 +114,21 @@ def main(argv=None):
     )
     parser.add_argument('--name', default='video_left', help='of that part (video_left)')
     args = parser.parse_args(argv)
-    written = {}
     with Progress(None, 'images') as progress:
-        for name in ('train', 'val'):
-            written[name] = image_set(args.usiigaci / IMAGES / name, args.out, name, progress)
-        written[args.name] = video(args.usiigaci, args.out, args.name, args.columns, progress)
-    for name, content in written.items():
-        path = args.out / 'annotations' / f'instances_{name}.json'
-        path.parent.mkdir(parents=True, exist_ok=True)
+        images = {
+            name: image_set(args.usiigaci / IMAGES / name, args.out, name, progress)
+            for name in ('train', 'val')
+        }
+        tracks = video(args.usiigaci, args.out, args.name, args.columns, progress)
+    folder = args.out / 'annotations'
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in images.items():
+        path = folder / f'instances_{name}.json'
         atomic_write_text(path, json.dumps(content))
-        kinds = 'tracks' if 'videos' in content else 'cells'
-        images = content['videos'][0]['length'] if 'videos' in content else len(content['images'])
-        print(f'{path}: {images} images, {len(content["annotations"])} {kinds}')
+        print(f'{path}: {len(content["images"])} images, {len(content["annotations"])} cells')
+    path = folder / f'instances_{args.name}.json'
+    written = ytvis.write(tracks, path)
+    print(f'{path}: {written["frames"]} images, {written["objects"]} tracks')
 
 
 if __name__ == '__main__':
