@@ -17,6 +17,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset
 
 from mmdet.datasets import VideoBatchSampler
 from mmdet.engine import check_class_counts
+from mmdet.engine.download import sha256
 from mmdet.engine.environment import join_gloo, on_main
 from mmdet.engine.prediction import Sink, predict
 from mmdet.evaluation import evaluate_ytvis
@@ -156,14 +157,6 @@ def predict_dataset(
                 progress.update(len(samples))
 
 
-def _digest(path):
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()[:16]
-
-
 def run_signature(config: Config, checkpoint: str | Path, dataset: Dataset) -> dict[str, str]:
     """What the results of a run depend on: an interrupted run continues only if all of it is equal."""
     parts = {'model': config.model, 'data': config.test_dataloader.dataset}
@@ -173,9 +166,9 @@ def run_signature(config: Config, checkpoint: str | Path, dataset: Dataset) -> d
         default=str,
     )
     return {
-        'checkpoint': _digest(checkpoint) if os.path.isfile(checkpoint) else str(checkpoint),
+        'checkpoint': sha256(checkpoint)[:16] if os.path.isfile(checkpoint) else str(checkpoint),
         'config': hashlib.sha256(text.encode()).hexdigest()[:16],
-        'annotations': _digest(dataset.ann_file),
+        'annotations': sha256(dataset.ann_file)[:16],
         'version': __version__,
     }
 

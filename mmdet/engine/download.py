@@ -36,7 +36,7 @@ def cache_path(url: str) -> Path:
     return Path(torch.hub.get_dir()) / 'checkpoints' / os.path.basename(urlsplit(url).path)
 
 
-def sha256(path: Path) -> str:
+def sha256(path: str | Path) -> str:
     """SHA-256 of a file in hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
