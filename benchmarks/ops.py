@@ -8,14 +8,13 @@ Writes every figure with its spread, the ratio of the medians, torch, processor 
 import argparse
 import importlib
 import json
-import platform
 import statistics
 import time
 from pathlib import Path
 
 import torch
 from _checkout import ROOT
-from record import commit, processor
+from record import commit, machine
 
 from mmdet.ops import batched_nms, multilevel_roi_align, nms, ops_available, soft_nms
 from mmdet.utils import Progress, UserError, atomic_write_text, cli_main
@@ -109,7 +108,7 @@ def run(device, repeats):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--repeats', type=int, default=15)
     parser.add_argument(
         '--out', type=Path, help='default: benchmarks/results/ops_<device>_torch<version>.json'
@@ -122,10 +121,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     record = {
-        'torch': torch.__version__,
-        'cuda': torch.version.cuda,
-        'python': platform.python_version(),
-        'device': torch.cuda.get_device_name(device) if device.type == 'cuda' else processor(),
+        **machine(device),
         'threads': arguments.threads,
         'repeats': arguments.repeats,
         'seed': 'fixed in the script',
