@@ -32,7 +32,9 @@ def markdown(head, rows):
 def source(name, record):
     """What the figures of a file hold for."""
     where = f'{record.get("hardware", record.get("device"))}, {record["threads"]} thread'
-    return f'`{name}`: commit {record["commit"]}, {where}, torch {record["torch"]}, Python {record["python"]}.'
+    return (
+        f'`{name}`: commit {record["commit"]}, {where}, torch {record["torch"]}, Python {record["python"]}.'
+    )
 
 
 def size(case):
@@ -119,9 +121,15 @@ def trackers(record):
 
 TABLES = {
     'inference': ('inference_cpu.json', inference),
-    'stages of a frame': ('inference_cpu.json', lambda record: stage_table(record['cases'][0]['stages'], 'frame')),
+    'stages of a frame': (
+        'inference_cpu.json',
+        lambda record: stage_table(record['cases'][0]['stages'], 'frame'),
+    ),
     'training': ('training_cpu.json', training),
-    'stages of a pair': ('training_cpu.json', lambda record: stage_table(record['cases'][0]['stages'], 'pair')),
+    'stages of a pair': (
+        'training_cpu.json',
+        lambda record: stage_table(record['cases'][0]['stages'], 'pair'),
+    ),
     'data': ('data_cpu.json', data),
     'operators': ('ops_cpu_torch2.13.0.json', ops),
     'trackers': ('trackers_cost.json', trackers),

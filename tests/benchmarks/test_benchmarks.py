@@ -1,5 +1,6 @@
 """The benchmarks run on a tiny model, and their files say how the figures came to be."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -108,3 +109,11 @@ def test_stages_are_exclusive_and_removed():
     assert result == Work().outer() and not vars(work)
     assert stages.seconds['inner'] > stages.seconds['outer'] > 0 <= stages.seconds['rest']
     assert set(stages.seconds) == {'inner', 'outer', 'rest'}
+
+
+def test_page_has_the_figures_of_the_files():
+    make_page = importlib.import_module('make_page')
+    text = make_page.PAGE.read_text()
+    assert make_page.with_tables(text) == text, 'run python benchmarks/make_page.py'
+    with pytest.raises(ValueError, match='must have the table'):
+        make_page.with_tables(text.replace('<!-- table: data -->', ''))
