@@ -21,7 +21,7 @@ model = dict(
         norm_cfg=dict(type='GN', num_groups=8),
         num_classes=num_classes,
     ),
-    mask_head=dict(num_classes=num_classes),
+    mask_head=dict(num_convs=4, norm_cfg=dict(type='GN', num_groups=8), num_classes=num_classes),
     track_head=dict(loss_weight=0.05),
     tracker=dict(_delete_=True, type='SortTracker'),  # cells look alike: their motion says more
     train_cfg=dict(

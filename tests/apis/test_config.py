@@ -24,7 +24,7 @@ DIGESTS = {
     'masktrack_rcnn_demo_synthetic': 'cb6a58075802b1a5',
     'masktrack_rcnn_r101_fpn_12e_youtubevis2019': '7896c861b3b19ce6',
     'masktrack_rcnn_r101_fpn_12e_youtubevis2021': '09ac739102f2e49e',
-    'masktrack_rcnn_r18_cells': 'e1ad0c13790d9f81',
+    'masktrack_rcnn_r18_cells': '252ded2ef4b684f0',
     'masktrack_rcnn_r18_scratch_clips': '52248d0652b20205',
     'masktrack_rcnn_r50_fpn_12e_ovis': 'e21d542a889fbc09',
     'masktrack_rcnn_r50_fpn_12e_youtubevis2019': 'ef76419233b3520a',
