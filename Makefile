@@ -11,6 +11,8 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?=
 ARGS ?=
+# The tests of a file share what they set up, so they stay together.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 PY := $(VENV)/bin/python
 
 .PHONY: help setup demo test test-long lint clean
@@ -27,10 +29,10 @@ demo: setup
 	@$(PY) demo/run_demo.py
 
 test: setup
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 test-long: setup
-	@$(PY) -m pytest -m long $(ARGS)
+	@$(PY) -m pytest -m long $(PARALLEL) $(ARGS)
 
 lint: setup
 	@$(PY) -m ruff format --check .

@@ -81,7 +81,7 @@ def test_what_stands_in_place_of_annotations(name, tmp_path):
         assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('name', ['annotations', *(set(NO_ANNOTATIONS) - {'results', 'unknown'})])
+@pytest.mark.parametrize('name', ['annotations', *sorted(set(NO_ANNOTATIONS) - {'results', 'unknown'})])
 def test_what_stands_in_place_of_results(name, tmp_path):
     content, message = NO_ANNOTATIONS.get(name, (TRUTH, 'an annotation file .* before the results'))
     ann, path = put(tmp_path / 'ann.json', TRUTH), put(tmp_path / 'x.json', content)
