@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from mmdet.engine.environment import flush_denormals
 from mmdet.registry import RUNNERS
 from mmdet.utils import UserError
 
@@ -44,6 +45,7 @@ def build_runner(config, train=True, validate=False, amp=False):
         config['work_dir'] = default_work_dir(config)
     if train:
         require(config, _TRAINING, 'training')
+        flush_denormals()
         _drop(config, ('test_dataloader', 'test_evaluator', 'test_cfg'))
     else:
         require(config, ('test_dataloader',), 'testing')

@@ -73,6 +73,16 @@ def join_gloo():
     atexit.register(_leave_processes)
 
 
+def flush_denormals():
+    """Round numbers below 1e-38 to zero in this process, for the speed of training on a CPU.
+
+    Where norms start near zero, as in a backbone without pretrained weights, gradients shrink to such numbers
+    within a few blocks, and a processor multiplies them many times slower. Threads that exist already keep
+    rounding as before, so this comes before anything is computed.
+    """
+    torch.set_flush_denormal(True)
+
+
 def describe_machine():
     """Return one line: versions, device and threads."""
     if torch.cuda.is_available():

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
@@ -255,6 +256,14 @@ def test_our_hooks_are_added_once(tmp_path):
     config = toy_config(tmp_path, custom_hooks=[dict(type='NonFiniteLossHook')])
     names = [type(hook).__name__ for hook in build_runner(config).hooks]
     assert names.count('NonFiniteLossHook') == names.count('ClassCountHook') == 1
+
+
+def test_training_rounds_denormal_numbers_to_zero(tmp_path):
+    torch.set_flush_denormal(False)
+    build_runner(toy_config(tmp_path))
+    assert not torch.full((8,), 1e-39).mul(0.5).any()
+    torch.set_flush_denormal(False)
+    assert torch.full((8,), 1e-39).mul(0.5).any()
 
 
 def test_amp_chooses_bfloat16_on_cpu_and_refuses_other_wrappers(tmp_path, monkeypatch):
