@@ -1,5 +1,6 @@
 """Running a trained detector on images and videos."""
 
+import contextlib
 import itertools
 import os
 import sys
@@ -18,7 +19,7 @@ from mmdet.engine import load_weights
 from mmdet.engine.prediction import predict
 from mmdet.media import VideoReader, read_image
 from mmdet.registry import DATASETS, MODELS
-from mmdet.utils import UserError
+from mmdet.utils import UserError, read_ahead
 
 from .config import building, load_config, require
 from .frame_result import FrameResult
@@ -27,6 +28,7 @@ from .named_weights import read_weights
 from .setup import register_all_modules
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
+_AHEAD = 2  # batches of a video that are prepared before they are needed
 _video_numbers = itertools.count()
 
 
@@ -255,13 +257,21 @@ def inference_video(
     """
     if batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-    reader = VideoReader(frames) if isinstance(frames, (str, os.PathLike)) else frames
-    for frame, result in stream_results(model, reader, batch_size, f'stream {next(_video_numbers)}'):
+    # Arrays of the caller are read in its own thread, each when its turn comes.
+    named = isinstance(frames, (str, os.PathLike))
+    reader, ahead = (VideoReader(frames), _AHEAD) if named else (frames, 0)
+    video_id = f'stream {next(_video_numbers)}'
+    for frame, result in stream_results(model, reader, batch_size, video_id, ahead=ahead):
         yield (frame, result) if with_frames else result
 
 
 def stream_results(
-    model: torch.nn.Module, frames: Iterable[np.ndarray], batch_size: int, video_id: str, first: int = 0
+    model: torch.nn.Module,
+    frames: Iterable[np.ndarray],
+    batch_size: int,
+    video_id: str,
+    first: int = 0,
+    ahead: int = _AHEAD,
 ) -> Iterator[tuple[np.ndarray, FrameResult]]:
     """The loop of :func:`inference_video`, which can begin in the middle of a video.
 
@@ -271,6 +281,7 @@ def stream_results(
         batch_size (int): frames in one pass of the network.
         video_id (str): name of the video for the tracker, which forgets it at the end.
         first (int): number of the first frame; above 0 the tracker is expected to know the frames before.
+        ahead (int): batches that a thread reads and prepares meanwhile; 0: none.
 
     Yields:
         tuple: each frame and its result. When the last frame of a batch is yielded, the tracker has not seen
@@ -290,10 +301,11 @@ def stream_results(
                 number += len(group)
 
     try:
-        for _, samples in predict(model, batches()):
-            for sample in samples:
-                frame = waiting.popleft()
-                yield frame, FrameResult(sample, model.dataset_meta.get('classes'), frame)
+        with contextlib.closing(read_ahead(batches(), ahead) if ahead else batches()) as prepared:
+            for _, samples in predict(model, prepared):
+                for sample in samples:
+                    frame = waiting.popleft()
+                    yield frame, FrameResult(sample, model.dataset_meta.get('classes'), frame)
     finally:
         tracker = getattr(model, 'tracker', None)
         if hasattr(tracker, 'reset'):

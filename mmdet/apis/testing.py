@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from mmengine.config import Config
@@ -24,11 +23,14 @@ from mmdet.evaluation import evaluate_ytvis
 from mmdet.evaluation.report import stats_report
 from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, write_submission
 from mmdet.registry import DATASETS
-from mmdet.utils import Progress, UserError, exclusive, outlive_sigterm
+from mmdet.utils import Background, Progress, UserError, exclusive, outlive_sigterm
 from mmdet.version import __version__
 
 from .config import building, require
 from .setup import register_all_modules
+
+#: Batches that may wait for the sinks: enough to go on while a video is drawn. They hold RLE, no images.
+_WAITING = 32
 
 
 def init_processes(launcher: str) -> str:
@@ -97,25 +99,31 @@ def _has_images(dataset):
     return getattr(dataset, 'single_images', True)
 
 
-def _batches(config, dataset, done):
-    """Data loader of this process: images, or consecutive frames of the videos that are not done."""
+def _loader(config, dataset, done, pin_memory):
+    """Data loader of this process: images, or the batches that hold frames of videos that are not done.
+
+    Frames of finished videos stay in these batches: results are equal bit by bit only if frames go through
+    the network in the same company.
+    """
     settings = config.test_dataloader
     batch_size, workers = settings.get('batch_size') or 1, settings.get('num_workers') or 0
     if _has_images(dataset):
-        sampler = BatchSampler(DefaultSampler(dataset, shuffle=False), batch_size, drop_last=False)
+        batches = BatchSampler(DefaultSampler(dataset, shuffle=False), batch_size, drop_last=False)
     else:
-        slices = [
-            (start, end)
-            for video, (start, end) in zip(dataset.videos, dataset.video_slices)
-            if video['id'] not in done and end > start
-        ]
-        sampler = VideoBatchSampler(SimpleNamespace(video_slices=slices), batch_size)
+        wanted = {
+            index
+            for video, ends in zip(dataset.videos, dataset.video_slices)
+            if video['id'] not in done
+            for index in range(*ends)
+        }
+        batches = [batch for batch in VideoBatchSampler(dataset, batch_size) if not wanted.isdisjoint(batch)]
     return DataLoader(
         dataset,
-        batch_sampler=sampler,
+        batch_sampler=batches,
         num_workers=workers,
         collate_fn=pseudo_collate,
         worker_init_fn=_init_worker if workers else None,
+        pin_memory=pin_memory,
     )
 
 
@@ -133,7 +141,8 @@ def predict_dataset(
 ):
     """Run a model over a dataset and give each predicted frame to every sink.
 
-    With several processes each takes its share of the images, or whole videos.
+    With several processes each takes its share of the images, or whole videos. Workers of the data loader
+    read ahead, and the sinks run in one thread beside the network.
 
     Args:
         model (nn.Module): from :func:`~mmdet.apis.init_detector`.
@@ -143,18 +152,25 @@ def predict_dataset(
         sinks (Sequence[Sink]): see :class:`~mmdet.engine.prediction.Sink`.
         done (Collection): ids of videos to skip.
     """
-    loader = _batches(config, dataset, done)
+    loader = _loader(config, dataset, done, any(p.is_cuda for p in model.parameters()))
     total, label = sum(map(len, loader.batch_sampler)), 'images' if _has_images(dataset) else 'frames'
     if get_world_size() > 1:
         label += f' of process 0 of {get_world_size()}'
     fp16 = bool((config.get('test_cfg') or {}).get('fp16'))
-    with Progress(total, label) if is_main_process() else contextlib.nullcontext() as progress:
+
+    def add(samples):
+        for sample in samples:
+            for sink in sinks if sample.get('video_id') not in done else ():
+                sink.add(sample)
+        if progress is not None:
+            progress.update(len(samples))
+
+    with (
+        Progress(total, label) if is_main_process() else contextlib.nullcontext() as progress,
+        Background(_WAITING) as background,
+    ):
         for _, samples in predict(model, loader, fp16):
-            for sample in samples:
-                for sink in sinks:
-                    sink.add(sample)
-            if progress is not None:
-                progress.update(len(samples))
+            background.submit(add, samples)
 
 
 def run_signature(config: Config, checkpoint: str | Path, dataset: Dataset) -> dict[str, str]:

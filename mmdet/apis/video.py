@@ -15,6 +15,7 @@ import torch
 
 from mmdet.media import VideoReader, can_resume_videos
 from mmdet.utils import (
+    Background,
     Interrupted,
     Progress,
     Scratch,
@@ -31,6 +32,7 @@ from .video_outputs import SHOWN, VideoOptions, VideoOutputs
 
 #: Frames after which a run can continue.
 PART = 50
+_WAITING = 4  # frames that may wait to be drawn and written
 _FORMAT = 'masktrack video 1'
 _VIDEO = 'video'  # its name for the tracker
 
@@ -172,15 +174,15 @@ class SavedRun:
             self.model.tracker.restore(_VIDEO, saved['tracker'])
         return saved['outputs']
 
-    def save(self, outputs):
-        """Save that the run can continue here."""
+    def place(self):
+        """What :meth:`save` needs from the model, which may be ahead when the frames are written."""
         tracker = getattr(self.model, 'tracker', None)
-        content = {
-            'format': _FORMAT,
-            'signature': self.signature(),
-            'outputs': outputs.checkpoint(),
-            'tracker': None if tracker is None else tracker.state(_VIDEO),
-        }
+        state = None if tracker is None else tracker.state(_VIDEO)
+        return {'format': _FORMAT, 'signature': self.signature(), 'tracker': state}
+
+    def save(self, outputs, place):
+        """Save that the run can continue after the frames written so far, with the model as it was then."""
+        content = {**place, 'outputs': outputs.checkpoint()}
         with Scratch(self.path) as scratch:
             torch.save(content, scratch.temporary)
         self.frames = outputs.count
@@ -228,25 +230,31 @@ def _expected(reader, options):
 
 
 def _run(model, reader, options, outputs, saved):
-    """The loop over the frames. However it ends, the outputs are completed."""
-    times = deque()
+    """The loop over the frames, which are read ahead and written behind. However it ends, the outputs are
+    completed."""
+    times, first = deque(), outputs.count
 
     def frames():
-        begin = options.start + outputs.count * options.stride
+        begin = options.start + first * options.stride
         for frame in reader.frames(begin, options.end, options.stride):
             times.append(reader.time)
             yield frame
 
+    def write(frame, result, time, place):
+        outputs.add(frame, result, time)
+        if place is not None:
+            saved.save(outputs, place)
+        progress.update()
+
     total = _expected(reader, options)
     keep = False
     try:
-        with Progress(total, 'frames', done=outputs.count) as progress:
-            for frame, result in stream_results(model, frames(), options.batch_size, _VIDEO, outputs.count):
-                with uninterrupted():
-                    outputs.add(frame, result, times.popleft())
-                    if outputs.count % saved.part == 0 and not saved.hindrance:
-                        saved.save(outputs)
-                progress.update()
+        with Progress(total, 'frames', done=first) as progress, Background(_WAITING) as background:
+            results = stream_results(model, frames(), options.batch_size, _VIDEO, first)
+            for count, (frame, result) in enumerate(results, first + 1):
+                due = count % saved.part == 0 and not saved.hindrance
+                place = saved.place() if due else None
+                background.submit(write, frame, result, times.popleft(), place)
     except KeyboardInterrupt as error:
         keep = saved.frames > 0
         message = f'interrupted before frame {outputs.count} of {reader.name}'

@@ -68,6 +68,7 @@ class DetDataset(Dataset):
         usable (list[list[int]]): the frames of each video that are samples.
         items (list[tuple[int, int]]): place of the video in ``videos`` and frame, of each sample.
         video_slices (list[tuple[int, int]]): first sample of each video and one past its last.
+        video_sizes (list[tuple[int, int]]): height and width of the frames of each video.
         group_flags (np.ndarray): uint8 (samples,), 1 where the image is wider than high.
         stream (int): number of this dataset among concatenated ones.
     """
@@ -139,6 +140,7 @@ class DetDataset(Dataset):
         self.items = [(number, frame) for number, frames in enumerate(self.usable) for frame in frames]
         ends = np.cumsum([0, *map(len, self.usable)]).tolist()
         self.video_slices = list(zip(ends, ends[1:]))
+        self.video_sizes = [(video['height'], video['width']) for video in self.videos]
         wide = [self.videos[number]['width'] > self.videos[number]['height'] for number, _ in self.items]
         self.group_flags = np.array(wide, np.uint8)
 

@@ -1,5 +1,6 @@
 """The order of samples, on one rank or several, from the start of an epoch or from its middle."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -150,8 +151,8 @@ class VideoSampler:
         self.dataset = dataset
         self.rank, self.world_size = _world(rank, world_size)
         slices = dataset.video_slices
-        share = split_videos([end - start for start, end in slices], self.world_size)[self.rank]
-        self.slices = [slices[video] for video in share]
+        self.share = split_videos([end - start for start, end in slices], self.world_size)[self.rank]
+        self.slices = [slices[video] for video in self.share]
 
     def __len__(self):
         return sum(end - start for start, end in self.slices)
@@ -166,10 +167,14 @@ class VideoSampler:
 
 @DATA_SAMPLERS.register_module()
 class VideoBatchSampler(VideoSampler):
-    """Testing batches: consecutive frames of one video, each video on exactly one rank.
+    """Testing batches: consecutive frames in file order, each video on exactly one rank.
+
+    A batch is filled with the next video where both have frames of one size, so that no frame is padded for
+    another one.
 
     Args:
-        sampler: a sampler, as mmengine passes it, or a dataset; only ``video_slices`` of the dataset is used.
+        sampler: a sampler, as mmengine passes it, or a dataset. Of the dataset only ``video_slices`` and
+            ``video_sizes`` are used; without the latter a batch never has frames of two videos.
         batch_size (int): frames of a batch.
         drop_last (bool): must be False: testing needs every frame.
         rank, world_size (int | None): default to the current process group.
@@ -184,11 +189,15 @@ class VideoBatchSampler(VideoSampler):
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = False
+        sizes = getattr(self.dataset, 'video_sizes', None)
+        keys = self.share if sizes is None else [sizes[video] for video in self.share]
+        runs = itertools.groupby(zip(keys, self.slices), key=lambda pair: pair[0])
+        self._runs = [[i for _, ends in run for i in range(*ends)] for _, run in runs]
 
     def __len__(self):
-        return sum(-(-(end - start) // self.batch_size) for start, end in self.slices)
+        return sum(-(-len(run) // self.batch_size) for run in self._runs)
 
     def __iter__(self):
-        for start, end in self.slices:
-            for first in range(start, end, self.batch_size):
-                yield list(range(first, min(first + self.batch_size, end)))
+        for run in self._runs:
+            for first in range(0, len(run), self.batch_size):
+                yield run[first : first + self.batch_size]

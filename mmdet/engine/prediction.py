@@ -29,7 +29,7 @@ class Sink(Protocol):
     """
 
     def add(self, sample: DetDataSample) -> Any:
-        """Take one predicted frame. Frames of a video come in order, all in one process."""
+        """Take one predicted frame. Frames of a video come in order, all in one thread of one process."""
 
 
 def predict(

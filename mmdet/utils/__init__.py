@@ -1,6 +1,7 @@
 """Helpers that import neither torch nor the rest of the package."""
 
 from .appended_file import AppendedFile
+from .background import Background, read_ahead
 from .cli import ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, shown, suggest
 from .interrupts import handling_signals, outlive_sigterm, uninterrupted
@@ -23,6 +24,7 @@ from .progress import Progress, format_seconds
 
 __all__ = [
     'AppendedFile',
+    'Background',
     'IMAGE_SUFFIXES',
     'Interrupted',
     'ListAction',
@@ -47,6 +49,7 @@ __all__ = [
     'is_text',
     'natural_key',
     'note_input',
+    'read_ahead',
     'reading_own_output',
     'outlive_sigterm',
     'printable',

@@ -71,6 +71,6 @@ def test_samplers_on_clips_of_two_shapes():
     assert all(len(set(flags[start : start + 4])) == 1 for start in range(0, len(flags), 4))
     tested = clips([*STEPS[:1], {'type': 'PackInputs'}], test_mode=True)
     batches = list(VideoBatchSampler(tested, 8))
-    videos = [{tested.items[index][0] for index in batch} for batch in batches]
-    assert all(len(video) == 1 for video in videos)
+    shapes = [{tested.video_sizes[tested.items[index][0]] for index in batch} for batch in batches]
+    assert all(len(shape) == 1 for shape in shapes) and sum(len(batch) < 8 for batch in batches) == 2
     assert np.concatenate(batches).tolist() == list(range(138))

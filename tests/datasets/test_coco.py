@@ -42,7 +42,7 @@ def test_images_train_and_test(synthetic, coco):
     assert (sample.img_id, sample.video_id, sample.frame_id, sample.video_length) == (10, 10, 0, 1)
     tested = images(synthetic, coco, TEST, test_mode=True)
     assert [tested[i]['data_samples'].img_id for i in range(4)] == [10, 20, 30, 40]
-    assert list(VideoBatchSampler(tested, 2)) == [[0], [1], [2], [3]]
+    assert list(VideoBatchSampler(tested, 2)) == [[0, 1], [2, 3]]
 
 
 def test_images_are_the_first_frames_of_the_videos(synthetic, coco):

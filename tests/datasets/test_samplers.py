@@ -144,6 +144,15 @@ def test_videos_never_split(batch_size, world_size):
     assert sorted(seen) == list(range(sum(lengths)))
 
 
+def test_batches_are_filled_with_videos_of_the_same_size():
+    dataset = Items(slices=[(0, 3), (3, 5), (5, 5), (5, 6), (6, 8)])
+    dataset.video_sizes = [(4, 8), (4, 8), (4, 8), (8, 4), (4, 8)]
+    sampler = VideoBatchSampler(dataset, 4)
+    assert list(sampler) == [[0, 1, 2, 3], [4], [5], [6, 7]] and len(sampler) == 4
+    parts = [list(VideoBatchSampler(dataset, 4, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert parts == [[[0, 1, 2], [5]], [[3, 4, 6, 7]]]
+
+
 def test_frames_are_balanced_over_ranks():
     rng = np.random.default_rng(0)
     lengths = rng.integers(5, 37, 100).tolist()

@@ -155,9 +155,13 @@ def test_ctrl_c_finishes_what_was_done(tiny, footage, tmp_path, capsys, monkeypa
         call(demo, *args, '--frames', tmp_path / 'frames', '--score-thr', 0)
     assert caught.value.code == 130
     captured = capsys.readouterr()
-    assert 'interrupted before frame 5 of ' in captured.err and captured.out.startswith('5 frames, ')
-    assert len(list(VideoReader(out))) == len(list((tmp_path / 'frames').iterdir())) == 5
-    assert {len(track['segmentations']) for track in json.loads((tmp_path / 't.json').read_text())} == {5}
+    count = len(list(VideoReader(out)))  # frames are read ahead and written behind
+    assert 0 < count <= 5 if where == 'VideoReader' else 5 <= count < 12
+    assert f'interrupted before frame {count} of ' in captured.err
+    assert (
+        captured.out.startswith(f'{count} frames, ') and len(list((tmp_path / 'frames').iterdir())) == count
+    )
+    assert {len(track['segmentations']) for track in json.loads((tmp_path / 't.json').read_text())} == {count}
 
 
 def test_the_input_is_never_the_output(tiny, footage, tmp_path, capsys):

@@ -29,7 +29,7 @@ train_dataloader = dict(
     ),
 )
 test_dataloader = dict(
-    batch_size=1,  # frames of one video in one pass
+    batch_size=1,  # frames in one pass
     num_workers=2,
     sampler=dict(type='VideoSampler'),
     batch_sampler=dict(type='VideoBatchSampler'),
