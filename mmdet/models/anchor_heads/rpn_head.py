@@ -131,13 +131,62 @@ class RPNHead(BaseModule):
             targets.append((sampled.pos_inds, sampled.neg_inds, deltas))
         return targets
 
-    def loss(self, cls_scores, bbox_preds, data_samples, train_cfg):
+    def outputs_and_losses(self, feats, data_samples, train_cfg):
+        """:meth:`forward` and :meth:`loss`, with a backward pass through the sampled anchors only.
+
+        Proposals need no gradient, and few of the anchors have a loss. So the maps of all anchors are made
+        without a graph, and the sampled anchors computed once more from the features around them. Losses and
+        gradients are the same but for rounding. A head with other layers or methods is trained on its maps.
+
+        Args:
+            feats (Sequence[Tensor]): (N, C, H_l, W_l) for every level l.
+            data_samples, train_cfg: see :meth:`loss`.
+
+        Returns:
+            tuple[tuple, dict]: what :meth:`forward` and :meth:`loss` return.
+        """
+        kind, conv = type(self), self.rpn_conv
+        usual = (kind.forward, kind.loss) == (RPNHead.forward, RPNHead.loss) and not any(
+            type(layer) is not nn.Conv2d for layer in (conv, self.rpn_cls, self.rpn_reg)
+        )
+        if not usual:
+            outputs = self(feats)
+            return outputs, self.loss(*outputs, data_samples, train_cfg)
+        with torch.no_grad():
+            outputs = self(feats)
+        return outputs, self.loss(*outputs, data_samples, train_cfg, feats)
+
+    def _at_anchors(self, feats, images, anchors):
+        """Logits (n, cls_channels) and deltas (n, 4) of anchors (n,) in the images (n,) of a batch."""
+        per_cell, around = self.anchor_generator.num_base_anchors, torch.arange(9, device=anchors.device)
+        cells, shapes = anchors // per_cell, anchors % per_cell
+        down, right = around // 3 - 1, around % 3 - 1
+        patches = 0
+        for feat in feats:
+            height, width = feat.shape[2:]
+            y, x = (cells // width)[:, None] + down, (cells % width)[:, None] + right
+            inside = ((cells >= 0) & (cells < height * width))[:, None]
+            inside = inside & (y >= 0) & (y < height) & (x >= 0) & (x < width)
+            y, x = y.clamp(0, height - 1), x.clamp(0, width - 1)
+            patch = feat.permute(0, 2, 3, 1)[images[:, None], y, x]
+            patches = patches + torch.where(inside[..., None], patch, 0)
+            cells = cells - height * width
+        weight = self.rpn_conv.weight.permute(0, 2, 3, 1).flatten(1)
+        hidden = F.relu(F.linear(patches.flatten(1), weight, self.rpn_conv.bias))
+        rows = torch.arange(len(shapes), device=shapes.device)
+        return tuple(
+            F.linear(hidden, layer.weight.flatten(1), layer.bias).unflatten(1, (-1, channels))[rows, shapes]
+            for layer, channels in ((self.rpn_cls, self.cls_channels), (self.rpn_reg, 4))
+        )
+
+    def loss(self, cls_scores, bbox_preds, data_samples, train_cfg, feats=None):
         """Losses of a batch; only the sampled anchors are touched.
 
         Args:
             cls_scores, bbox_preds (list[Tensor]): of :meth:`forward`.
             data_samples (list[DetDataSample]): one per image.
             train_cfg (dict): see :meth:`get_targets`; ``pos_weight`` > 0 weights the positives.
+            feats (Sequence[Tensor] | None): see :meth:`outputs_and_losses`; None: the maps have the gradient.
 
         Returns:
             dict[str, list[Tensor]]: ``loss_rpn_cls`` and ``loss_rpn_reg``, a scalar for every level. Both are
@@ -165,11 +214,16 @@ class RPNHead(BaseModule):
         pos_weight = train_cfg.get('pos_weight', -1)
         weights = torch.where(labels == 1, pos_weight, 1.0) if pos_weight > 0 else None
 
-        logits = self._flatten(cls_scores, self.cls_channels).flatten(0, 1)[rows].float()
+        if feats is None:
+            logits = self._flatten(cls_scores, self.cls_channels).flatten(0, 1)[rows]
+            deltas = self._flatten(bbox_preds, 4).flatten(0, 1)[pos]
+        else:
+            logits, deltas = self._at_anchors(feats, rows // len(anchors), rows % len(anchors))
+            deltas = deltas[: len(pos)]
+        logits, deltas = logits.float(), deltas.float()
         if self.cls_channels == 1:
             logits, labels = logits.squeeze(1), labels.float()
         cls_loss = self.loss_cls(logits, labels, weight=weights, reduction_override='none')
-        deltas = self._flatten(bbox_preds, 4).flatten(0, 1)[pos].float()
         reg_loss = self.loss_bbox(deltas, targets, reduction_override='none')
         levels = torch.cat(
             [torch.full_like(a[:, 0], i, dtype=torch.int64) for i, a in enumerate(level_anchors)]

@@ -118,8 +118,7 @@ class BaseDetector(BaseModel):
         Returns:
             tuple[dict, list[InstanceData]]: losses; proposals of each image, as :meth:`propose` gives them.
         """
-        outputs = self.rpn_head(feats)
-        losses = self.rpn_head.loss(*outputs, data_samples, self.train_cfg['rpn'])
+        outputs, losses = self.rpn_head.outputs_and_losses(feats, data_samples, self.train_cfg['rpn'])
         proposal_cfg = self.train_cfg.get('rpn_proposal') or self.test_cfg['rpn']
         metas = [sample.metainfo for sample in data_samples]
         return losses, self.rpn_head.get_proposals(*outputs, metas, proposal_cfg)

@@ -72,6 +72,25 @@ def test_training_moves_every_parameter_or_leaves_it_a_gradient_of_zero(modern, 
     assert head.rpn_cls.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize('sigmoid', [True, False])
+def test_gradients_through_sampled_anchors_are_those_through_all_maps(sigmoid):
+    head, found = build(sigmoid=sigmoid), []
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    batch = [sample([[10, 10, 30, 40], [50, 20, 90, 60]]), sample([])]
+    for dense in (True, False):
+        feats = [feat.requires_grad_() for feat in features()]
+        outputs = head(feats)
+        if not dense:
+            seen, losses = head.outputs_and_losses(feats, batch, TRAIN_CFG)
+            assert torch.equal(seen[0][0], outputs[0][0]) and not seen[0][0].requires_grad
+        total = check_losses(head.loss(*outputs, batch, TRAIN_CFG) if dense else losses)
+        found.append([total, *torch.autograd.grad(total, [*head.parameters(), *feats])])
+    for want, got in zip(*found):
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-6)
+        assert want.any()
+
+
 def test_several_convolutions_have_the_names_of_mmdetection_and_train():
     head = build(num_convs=2)
     assert [name for name, _ in head.named_parameters() if 'rpn_conv' in name] == [
