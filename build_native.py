@@ -317,15 +317,16 @@ def build_evaluator(out_root, force=False):
     return f'evaluator core for Python {platform.python_version()}'
 
 
-def build(out_root=ROOT, force=False):
-    """Build everything that can be built.
+def build(out_root=ROOT, force=False, operators=True):
+    """Build everything that can be built; without ``operators`` only the core of the evaluator.
 
     Returns:
         tuple[list[str], list[str], list[str]]: what was built, notes (what is optional and was not built) and
         errors (what is missing).
     """
     built, notes, missing = [], [], []
-    for name, step in (('operators', build_ops), ('evaluator core', build_evaluator)):
+    steps = [('operators', build_ops)] if operators else []
+    for name, step in [*steps, ('evaluator core', build_evaluator)]:
         try:
             phrase = step(out_root, force)
         except Optional as error:
@@ -340,8 +341,11 @@ def build(out_root=ROOT, force=False):
 def main():
     parser = argparse.ArgumentParser(description='Build the compiled parts in place.')
     parser.add_argument('--force', action='store_true', help='also build what is up to date')
+    parser.add_argument(
+        '--evaluator', action='store_true', help='only the core of the evaluator, without torch'
+    )
     arguments = parser.parse_args()
-    built, notes, missing = build(ROOT, arguments.force)
+    built, notes, missing = build(ROOT, arguments.force, operators=not arguments.evaluator)
     if built:
         print('built: ' + '; '.join(built), flush=True)
     for line in notes:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the compiled operators and the evaluator's core inside this checkout.
-# Usage: bash compile.sh [--force]
+# Usage: bash compile.sh [--force] [--evaluator]
 # Which Python: $PYTHON if set, else the active environment, else .venv of this checkout, else python3 on PATH.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

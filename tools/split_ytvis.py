@@ -15,6 +15,7 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 
+from mmdet.evaluation.report import table
 from mmdet.formats.files import read_name_list
 from mmdet.formats.reading import read_json
 from mmdet.formats.split import match_video_ids, split_videos, subset
@@ -63,10 +64,8 @@ def write(path, content):
     print(f'wrote {path}: {len(content["videos"])} videos, {frames} frames, {objects}')
 
 
-def table(index, parts):
+def category_table(index, parts):
     """Videos of each category in each part, as text."""
-    from terminaltables import AsciiTable
-
     rows = [['category', *(f'{name}: videos' for name in parts), *(f'{name}: objects' for name in parts)]]
     for category in index.categories:
         mine = [a['video_id'] for a in index.tracks if a['category_id'] == category['id']]
@@ -74,7 +73,7 @@ def table(index, parts):
         rows.append(
             [printable(category['name']), *videos, *(sum(v in ids for v in mine) for ids in parts.values())]
         )
-    return AsciiTable(rows).table
+    return table(rows).rstrip('\n')
 
 
 @cli_main
@@ -100,7 +99,7 @@ def main(argv=None):
     for name, ids in parts.items():
         write(paths[name], subset(content, ids))
     if index.tracks:
-        print(table(index, parts))
+        print(category_table(index, parts))
     for category in index.categories:
         has = {name for name, ids in parts.items() if any(_seen(index, category, v) for v in ids)}
         if len(has) == 1:

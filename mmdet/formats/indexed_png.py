@@ -7,10 +7,11 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmdet.structures.rle import encode_mask
-from mmdet.utils import UserError, atomic_open, note_input
+from mmdet.utils import LazyModule, UserError, atomic_open, note_input
+
+Image = LazyModule('PIL.Image', 'pillow', 'reading and writing mask images')
 
 
 def palette(count: int = 256) -> np.ndarray:

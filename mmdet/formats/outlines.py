@@ -1,7 +1,10 @@
 """Masks as polygons that people can edit: exact outlines along the edges of the pixels."""
 
-import cv2
 import numpy as np
+
+from mmdet.utils import LazyModule
+
+cv2 = LazyModule('cv2', 'opencv-python', 'writing masks as polygons')
 
 
 def mask_outlines(mask: np.ndarray, tolerance: float = 0.0) -> list[list[float]]:

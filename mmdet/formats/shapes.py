@@ -7,12 +7,13 @@ import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
-from PIL import Image
 from pycocotools import mask as coco_mask
 
 from mmdet.structures.polygons import polygon_fault, rasterize
 from mmdet.structures.rle import MAX_PIXELS, encode_mask
-from mmdet.utils import UserError
+from mmdet.utils import LazyModule, UserError
+
+Image = LazyModule('PIL.Image', 'pillow', 'reading shapes of pixels')
 
 #: Corners of the polygon that stands for an ellipse.
 ELLIPSE_CORNERS = 72

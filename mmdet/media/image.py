@@ -5,17 +5,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
-from PIL import Image
 
-from mmdet.utils import UserError, atomic_open, note_input
+from mmdet.utils import LazyModule, UserError, atomic_open, note_input
+
+cv2 = LazyModule('cv2', 'opencv-python', 'reading and writing images')
+Image = LazyModule('PIL.Image', 'pillow', 'reading images')
 
 _JPEG_PARAMETERLESS = {0x01, *range(0xD0, 0xD8)}
 _EXIF_ORIENTATION = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _PART = 16  # pages decoded at once
-_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
 def jpeg_is_complete(data: bytes) -> bool:
@@ -55,7 +55,7 @@ def read_image(path: str | Path) -> np.ndarray:
         UserError: the file is missing, truncated, not an image, or has neither 8 nor 16 bits in a channel.
     """
     data = _read_whole(path)
-    image = _decode(data, _FLAGS)
+    image = _decode(data, _any_depth())
     if image is None:
         raise UserError(f'frame {path} is not an image that OpenCV can read, or is damaged')
     return _eight_bits(image, path, lambda: _decode(data, cv2.IMREAD_COLOR))
@@ -99,7 +99,7 @@ def _pages(data, count):
     """Pages of a TIFF file, decoded by parts: a microscope may write thousands."""
     for start in range(0, count, _PART):
         done, images = cv2.imdecodemulti(
-            np.frombuffer(data, np.uint8), _FLAGS, range=(start, min(start + _PART, count))
+            np.frombuffer(data, np.uint8), _any_depth(), range=(start, min(start + _PART, count))
         )
         if not done:
             return
@@ -133,6 +133,11 @@ def _read_whole(path):
     if not complete:
         raise UserError(f'frame {path} is truncated: its {len(data)} bytes stop before the end of the image')
     return data
+
+
+def _any_depth():
+    """Flags of OpenCV: three channels, 16 bits kept."""
+    return cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
 def _decode(data, flags):

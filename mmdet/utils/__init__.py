@@ -17,7 +17,7 @@ from .io import (
     note_input,
     reading_own_output,
 )
-from .lazy import attach
+from .lazy import LazyModule, attach
 from .modules import import_submodules
 from .names import IMAGE_SUFFIXES, file_name_fault, is_text, natural_key, printable
 from .progress import Progress, format_seconds
@@ -27,6 +27,7 @@ __all__ = [
     'Background',
     'IMAGE_SUFFIXES',
     'Interrupted',
+    'LazyModule',
     'ListAction',
     'Progress',
     'Scratch',

@@ -1,6 +1,8 @@
-"""Lazy package attributes (PEP 562), for packages that must be importable without torch."""
+"""Names and libraries that load on first use, for what must be importable without torch or OpenCV."""
 
 import importlib
+
+from .errors import UserError
 
 
 def attach(package, exports):
@@ -28,3 +30,28 @@ def attach(package, exports):
         return public
 
     return __getattr__, __dir__, public
+
+
+class LazyModule:
+    """A library that is imported when it is first used: scoring files needs neither OpenCV nor Pillow.
+
+    Args:
+        name (str): module, such as ``'PIL.Image'``.
+        distribution (str): what pip installs.
+        what (str): what needs it, for the message.
+
+    Raises:
+        UserError: on use, if the library is not installed.
+    """
+
+    def __init__(self, name, distribution, what):
+        self._name, self._distribution, self._what = name, distribution, what
+
+    def __getattr__(self, attribute):
+        try:
+            module = importlib.import_module(self._name)
+        except ImportError as error:
+            raise UserError(
+                f'{self._what} needs {self._distribution}: pip install {self._distribution} ({error})'
+            ) from None
+        return getattr(module, attribute)
