@@ -49,10 +49,22 @@ def resume(path, checkpoint, **kwargs):
     return runner
 
 
-@pytest.mark.parametrize('cut', [1, 5, 6, 7, 17])
-def test_cut_and_resumed_equals_straight(tmp_path, cut):
-    whole = straight(tmp_path / 'a')
-    rest = resume(tmp_path / 'b', tmp_path / 'a' / f'iter_{cut}.pth')
+def sgd(fused):
+    return dict(
+        type='OptimWrapper',
+        optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=0.01, fused=fused),
+        clip_grad=dict(max_norm=0.5),
+    )
+
+
+@pytest.mark.parametrize(
+    ('cut', 'before', 'after'),
+    # A checkpoint of a run without the fused step resumes with a config that has it, as the configs do now.
+    [(1, None, None), (5, True, True), (6, None, None), (7, None, True), (17, True, True)],
+)
+def test_cut_and_resumed_equals_straight(tmp_path, cut, before, after):
+    whole = straight(tmp_path / 'a', optim_wrapper=sgd(before))
+    rest = resume(tmp_path / 'b', tmp_path / 'a' / f'iter_{cut}.pth', optim_wrapper=sgd(after))
     assert_same_end(whole, rest)
     assert rest.model.seen == whole.model.seen[cut:]
     assert rest.seed == 7
