@@ -57,9 +57,11 @@ class SingleRoIExtractor(nn.Module):
             Tensor: (K,) int64. A RoI with one negative side uses the first level.
         """
         sides = rois[:, 3:5].float() - rois[:, 1:3].float() + self.offset
-        scale = torch.sqrt(sides[:, 0] * sides[:, 1])
-        level = torch.floor(torch.log2(scale / self.finest_scale + 1e-6))
-        return level.nan_to_num(0.0).clamp(0, self.num_inputs - 1).long()
+        area = sides[:, 0] * sides[:, 1]
+        level = torch.zeros_like(area, dtype=torch.int64)
+        for number in range(1, self.num_inputs):  # the rule solved for the area: no root, no logarithm
+            level += area >= (self.finest_scale * (2.0**number - 1e-6)) ** 2
+        return level
 
     def forward(self, feats, rois):
         """Extract features.
