@@ -16,9 +16,10 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 import torch
-from record import commit, machine, mean_and_range, track_scores
+from record import commit, machine, track_scores
 
 from mmdet.apis import build_test_dataset, init_detector, load_config, predict_dataset
+from mmdet.evaluation.comparison import mean_and_range
 from mmdet.evaluation.report import table
 from mmdet.formats.video_tracks import VideoTracks
 from mmdet.models.match_logits import in_float32

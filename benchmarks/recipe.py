@@ -17,9 +17,10 @@ from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
 import torch
-from record import ROOT, commit, machine, mean_and_range, track_scores
+from record import ROOT, commit, machine, track_scores
 
 from mmdet.apis import build_test_dataset, init_detector, load_config, predict_dataset
+from mmdet.evaluation.comparison import mean_and_range
 from mmdet.evaluation.report import table
 from mmdet.registry import METRICS
 from mmdet.utils import atomic_write_text, cli_main

@@ -56,21 +56,15 @@ def track_scores(ann_file, results, tracking, score_thr=0.5):
     Raises:
         UserError: the library that tracking numbers need is not installed.
     """
-    from mmdet.evaluation import STATS, evaluate_tables
-    from mmdet.evaluation.analysis import tracking_numbers
+    from mmdet.evaluation import evaluate_tables
+    from mmdet.evaluation.comparison import run_scores
     from mmdet.utils import UserError
 
     evaluation = evaluate_tables(str(ann_file), results, strict=False)
-    numbers = dict(zip(STATS, evaluation.stats()))
-    found = tracking_numbers(evaluation, score_thr)
-    if found is None:
+    found = run_scores(evaluation, tracking, score_thr)
+    if None in found.values():
         raise UserError('HOTA needs the package trackeval: pip install trackeval')
-    return {**{k: numbers[k] for k in OFFICIAL}, **{k: found[k] for k in tracking}}
-
-
-def mean_and_range(values):
-    """dict: mean, smallest and largest of one score over several seeds."""
-    return {'mean': statistics.fmean(values), 'min': min(values), 'max': max(values)}
+    return {name: found[name] for name in (*OFFICIAL, *tracking)}
 
 
 def spread(values, digits=4):

@@ -1,11 +1,12 @@
 """Split a YouTube-VIS annotation file into training and validation by video, or take some of its videos.
 
     python tools/split_ytvis.py data/annotations/train.json --out data/annotations --val-fraction 0.2 --seed 0
+    python tools/split_ytvis.py data/annotations/train.json --out data/annotations --hold-out --videos-file F
     python tools/split_ytvis.py data/annotations/train.json --out few.json --videos 3,17,0043f083b5
 
 A split writes instances_train_sub.json and instances_val_sub.json to the folder DIR; a subset writes
 instances_subset.json, or the file that --out names. Images are not moved; both parts refer to the same
-folder.
+folder. docs/protocol.md says which lists of held-out videos others use.
 """
 
 import argparse
@@ -38,12 +39,21 @@ def parse_args(argv=None):
         help='folder to write to; with --videos also the name of a file',
     )
     parser.add_argument('--val-fraction', metavar='F', help='share of the validation videos (0.2)')
-    parser.add_argument('--seed', type=int, default=0, help='another seed gives another split (0)')
+    parser.add_argument('--seed', type=int, metavar='N', help='another seed gives another split (0)')
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         '--videos', action=ListAction, metavar='ID', help='take these videos: ids or names of folders'
     )
-    which.add_argument('--videos-file', metavar='FILE', help='the same, one per line')
+    which.add_argument(
+        '--videos-file',
+        metavar='FILE',
+        help='the same from a file: text with one per line, a json list, or an annotation file',
+    )
+    parser.add_argument(
+        '--hold-out',
+        action='store_true',
+        help='split: validation are the videos of --videos or --videos-file, training is the rest',
+    )
     return parser.parse_args(argv)
 
 
@@ -76,28 +86,41 @@ def category_table(index, parts):
     return table(rows).rstrip('\n')
 
 
+def choose_parts(args, index, wanted):
+    """Ids of the videos of both parts: those that are held out, or a balanced split."""
+    if args.hold_out:
+        val = match_video_ids(wanted, index.videos, args.ann)
+        train = set(index.by_video) - val
+        if not train:
+            raise UserError(f'{args.ann}: all videos are held out, none is left for training')
+        return {'train': train, 'val': val}
+    if not index.has_annotations:
+        print(f'note: {args.ann} has no annotations; the split is not balanced', file=sys.stderr)
+    categories = {video: [a['category_id'] for a in tracks] for video, tracks in index.by_video.items()}
+    return dict(zip(('train', 'val'), split_videos(categories, args.val_fraction or '0.2', args.seed or 0)))
+
+
 @cli_main
 def main(argv=None):
     """Split or take a subset, write, and report."""
     args = parse_args(argv)
+    out, wanted = Path(args.out), wanted_videos(args)
+    for name, value in (('--val-fraction', args.val_fraction), ('--seed', args.seed)):
+        if wanted is not None and value is not None:
+            raise UserError(f'{name} does not apply with --videos')
+    if wanted is None and args.hold_out:
+        raise UserError('--hold-out needs the videos: --videos or --videos-file')
     content = read_json(args.ann)
     index = parse_ytvis(content, args.ann)
-    out, wanted = Path(args.out), wanted_videos(args)
-    if wanted is not None and args.val_fraction is not None:
-        raise UserError('--val-fraction does not apply with --videos')
-    if wanted is not None:
+    if wanted is not None and not args.hold_out:
         path = out if out.suffix == '.json' else out / 'instances_subset.json'
         write(path, subset(content, match_video_ids(wanted, index.videos, args.ann)))
         return
     if out.suffix == '.json':
         raise UserError(f'--out must be a folder for a split, got {out}')
-    paths = {'train': out / 'instances_train_sub.json', 'val': out / 'instances_val_sub.json'}
-    if not index.has_annotations:
-        print(f'note: {args.ann} has no annotations; the split is not balanced', file=sys.stderr)
-    categories = {video: [a['category_id'] for a in tracks] for video, tracks in index.by_video.items()}
-    parts = dict(zip(('train', 'val'), split_videos(categories, args.val_fraction or '0.2', args.seed)))
+    parts = choose_parts(args, index, wanted)
     for name, ids in parts.items():
-        write(paths[name], subset(content, ids))
+        write(out / f'instances_{name}_sub.json', subset(content, ids))
     if index.tracks:
         print(category_table(index, parts))
     for category in index.categories:

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = attach(
         'ap.ytvos': ('YTVOS',),
         'ap.ytvoseval': ('YTVOSeval',),
         'checks': (),
+        'comparison': ('run_scores', 'scores_by_length', 'summarize_runs'),
         'metrics': (),
     },
 )

@@ -1,5 +1,6 @@
 """Folders of videos and files of frames."""
 
+import json
 import re
 from pathlib import Path, PurePosixPath
 
@@ -80,13 +81,46 @@ def checked_relative(name, place):
 
 
 def read_name_list(path):
-    """Names of videos in a text file, one per line; ``#`` starts a comment."""
+    """Names of videos in a file.
+
+    Args:
+        path (str | Path): text, one name per line, ``#`` starts a comment; json with a list of names or
+            ids; or an annotation file, whose videos go by the folder of their frames, else by their id.
+
+    Raises:
+        UserError: the file cannot be read, or its json has no list of videos.
+    """
     note_input(path)
     try:
-        lines = Path(path).read_text(encoding='utf-8').splitlines()
+        text = Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f'list of videos {path} cannot be read: {error}') from None
-    return [name for line in lines if (name := line.split('#', 1)[0].strip())]
+    if text.lstrip()[:1] not in ('[', '{'):
+        return [name for line in text.splitlines() if (name := line.split('#', 1)[0].strip())]
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f'list of videos {path} is no text with one name per line, nor json: {error}'
+        ) from None
+    entries = content.get('videos') if isinstance(content, dict) else content
+    names = [_video_name(entry) for entry in entries] if isinstance(entries, list) else [None]
+    if None in names:
+        raise UserError(
+            f'list of videos {path}: expected a list of names or ids, or "videos" of an annotation file'
+        )
+    return names
+
+
+def _video_name(entry):
+    """Name of a video in a list; None if the entry is none."""
+    if isinstance(entry, dict):
+        frames = entry.get('file_names')
+        first = frames[0] if isinstance(frames, list) and frames else ''
+        folder = first.rpartition('/')[0] if isinstance(first, str) else ''
+        return folder or _video_name(entry.get('id'))
+    plain = isinstance(entry, (str, int)) and not isinstance(entry, bool)
+    return str(entry) if plain else None
 
 
 def read_labels(path):

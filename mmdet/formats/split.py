@@ -108,20 +108,23 @@ def match_video_ids(wanted, videos, path='annotations'):
         set: ids as in the file.
 
     Raises:
-        UserError: a name matches no video, or several.
+        UserError: names match no video (all are listed), or a name matches several.
     """
     by_name = {}
     for video in videos:
         folders = {name.rsplit('/', 1)[0] for name in video['file_names'] if '/' in name}
         for name in {str(video['id']), *folders}:
             by_name.setdefault(name, []).append(video['id'])
+    unknown = [name for name in dict.fromkeys(wanted) if name not in by_name]
+    if unknown:
+        listed = ', '.join(map(repr, unknown[:50])) + (', ...' if len(unknown) > 50 else '')
+        count = f' ({len(unknown)} of {len(wanted)} names)' if len(unknown) > 1 else ''
+        raise UserError(f'{path} has no video {listed}{count}{suggest(unknown[0], by_name)}')
     found = set()
     for name in wanted:
         ids = by_name.get(name, [])
         # An id takes precedence over a folder with the same name.
         ids = [i for i in ids if str(i) == name] or ids
-        if not ids:
-            raise UserError(f'{path} has no video {name!r}{suggest(name, by_name)}')
         if len(ids) > 1:
             raise UserError(f'{path}: {name!r} matches {len(ids)} videos, with the ids {ids[:5]}')
         found.add(ids[0])

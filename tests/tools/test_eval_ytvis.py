@@ -1,11 +1,15 @@
 """tools/eval_ytvis.py as a user runs it."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
+import eval_ytvis
 import pytest
 
 from mmdet.structures.rle import segm_to_rle
@@ -14,9 +18,15 @@ from mmdet.synthetic import generate_dataset
 from ..evaluation.helpers import CASES, ROOT, prediction, rectangle, simple, write
 
 
-def run(*args, cwd='/'):
-    command = [sys.executable, str(ROOT / 'tools/eval_ytvis.py'), *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+def run(*args):
+    """What the tool prints, and its exit status."""
+    status, out, err = 0, io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            eval_ytvis.main([str(arg) for arg in args])
+        except SystemExit as error:
+            status = error.code
+    return SimpleNamespace(returncode=status, stdout=out.getvalue(), stderr=err.getvalue())
 
 
 @pytest.mark.parametrize('name', ['normal', 'ties', 'no_gt'])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmdet.formats import ytvis
+from mmdet.formats.files import read_name_list
 from mmdet.formats.split import match_video_ids, split_videos, subset
 from mmdet.utils import UserError
 
@@ -124,6 +125,8 @@ def test_match_video_ids():
     assert match_video_ids(['3', 'clip11'], videos) == {3, 11}
     with pytest.raises(UserError, match="no video 'clip99'"):
         match_video_ids(['clip99'], videos)
+    with pytest.raises(UserError, match=r"no video 'x', 'clip99' \(2 of 4 names\)"):
+        match_video_ids(['x', '3', 'clip99', '4'], videos)
     with pytest.raises(UserError, match='empty'):
         match_video_ids([], videos)
     videos[1]['file_names'] = ['clip1/9.jpg']
@@ -167,6 +170,27 @@ def test_tool_takes_videos_by_name_and_from_a_file(tmp_path):
     assert [v['id'] for v in ytvis.read(tmp_path / 'instances_subset.json').videos] == [4, 9]
 
 
+@pytest.mark.parametrize(
+    'listed',
+    [
+        'clip9 # by its folder\n4\n',
+        '["clip9", 4]',
+        # of another release: other ids, the same folders
+        json.dumps({'videos': [{'id': 1, 'file_names': [f'clip{v}/0.jpg']} for v in (4, 9)]}),
+        json.dumps({'videos': [{'id': 4, 'file_names': ['0.jpg']}, {'id': 9}]}),
+    ],
+)
+def test_a_list_of_others_is_held_out(tmp_path, capsys, listed):
+    (tmp_path / 'all.json').write_text(json.dumps(content(long_tail(10))))
+    (tmp_path / 'val.list').write_text(listed)
+    args = ['--videos-file', str(tmp_path / 'val.list'), '--hold-out']
+    split_ytvis.main([str(tmp_path / 'all.json'), '--out', str(tmp_path), *args])
+    train, val = (ytvis.read(tmp_path / f'instances_{name}_sub.json') for name in ('train', 'val'))
+    assert [v['id'] for v in val.videos] == [4, 9]
+    assert [v['id'] for v in train.videos] == [1, 2, 3, 5, 6, 7, 8, 10]
+    assert {a['video_id'] for a in val.tracks} <= {4, 9} and 'category' in capsys.readouterr().out
+
+
 def test_tool_reads_files_without_annotations(tmp_path, capsys):
     whole = content(long_tail(10))
     whole['annotations'] = None  # as in the official validation files
@@ -184,6 +208,9 @@ def test_tool_reads_files_without_annotations(tmp_path, capsys):
         (['--out', 'x.json'], 'must be a folder'),
         (['--out', 'x', '--videos', 'nosuch'], "no video 'nosuch'"),
         (['--out', 'x', '--videos-file', 'missing.txt'], 'missing.txt'),
+        (['--out', 'x', '--videos', '1,2,3,4,5', '--hold-out'], 'none is left for training'),
+        (['--out', 'x', '--hold-out'], '--hold-out needs the videos'),
+        (['--out', 'x', '--videos', '1', '--seed', '2'], '--seed does not apply'),
         (['--out', 'all.json', '--videos', '1'], 'is an input of this command'),
         (['--out', 'x', '--val-fraction', '2'], 'between 0 and 1'),
     ],
@@ -196,6 +223,13 @@ def test_tool_errors(tmp_path, monkeypatch, capsys, args, message):
     assert caught.value.code == 2
     assert message in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ['all.json']
+
+
+@pytest.mark.parametrize('text', ['[1, true]', '{"images": []}', '[', '{"videos": [{}]}'])
+def test_a_json_without_videos_is_no_list(tmp_path, text):
+    (tmp_path / 'list.json').write_text(text)
+    with pytest.raises(UserError, match=r'list of videos .*list\.json'):
+        read_name_list(tmp_path / 'list.json')
 
 
 def test_a_fraction_of_chosen_videos_is_refused(tmp_path, capsys):
