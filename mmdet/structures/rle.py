@@ -162,6 +162,25 @@ def decode_rle(rle):
     return _expand(rle_counts(rle), *rle['size'])
 
 
+def decode_rle_box(rle: dict) -> tuple[np.ndarray, int, int]:
+    """Decode the tightest box around the foreground of an RLE, which is faster than all of a large image.
+
+    Args:
+        rle (dict): COCO RLE.
+
+    Returns:
+        tuple: uint8 (h, w) of 0 and 1; x and y of its first pixel. (0, 0) pixels of an empty mask.
+
+    Raises:
+        ValueError: if the RLE is damaged.
+    """
+    counts, height = rle_counts(rle), int(rle['size'][0])
+    x, y, w, h = counts_to_box(counts, height) or (0, 0, 0, 0)
+    inside = np.clip(np.cumsum(counts), x * height, (x + w) * height)
+    columns = _expand(np.diff(inside, prepend=x * height), height, w)
+    return np.ascontiguousarray(columns[y : y + h]), x, y
+
+
 def decode_segm(segm, height, width):
     """Decode any COCO segmentation.
 

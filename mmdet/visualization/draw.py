@@ -1,9 +1,11 @@
 """Drawing the objects of one frame: tinted mask, contour, box, and a label with class, identity and score."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
-from mmdet.structures.rle import decode_rle, mask_extent
+from mmdet.structures.rle import decode_rle, decode_rle_box, mask_extent
 
 from .colors import readable_on, track_color
 from .text import draw_label, plate_size
@@ -12,6 +14,14 @@ from .text import draw_label, plate_size
 # of the lowest scores are left out.
 CROWDED, FULL = 0.1, 0.3
 
+# Steps from the middle of an object at which a label may be, the nearest first: in halves of the width of its
+# plate, and in heights.
+_STEPS = np.array(
+    sorted(
+        ((x, y) for y in range(-4, 5) for x in range(-6, 7)),
+        key=lambda step: (step[0] / 2) ** 2 + step[1] ** 2,
+    )
+)
 
 FIELDS = ('masks', 'bboxes', 'labels', 'scores', 'instance_ids', 'color_ids')
 
@@ -29,11 +39,30 @@ def _dense(mask):
     return decode_rle(mask) if isinstance(mask, dict) else _as_array(mask)
 
 
+class _Part(NamedTuple):
+    """A mask without its empty margin."""
+
+    pixels: np.ndarray  # uint8 (h, w)
+    x: int
+    y: int
+
+    @property
+    def box(self):
+        """First and last column and row, x1, y1, x2, y2; None of an empty mask."""
+        height, width = self.pixels.shape
+        return (self.x, self.y, self.x + width - 1, self.y + height - 1) if width else None
+
+
 def _decode(masks, index, shape):
-    mask = _dense(masks[index])
-    if mask.shape != shape:
-        raise ValueError(f'mask {index}: expected the size of the image {shape}, got {tuple(mask.shape)}')
-    return np.ascontiguousarray(mask, dtype=np.uint8)
+    mask = masks[index]
+    found = tuple(mask['size'] if isinstance(mask, dict) else mask.shape)
+    if found != shape:
+        raise ValueError(f'mask {index}: expected the size of the image {shape}, got {found}')
+    if isinstance(mask, dict):
+        return _Part(*decode_rle_box(mask))
+    mask = _as_array(mask)
+    x1, y1, x2, y2 = mask_extent(mask) or (0, 0, -1, -1)
+    return _Part(np.ascontiguousarray(mask[y1 : y2 + 1, x1 : x2 + 1], dtype=np.uint8), x1, y1)
 
 
 def line_width_for(shape):
@@ -48,18 +77,18 @@ def font_size_for(shape):
 
 def _paint_mask(image, mask, color, alpha, width):
     """Tint and outline one mask; works on its bounding box only."""
-    extent = mask_extent(mask)
-    if extent is None:
+    if mask.box is None:
         return
     margin = 2 * width + 2
-    left, top = (max(edge - margin, 0) for edge in extent[:2])
-    right, bottom = (edge + margin + 1 for edge in extent[2:])
-    region, inside = image[top:bottom, left:right], mask[top:bottom, left:right]
-    selected = inside.astype(bool)
-    tinted = region[selected] * (1 - alpha) + np.array(color, np.float32) * alpha
-    region[selected] = (tinted + 0.5).astype(np.uint8)
-    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    left, top = (max(edge - margin, 0) for edge in mask.box[:2])
+    right, bottom = (edge + margin + 1 for edge in mask.box[2:])
+    region = image[top:bottom, left:right]
+    inside = np.zeros(region.shape[:2], np.uint8)
+    inside[mask.y - top :, mask.x - left :][: mask.pixels.shape[0], : mask.pixels.shape[1]] = mask.pixels
     patch = np.ascontiguousarray(region)
+    values = np.arange(256)[None, :, None] * (1 - alpha) + np.array(color, np.float32) * alpha
+    cv2.copyTo(cv2.LUT(patch, (values + 0.5).astype(np.uint8)), inside, patch)
+    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     dark = tuple(int(0.25 * value) for value in color)
     if width > 1:  # a dark rim keeps touching objects of like colors apart
         cv2.drawContours(patch, contours, -1, dark, width + 2, cv2.LINE_AA)
@@ -83,15 +112,11 @@ def _place_label(size, box, shape, taken):
     left, top, right, bottom = box
     middle = (left + right - width) // 2
     rows = (top - height - 1, top + 1, bottom + 2, bottom - height - 1, (top + bottom - height) // 2)
-    corners = [(x, y) for y in rows for x in (left, middle, right - width + 1)]
-    if taken:  # then around the object, the nearest first
-        steps = [(x, y) for y in range(-4, 5) for x in range(-6, 7)]
-        steps = sorted(steps, key=lambda step: (step[0] / 2) ** 2 + step[1] ** 2)
-        center = ((left + right) // 2, (top + bottom) // 2)
-        corners += [
-            (center[0] + (x - 1) * width // 2, center[1] + (2 * y - 1) * height // 2) for x, y in steps
-        ]
-    corners = np.array(corners)
+    corners = np.array([(x, y) for y in rows for x in (left, middle, right - width + 1)])
+    if taken:  # then around the object
+        center = np.array([(left + right) // 2, (top + bottom) // 2])
+        around = center + (_STEPS * [1, 2] - 1) * [width, height] // 2
+        corners = np.concatenate([corners, around])
     corners = np.clip(corners, 0, [max(shape[1] - width, 0), max(shape[0] - height, 0)])
     if taken:
         others = np.array(taken)
@@ -192,7 +217,7 @@ def draw_instances(
     decoded = {i: _decode(masks, i, canvas.shape[:2]) for i in kept} if masks is not None else {}
     colors = {i: track_color(_color_key(i, hues, ids, labels, range(count))) for i in kept}
     # Large objects first, so that small ones in front of them stay visible.
-    for i in sorted(decoded, key=lambda i: -int(decoded[i].sum())):
+    for i in sorted(decoded, key=lambda i: -int(decoded[i].pixels.sum())):
         _paint_mask(canvas, decoded[i], colors[i], mask_alpha, width)
     if draw_boxes or (draw_boxes is None and masks is None):
         _draw_boxes(canvas, kept, decoded, boxes, colors, width)
@@ -212,7 +237,7 @@ def _color_key(i, *fields):
 def _draw_boxes(canvas, kept, masks, boxes, colors, width):
     """Draw the boxes, or those around the masks if there are none."""
     for i in kept:
-        box = boxes[i] if boxes is not None else mask_extent(masks[i]) if masks else None
+        box = boxes[i] if boxes is not None else masks[i].box if masks else None
         if box is not None:
             x1, y1, x2, y2 = (int(round(float(value))) for value in box[:4])
             cv2.rectangle(canvas, (x1, y1), (x2, y2), colors[i], width)
@@ -232,7 +257,7 @@ def _draw_labels(canvas, kept, masks, boxes, colors, font_size, fields):
         texts = {i: f'#{int(ids[i])}' for i in kept}
     taken, room = [], FULL * canvas.shape[0] * canvas.shape[1]
     for i in sorted(kept, key=lambda i: 0 if scores is None else -float(scores[i])):
-        box = mask_extent(masks[i]) if i in masks else None
+        box = masks[i].box if i in masks else None
         if box is None and boxes is not None:
             box = tuple(int(value) for value in boxes[i][:4])
         if box is None or not texts[i]:

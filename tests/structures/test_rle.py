@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from mmdet.structures.rle import decode_rle, decode_segm, encode_mask, mask_extent, rle_counts, segm_to_rle
+from mmdet.structures.rle import (
+    decode_rle,
+    decode_rle_box,
+    decode_segm,
+    encode_mask,
+    mask_extent,
+    rle_counts,
+    segm_to_rle,
+)
 
 MASK = np.zeros((20, 30), np.uint8)
 MASK[3:9, 2:7] = 1
@@ -48,6 +56,13 @@ def test_size_of_another_image_is_refused():
 def test_extent_of_a_mask_has_inclusive_pixels():
     assert mask_extent(MASK) == (2, 3, 6, 8)
     assert mask_extent(np.zeros((4, 5), np.uint8)) is None
+
+
+def test_the_box_of_a_mask_is_decoded_alone():
+    for mask in (MASK, 1 - MASK, np.eye(5, 4, 1), np.ones((3, 2)), np.zeros((4, 5))):
+        part, x, y = decode_rle_box(encode_mask(mask))
+        x1, y1, x2, y2 = mask_extent(mask) or (0, 0, -1, -1)
+        assert (x, y) == (x1, y1) and np.array_equal(part, mask[y1 : y2 + 1, x1 : x2 + 1])
 
 
 @pytest.mark.parametrize(
