@@ -1,6 +1,9 @@
 """Normalization layers from configs, with errors that name the part."""
 
+import torch
 from mmcv.cnn import build_norm_layer as _build
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdet.registry import MODELS
 from mmdet.utils import suggest
@@ -62,3 +65,30 @@ def build_norm(norm_cfg, channels, postfix, where):
     if groups and channels % groups:
         raise ValueError(f'{where}: {channels} channels cannot be split into num_groups={groups}')
     return _build(norm_cfg, channels, postfix=postfix)
+
+
+def conv_norm(conv, norm, x):
+    """Apply a convolution and its norm.
+
+    With gradients, a batch norm in eval mode is folded into the weights of the convolution: the same but for
+    rounding, and the output of the convolution is neither kept nor read again.
+
+    Args:
+        conv, norm (nn.Module): the layers.
+        x (Tensor): (N, C_in, H, W).
+
+    Returns:
+        Tensor: (N, C_out, H', W').
+    """
+    if not (torch.is_grad_enabled() and _foldable(conv, norm)):
+        return norm(conv(x))
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    shift = norm.bias - norm.running_mean * scale
+    return conv._conv_forward(x, conv.weight * scale[:, None, None, None], shift)
+
+
+def _foldable(conv, norm):
+    """Whether both are plain, statistics are fixed, and no hook wants to see what is between them."""
+    hooks = [hooks for layer in (conv, norm) for hooks in (layer._forward_hooks, layer._forward_pre_hooks)]
+    plain = type(conv) is nn.Conv2d and conv.bias is None and isinstance(norm, _BatchNorm) and norm.affine
+    return plain and not norm.training and norm.running_var is not None and not any(hooks)

@@ -4,7 +4,7 @@ import torch.utils.checkpoint
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..norm import build_norm
+from ..norm import build_norm, conv_norm
 
 
 class _ResidualBlock(BaseModule):
@@ -27,13 +27,17 @@ class _ResidualBlock(BaseModule):
         self.add_module(name, layer)
         setattr(self, f'norm{number}_name', name)
 
+    def _conv_norm(self, x, number):
+        norm = getattr(self, getattr(self, f'norm{number}_name'))
+        return conv_norm(getattr(self, f'conv{number}'), norm, x)
+
     def residual(self, x):
         """Residual branch; subclasses define it."""
         raise NotImplementedError(f'{type(self).__name__} must define residual()')
 
     def _sum(self, x):
-        shortcut = x if self.downsample is None else self.downsample(x)
-        return self.residual(x) + shortcut
+        shortcut = x if self.downsample is None else conv_norm(*self.downsample, x)
+        return self.residual(x).add_(shortcut)  # no layer needs its output for its gradient
 
     def forward(self, x):
         """(N, C_in, H, W) to (N, planes * expansion, H / stride, W / stride)."""
@@ -82,8 +86,7 @@ class BasicBlock(_ResidualBlock):
 
     def residual(self, x):
         """conv, norm, relu, conv, norm."""
-        out = self.relu(getattr(self, self.norm1_name)(self.conv1(x)))
-        return getattr(self, self.norm2_name)(self.conv2(out))
+        return self._conv_norm(self.relu(self._conv_norm(x, 1)), 2)
 
 
 class Bottleneck(_ResidualBlock):
@@ -133,6 +136,6 @@ class Bottleneck(_ResidualBlock):
 
     def residual(self, x):
         """conv, norm, relu, conv, norm, relu, conv, norm."""
-        out = self.relu(getattr(self, self.norm1_name)(self.conv1(x)))
-        out = self.relu(getattr(self, self.norm2_name)(self.conv2(out)))
-        return getattr(self, self.norm3_name)(self.conv3(out))
+        out = self.relu(self._conv_norm(x, 1))
+        out = self.relu(self._conv_norm(out, 2))
+        return self._conv_norm(out, 3)

@@ -6,7 +6,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdet.registry import MODELS
 
-from ..norm import build_norm, check_norm_cfg
+from ..norm import build_norm, check_norm_cfg, conv_norm
 from .blocks import BasicBlock, Bottleneck
 
 
@@ -144,7 +144,7 @@ class ResNet(BaseModule):
         Returns:
             tuple[Tensor]: (N, C_i, H / s_i, W / s_i) of each stage in ``out_indices``; s is 4, 8, 16, 32.
         """
-        x = self.maxpool(self.relu(getattr(self, self.norm1_name)(self.conv1(x))))
+        x = self.maxpool(self.relu(conv_norm(self.conv1, getattr(self, self.norm1_name), x)))
         outs = []
         for index, name in enumerate(self.stages):
             x = getattr(self, name)(x)

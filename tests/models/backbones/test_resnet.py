@@ -128,6 +128,23 @@ def test_checkpointing_changes_no_number():
     torch.testing.assert_close(*grads, rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.parametrize('style', ['pytorch', 'caffe'])
+def test_norms_folded_in_training_change_no_number(style):
+    backbone = ResNet(50, base_channels=8, style=style, frozen_stages=1).double().train()
+    for value in backbone.buffers():
+        if value.is_floating_point():
+            value.uniform_(0.5, 1.5)
+    found = []
+    for hooked in (False, True):  # a hook sees the output of a layer by itself
+        for module in backbone.modules() if hooked else ():
+            module.register_forward_hook(lambda module, args, out: None)
+        loss = sum(out.square().mean() for out in backbone(image().double()))
+        learned = [value for value in backbone.parameters() if value.requires_grad]
+        found.append([loss, *torch.autograd.grad(loss, learned)])
+    for folded, plain in zip(*found):
+        torch.testing.assert_close(folded, plain)
+
+
 def test_initialization_from_scratch():
     torch.manual_seed(0)
     backbone = ResNet(50, norm_cfg=dict(type='BN'))
