@@ -34,7 +34,12 @@ def parse_args(argv=None):
     parser.add_argument('--seed', type=int, help='seed of everything random; drawn and printed if not given')
     parser.add_argument('--deterministic', action='store_true', help='ask cuDNN for deterministic kernels')
     parser.add_argument(
-        '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on the CPU'
+        '--amp', action='store_true', help='mixed precision: bfloat16, or float16 on a GPU without it'
+    )
+    parser.add_argument(
+        '--amp-dtype',
+        choices=['bfloat16', 'float16'],
+        help='mixed precision of this type; float16 needs a GPU',
     )
     add_options(parser, 'cfg-options', 'device', 'trust-checkpoint', 'launcher')
     parser.add_argument(
@@ -106,7 +111,7 @@ def main(argv=None):
         raise UserError(f'--device {args.device} is not available: torch sees no GPU')
     config = configure(args)
     with trusting(args.trust_checkpoint), registry_errors():
-        build_runner(config, train=True, validate=args.validate, amp=args.amp).train()
+        build_runner(config, train=True, validate=args.validate, amp=args.amp_dtype or args.amp).train()
 
 
 if __name__ == '__main__':

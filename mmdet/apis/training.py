@@ -30,7 +30,8 @@ def build_runner(config, train=True, validate=False, amp=False):
         config (Config): from :func:`~mmdet.apis.load_config`; it is not changed.
         train (bool): prepare for training; else only test data and test loop are kept.
         validate (bool): validate while training; else the config's validation part is left out.
-        amp (bool): train in mixed precision: float16 on a GPU, bfloat16 on the CPU.
+        amp (bool | str): train in mixed precision, ``'bfloat16'`` or ``'float16'`` (on a GPU, with a
+            loss scale); True: bfloat16 where the device has it.
 
     Returns:
         TrackRunner: call ``train()`` or ``test()`` on it.
@@ -59,7 +60,7 @@ def build_runner(config, train=True, validate=False, amp=False):
         _drop(config, (*_VALIDATION, 'val_cfg'))
         _forget_best(config)
     if amp:
-        _mixed_precision(config)
+        _mixed_precision(config, amp)
     config.setdefault('runner_type', 'mmdet.TrackRunner')
     named(config.get('load_from'), 'checkpoint')  # a wrong name is told before anything is built
     with building('the model or the runner'):
@@ -85,14 +86,19 @@ def _forget_best(config):
         checkpoint.pop('save_best', None)
 
 
-def _mixed_precision(config):
-    wrapper = config['optim_wrapper']
+def _mixed_precision(config, dtype):
+    wrapper, gpu = config['optim_wrapper'], torch.cuda.is_available()
     kind = wrapper.get('type', 'OptimWrapper')
     if kind in ('AmpOptimWrapper', 'AutocastOptimWrapper'):
         return
     if kind != 'OptimWrapper':
         raise UserError(f'--amp: expected optim_wrapper.type to be OptimWrapper, got {kind!r}')
-    if torch.cuda.is_available():
-        wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')
+    if dtype == 'float16' and not gpu:
+        raise UserError('--amp-dtype float16 needs a GPU; use bfloat16')
+    if dtype is True:
+        without = gpu and not torch.cuda.is_bf16_supported(including_emulation=False)
+        dtype = 'float16' if without else 'bfloat16'
+    if dtype == 'bfloat16':
+        wrapper.update(type='AutocastOptimWrapper')  # has the range of float32, and needs no loss scale
     else:
-        wrapper.update(type='AutocastOptimWrapper')
+        wrapper.update(type='AmpOptimWrapper', loss_scale='dynamic')

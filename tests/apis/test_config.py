@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmdet.apis import build_runner, load_config
 from mmdet.apis.config import KNOWN_KEYS, registry_errors, require
 from mmdet.apis.config_text import config_text, lookup
+from mmdet.apis.training import _mixed_precision
 from mmdet.registry import HOOKS, MODELS
 from mmdet.utils import UserError
 from tests.compat.configs.old_configs import SMALL_CFG, YOUTUBEVOS_2019
@@ -266,9 +267,27 @@ def test_training_rounds_denormal_numbers_to_zero(tmp_path):
     assert torch.full((8,), 1e-39).mul(0.5).any()
 
 
-def test_amp_chooses_bfloat16_on_cpu_and_refuses_other_wrappers(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ('gpu', 'bfloat16', 'amp', 'wrapper'),
+    [
+        (False, False, True, 'AutocastOptimWrapper'),
+        (True, True, True, 'AutocastOptimWrapper'),
+        (True, False, True, 'AmpOptimWrapper'),
+        (True, True, 'float16', 'AmpOptimWrapper'),
+    ],
+)
+def test_amp_chooses_bfloat16_where_there_is_such(monkeypatch, gpu, bfloat16, amp, wrapper):
+    config = dict(optim_wrapper=dict(type='OptimWrapper'))
+    monkeypatch.setattr('torch.cuda.is_available', lambda: gpu)
+    monkeypatch.setattr('torch.cuda.is_bf16_supported', lambda including_emulation: bfloat16)
+    _mixed_precision(config, amp)
+    assert config['optim_wrapper']['type'] == wrapper
+
+
+def test_amp_refuses_other_wrappers_and_float16_without_a_gpu(tmp_path, monkeypatch):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    assert build_runner(toy_config(tmp_path), amp=True).cfg.optim_wrapper.type == 'AutocastOptimWrapper'
+    with pytest.raises(UserError, match='--amp-dtype float16 needs a GPU'):
+        build_runner(toy_config(tmp_path), amp='float16')
     config = toy_config(tmp_path)
     config.optim_wrapper.type = 'OptimWrapperDict'
     with pytest.raises(UserError, match="--amp: expected .* got 'OptimWrapperDict'"):
