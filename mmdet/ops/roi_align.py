@@ -36,6 +36,7 @@ def roi_align(
         input (Tensor): (N, C, H, W), float32, float64, float16 or bfloat16; contiguous, channels-last or
             strided. Half types are summed in float32.
         rois (Tensor): (K, 5), each [index into the batch, x1, y1, x2, y2] in image pixels; gets no gradient.
+            On a GPU the output of a region with a wrong index is NaN, as an error would need a wait.
         output_size (int | tuple[int, int]): h, w of the pooled grid.
         spatial_scale (float): cells of the feature map per image pixel.
         sampling_ratio (int): samples per bin and axis; 0 takes ceil(extent of the bin).
@@ -176,7 +177,7 @@ def _check_rois(feats, rois, levels, name):
 
 
 def _check_indices(feats, rois, levels, name):
-    """Check indices into batch and pyramid. On a GPU the kernel does, as a check here would synchronize."""
+    """Check indices into batch and pyramid. A GPU would wait for that; there such a region gives NaN."""
     if (
         rois.device.type != 'cpu'
         or rois.shape[0] == 0

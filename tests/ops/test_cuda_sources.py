@@ -113,6 +113,18 @@ def test_roi_align_kernels(emulated, dtype, ratio, mode, channels_last):
         torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
+def test_region_with_an_index_out_of_range_is_nan_and_leaves_the_others_alone(emulated):
+    feats = [torch.ones(2, 3, 12, 16), torch.ones(2, 3, 6, 8)]
+    rois = torch.tensor([[0.0, 4, 4, 20, 20], [2, 4, 4, 20, 20], [-1, 4, 4, 20, 20], [1, 4, 4, 20, 20]])
+    levels, rest = torch.tensor([0, 0, 0, 2]), ([0.25, 0.125], 2, 2, 2, 0)
+    out = emulated.roi_align(feats, rois, levels, *rest)
+    assert out[0].eq(1).all() and out[1:].isnan().all()
+    arguments = ([0.25, 0.125], [2, 12, 16, 6, 8], False, 2, 0)
+    maps = emulated.roi_align_backward(torch.ones_like(out), rois, levels, *arguments)
+    alone = emulated.roi_align_backward(torch.ones_like(out[:1]), rois[:1], levels[:1], *arguments)
+    assert all(torch.equal(*pair) for pair in zip(maps, alone)) and maps[0].any()
+
+
 def boxes_and_scores(n, dtype):
     generator = torch.Generator().manual_seed(n)
     corner = torch.rand(n, 2, generator=generator) * 60
