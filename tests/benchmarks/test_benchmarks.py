@@ -60,6 +60,8 @@ def test_data(tmp_path):
     assert set(record) > HOW
     assert train['images a sample'] == 2 and test['images a sample'] == 1
     assert 'LoadAnnotations' in train['stages'] and 'LoadAnnotations' not in test['stages']
+    assert {'decoding JPEG', 'drawing, 10 objects', 'encoding MP4'} < set(record['stages'])
+    assert all(row['frames_a_second']['min'] > 0 for row in record['stages'].values())
 
 
 def test_ops(tmp_path):
