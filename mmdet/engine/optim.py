@@ -37,7 +37,8 @@ class OptimWrapper(_OptimWrapper):
         norm = float(total)
         self.finite = math.isfinite(norm)
         if self.finite and by_norm:
-            torch.nn.utils.clip_grads_with_norm_(params, limit, total, foreach=options.get('foreach'))
+            if norm > 0.999 * limit:  # the factor of smaller ones is exactly 1
+                torch.nn.utils.clip_grads_with_norm_(params, limit, total, foreach=options.get('foreach'))
             self.message_hub.update_scalar(f'train/{self.grad_name}', norm)
             self.optimizer.step(**kwargs)
         elif self.finite:
