@@ -2,8 +2,9 @@
 
     python benchmarks/training.py [--against torchvision] [--pairs 2] [--device cpu] [--out FILE.json]
 
-One iteration is preprocessing, losses, backward pass and step of the config's optimizer. Weights are random,
-images and annotations synthetic. Model, floor (forward and backward), unit (one fused channels-last pass of
+One iteration is what tools/train.py does with a batch: preprocessing, backbone and FPN on both frames of each
+pair, losses, backward pass, gradient clipping and step of the config's optimizer. Weights are random, images
+and annotations synthetic. Model, floor (forward and backward), unit (one fused channels-last forward pass of
 backbone and FPN over one frame) and torchvision run in turns; ratios are those of one turn. torchvision
 trains its Mask R-CNN on both images of a pair; MaskTrack R-CNN detects in the first only, and matches it with
 the other.
