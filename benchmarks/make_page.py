@@ -89,6 +89,15 @@ def data(record):
     return markdown(['pipeline', 'images a sample', 'ms', 'of it decoding, ms', 'of its floor'], rows)
 
 
+def frame_stages(record):
+    """What else testing does with a frame."""
+    rows = [
+        [name, spread(row['seconds'], 1000, 1), spread(row['frames_a_second'], 1, 0)]
+        for name, row in record['stages'].items()
+    ]
+    return markdown(['stage', 'CPU ms a frame', 'frames a second of one core'], rows)
+
+
 def ops(record):
     """Compiled operators beside plain PyTorch."""
     rows = [
@@ -131,6 +140,7 @@ TABLES = {
         lambda record: stage_table(record['cases'][0]['stages'], 'pair'),
     ),
     'data': ('data_cpu.json', data),
+    'around the network': ('data_cpu.json', frame_stages),
     'operators': ('ops_cpu_torch2.13.0.json', ops),
     'trackers': ('trackers_cost.json', trackers),
 }
