@@ -11,7 +11,7 @@ from mmdet.utils import IMAGE_SUFFIXES, Progress, UserError
 
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
-from .files import existing_folder, files_by_stem, folders_with, read_labels
+from .files import existing_folder, files_by_stem, folders_below, folders_with, read_labels
 from .indexed_png import read_indexed_png, split_objects
 from .mots import INSTANCES
 
@@ -31,7 +31,7 @@ def read(source: str | Path, images: str | Path | None = None, stream=None) -> V
         UserError: something is missing, a class has no label, or a mask has no image; the message names it.
     """
     root = existing_folder(source, 'export of CVAT')
-    folders = sorted(path.parent for path in root.rglob(LABELS) if path.parent.name == 'instances')
+    folders = sorted(f for f in folders_below(root) if f.name == 'instances' and (f / LABELS).is_file())
     if not folders:
         raise UserError(
             f'{root}: no folder "instances" with {LABELS}: give the folder of an unpacked MOTS export'

@@ -1,6 +1,7 @@
 """Folders of videos and files of frames."""
 
 import json
+import os
 import re
 from pathlib import Path, PurePosixPath
 
@@ -18,17 +19,33 @@ def existing_folder(path, what):
     return path
 
 
+def folders_below(root, above=()):
+    """Yield ``root`` and all folders below it as Path, also linked ones, unless a link leads back up."""
+    here = os.path.realpath(root)
+    if here not in above:
+        yield Path(root)
+        with os.scandir(root) as entries:
+            inner = [entry.path for entry in entries if entry.is_dir()]
+        for folder in inner:
+            yield from folders_below(folder, (*above, here))
+
+
 def folders_with(root, suffixes):
     """Folders below ``root`` that hold files with one of the suffixes.
 
     Returns:
         list[str]: paths relative to ``root``, with forward slashes, in natural order.
     """
-    found = {
-        path.parent.relative_to(root).as_posix()
-        for path in Path(root).rglob('*')
-        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith('.')
-    }
+    found = set()
+    for folder in folders_below(root):
+        with os.scandir(folder) as entries:
+            if any(
+                os.path.splitext(entry.name)[1].lower() in suffixes
+                and entry.is_file()
+                and not entry.name.startswith('.')
+                for entry in entries
+            ):
+                found.add(folder.relative_to(root).as_posix())
     return sorted(found, key=natural_key)
 
 
@@ -166,7 +183,8 @@ def folder_of_video(images, names, place):
     if not found:
         wanted = ' or '.join(dict.fromkeys(repr(name) for name in names)) or 'the video'
         raise UserError(
-            f'{place}: no images in {root / prefix}; expected them or a folder named {wanted} there'
+            f'{place}: no images in {root / prefix}; expected them or a folder named {wanted} there. '
+            'Rename or link the folder of the frames, or give it as --images if there is one video'
         )
     return root / prefix, prefix, found
 

@@ -15,6 +15,7 @@ from .files import (
     choose_videos,
     existing_folder,
     files_by_stem,
+    folders_below,
     folders_with,
     video_name,
 )
@@ -166,8 +167,8 @@ def _skipped(root, images, names):
     found = set(folders_with(images, IMAGE_SUFFIXES)) - {'.'} if images is not None else set()
     empty = {
         path.relative_to(root).as_posix()
-        for path in root.rglob('*')
-        if path.is_dir() and not any(path.iterdir())
+        for path in folders_below(root)
+        if path != root and not any(path.iterdir())
     }
     lacking = sorted((found | empty) - set(names), key=natural_key)
     return [f'{name}: skipped, it has no masks' for name in lacking]
