@@ -1,5 +1,6 @@
 """Tracks with decoded fields, for writers of other formats; results as tracks."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from mmdet.utils import UserError
 
 from .annotations import VideoAnnotations
 from .builder import track_lists
+from .files import video_name
 from .reading import read_json
 from .usual_form import usual_mask
 from .ytvis_results import check_result, check_result_list
@@ -72,13 +74,16 @@ def _rles(segmentations, video, place):
     return masks
 
 
-def read_results(annotations: VideoAnnotations, path: str | Path, score_thr: float = 0.0) -> VideoAnnotations:
+def read_results(
+    annotations: VideoAnnotations, path: str | Path, score_thr: float = 0.0, stream=None
+) -> VideoAnnotations:
     """Read a results json as tracks of the videos it belongs to, for example to correct them by hand.
 
     Args:
         annotations (VideoAnnotations): gives the videos and categories; its own tracks are not used.
         path (str | Path): results json.
         score_thr (float): results with a lower score are left out.
+        stream (IO | None): where a note is printed if there are no results of some videos; stderr by default.
 
     Returns:
         VideoAnnotations: tracks with a ``score``, in the order of their videos, highest score first, and with
@@ -99,6 +104,12 @@ def read_results(annotations: VideoAnnotations, path: str | Path, score_thr: flo
             masks = _rles(entry['segmentations'], video, place)
             lists = track_lists(masks, len(video['file_names']))
             by_video[video['id']].append({**entry, 'iscrowd': 0, **lists})
+    numbers = {entry['video_id'] for entry in content}
+    if 0 < len(numbers) < len(videos):
+        named = [video_name(video) for key, video in videos.items() if key in numbers]
+        shown = ', '.join(named[:5]) + (', ...' if len(named) > 5 else '')
+        note = f'note: {path} has results of {len(named)} of {len(videos)} videos: {shown}'
+        print(note, file=stream or sys.stderr)
     tracks = [t for found in by_video.values() for t in sorted(found, key=lambda track: -track['score'])]
     for number, track in enumerate(tracks, 1):
         track['id'] = number

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmdet.formats import FORMATS, ytvis
+from mmdet.media import write_image
 from mmdet.structures.rle import encode_mask
 from tools import convert_dataset
 
@@ -36,6 +37,26 @@ def test_results_become_annotations(files, capsys):
     (track,) = ytvis.read(files / 'made.json').tracks
     assert (track['id'], track['score'], track['iscrowd']) == (1, 0.9, 0)
     assert (track['bboxes'], track['areas']) == ([[2, 1, 3, 2], None], [6, None])
+
+
+def test_linked_videos_are_read_and_those_without_results_named(files, capsys):
+    for number in range(2):
+        (files / f'all/v{number}').mkdir(parents=True)
+        write_image(files / f'all/v{number}/0.png', np.zeros((4, 6, 3), np.uint8))
+    (files / 'all/v1/loop').symlink_to(files / 'all/v1')
+    (files / 'links').mkdir()
+    (files / 'links/v1').symlink_to(files / 'all/v1')
+    results = json.loads((files / 'results.json').read_text())
+    for entry in results:
+        entry.update(video_id=1, category_id=1, segmentations=entry['segmentations'][:1])
+    (files / 'one.json').write_text(json.dumps(results))
+    for name in ('all', 'links'):
+        command = [files / name, '--from', 'frames', '--classes', 'cat', '--results', files / 'one.json']
+        run(*command, '--to', 'ytvis', '--out', files / f'{name}.json')
+        note = 'one.json has results of 1 of 2 videos: v0\n'
+        assert (note in capsys.readouterr().err) is (name == 'all')
+    videos = ytvis.read(files / 'links.json').videos
+    assert [video['file_names'] for video in videos] == [['v1/0.png']]
 
 
 def test_a_file_without_annotations_stays_one(files):
