@@ -124,7 +124,7 @@ class _File:
                 self._add(video, identity, frame, shape, f'{place}, frame {task.numbers[frame]}')
         order = sorted(listed)
         self.tracks += 1
-        self.single += sum(listed.values()) == 1 and not group
+        self.single += sum(listed.values()) == 1 < len(video.frames) and not group
         self.gaps += sum(listed[a] and b - a > 1 for a, b in zip(order, order[1:]))
 
     def _video_of_task(self, task):
@@ -216,9 +216,9 @@ class _File:
                 f'gaps in tracks: {self.gaps}; a frame that the file does not list has no object there. '
                 'Exports of CVAT list the frames between key frames, too'
             )
-        if self.single > self.tracks / 2 and self.tracks > 1:
+        if self.single:
             found.append(
-                f'{self.single} of {self.tracks} tracks have a single frame: so CVAT exports what was drawn '
+                f'tracks with a single frame: {self.single} of {self.tracks}; so CVAT exports what was drawn '
                 'as a Shape, without identity. Draw in the mode Track, or group the shapes of an object'
             )
         return found
