@@ -210,14 +210,20 @@ def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
     Args:
         path (str | Path): file; its suffix selects the format.
         image (np.ndarray): uint8 (H, W, 3) BGR.
-        quality (int): of JPEG, from 1 to 100.
+        quality (int): of JPEG and WebP, from 1 to 100.
 
     Raises:
         UserError: OpenCV does not support the format.
     """
     path = Path(path)
+    keys = {
+        '.jpg': cv2.IMWRITE_JPEG_QUALITY,
+        '.jpeg': cv2.IMWRITE_JPEG_QUALITY,
+        '.webp': cv2.IMWRITE_WEBP_QUALITY,
+    }
+    key = keys.get(path.suffix.lower())  # OpenCV warns of an option that the format does not have
     try:
-        done, data = cv2.imencode(path.suffix, image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        done, data = cv2.imencode(path.suffix, image, [] if key is None else [key, quality])
     except cv2.error:
         done = False
     if not done:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet.media import image_size, jpeg_is_complete, read_image, read_images
-from mmdet.utils import UserError
+from mmdet.media import image_size, jpeg_is_complete, read_image, read_images, write_image
+from mmdet.utils import IMAGE_SUFFIXES, UserError
 
 
 @pytest.fixture
@@ -168,3 +168,11 @@ def test_previews_inside_image_files_are_left_out(tmp_path):
     assert [page.shape for page in read_images(tmp_path / 'a.tif')] == [(20, 30, 3)] * 2
     pages[0].save(tmp_path / 'a.jpg', format='MPO', save_all=True, append_images=pages[2:])
     assert [page.shape for page in read_images(tmp_path / 'a.jpg')] == [(20, 30, 3)]
+
+
+@pytest.mark.parametrize('suffix', IMAGE_SUFFIXES)
+def test_images_are_written_without_a_word(tmp_path, capfd, suffix):
+    image = np.full((8, 8, 3), 90, np.uint8)
+    write_image(tmp_path / f'a{suffix}', image)
+    assert np.abs(read_image(tmp_path / f'a{suffix}').astype(int) - 90).max() <= 2
+    assert capfd.readouterr().err == ''
