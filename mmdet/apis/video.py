@@ -255,11 +255,15 @@ def _run(model, reader, options, outputs, saved):
                 due = count % saved.part == 0 and not saved.hindrance
                 place = saved.place() if due else None
                 background.submit(write, frame, result, times.popleft(), place)
+        if not outputs.count:
+            raise UserError(f'{reader.name}: no frame from number {options.start} on (--start)')
     except KeyboardInterrupt as error:
         keep = saved.frames > 0
         message = f'interrupted before frame {outputs.count} of {reader.name}'
         if keep:
             message += f'; --resume continues from frame {saved.frames}'
+        elif not saved.hindrance:
+            message += f'; there is nothing to resume, as runs are saved every {saved.part} frames'
         raise Interrupted(message, getattr(error, 'number', signal.SIGINT)) from None
     except UserError:  # of the input: nothing can be continued
         raise

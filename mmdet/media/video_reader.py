@@ -162,7 +162,9 @@ def _images_of(folder):
     found = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith('.')]
     files = [file for file in found if file.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
+        inner = sorted((path.name for path in folder.iterdir() if path.is_dir()), key=natural_key)
         other = f'; the first of its {len(found)} files is {found[0].name}' if found else ''
+        other += f'; give a folder in it, such as {folder / inner[0]}' if inner else ''
         raise UserError(f'{folder}: no images ({", ".join(IMAGE_SUFFIXES)}) in this folder{other}')
     return sorted(files, key=lambda file: natural_key(file.name))
 

@@ -150,6 +150,8 @@ def test_invalid_inputs_are_named(backend, tmp_path, capfd):
     (tmp_path / 'folder' / 'clip.mp4').write_bytes(b'x')
     with pytest.raises(UserError, match=r'no images .* the first of its 1 files is clip\.mp4'):
         VideoReader(tmp_path / 'folder')
+    with pytest.raises(UserError, match='no images .*; give a folder in it, such as .*folder'):
+        VideoReader(tmp_path)
     (tmp_path / 'folder' / 'a.jpg').write_bytes(b'broken')
     with pytest.raises(UserError, match='a.jpg is not an image'):
         list(VideoReader(tmp_path / 'folder'))

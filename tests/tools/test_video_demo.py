@@ -305,6 +305,7 @@ def test_wrong_choices_are_one_line_each(tiny, footage, tmp_path, capsys):
     assert "no class 'disk' (did you mean 'disc'?); the model knows disc, box, bar" in line
     assert 'two outputs have the same name' in fails(capsys, demo, *args, '--json', tmp_path / 'o.mp4')
     assert 'videos are written as' in fails(capsys, demo, *args[:3], '--out', tmp_path / 'o.txt')
+    assert 'no frame from number 99 on' in fails(capsys, demo, *args, '--start', 99)
     (tmp_path / 'file').write_text('')
     assert 'is a file; expected a folder' in fails(capsys, demo, *args, '--masks', tmp_path / 'file')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['file']
