@@ -243,6 +243,7 @@ def build_ops(out_root, force=False):
     stamp = fingerprint(*files, Path(__file__), compiler, nvcc, gencode, platform.machine())
     if not force and reuse(OPS_LIBRARY, out_root, stamp):
         return f'operators up to date ({device}, torch {torch_version})'
+    print('building the operators: a minute or more', flush=True)
     include = ['-isystem', torch_folder / 'include', f'-DTORCH_TARGET_VERSION={TARGET_VERSION}']
     with tempfile.TemporaryDirectory() as work:
 

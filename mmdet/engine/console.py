@@ -12,6 +12,7 @@ _QUIET = (
     '"HardDiskBackend" is the alias',
     'Checkpoints will be saved to',
     'Loads checkpoint by',
+    'paramwise_options -- ',  # four lines a layer
 )
 
 
