@@ -27,11 +27,27 @@ def _cfg_options(parser):
     class KeyValues(DictAction):
         def __call__(self, parser, namespace, values, option_string=None):
             for value in values:
-                if not value.partition('=')[0] or '=' not in value:
+                key, equals, text = value.partition('=')
+                if not key or not equals:
                     parser.error(
                         f'{option_string}: expected KEY=VALUE, got {value!r}; other arguments come before it'
                     )
+                if not self._readable(text):
+                    parser.error(
+                        f'{option_string} {key}: cannot read {text!r}: expected a number, a text, or a list '
+                        f'such as [1,2]; give the keys of a dict one by one, {key}.type=NAME (a new dict: '
+                        f'also {key}._delete_=True)'
+                    )
             super().__call__(parser, namespace, values, option_string)
+
+        def _readable(self, text):
+            if text.startswith(('{', 'dict(')):
+                return False
+            try:
+                self._parse_iterable(text)
+            except (AssertionError, RecursionError):  # brackets or quotes that do not match
+                return False
+            return True
 
     parser.add_argument(
         '--cfg-options',

@@ -1,5 +1,6 @@
 """Atomic files, errors a user can act on, progress lines and lazy packages."""
 
+import argparse
 import importlib
 import io
 import os
@@ -12,6 +13,7 @@ import pytest
 from mmdet.utils import (
     Progress,
     UserError,
+    add_options,
     atomic_open,
     atomic_write_text,
     cli_main,
@@ -276,3 +278,24 @@ def test_names_that_break_lines_or_no_file_can_have():
 def test_numbers_in_names_may_have_any_length():
     names = ['9' * 5000, '1' + '0' * 5000, '10', '9', '009']
     assert sorted(names, key=natural_key) == ['009', '9', '10', '9' * 5000, '1' + '0' * 5000]
+
+
+@pytest.mark.parametrize(
+    'text, value',
+    [
+        ('[(1,2),(3,4)]', [(1, 2), (3, 4)]),
+        ("dict(_delete_=True, type='IoUTracker')", None),
+        ("{'type': 'IoUTracker'}", None),
+        ('[1,2', None),
+    ],
+)
+def test_values_of_config_keys(text, value, capsys):
+    parser = argparse.ArgumentParser()
+    add_options(parser, 'cfg-options')
+    args = ['--cfg-options', f'model.tracker={text}']
+    if value is not None:
+        assert parser.parse_args(args).cfg_options == {'model.tracker': value}
+        return
+    with pytest.raises(SystemExit):
+        parser.parse_args(args)
+    assert f'model.tracker: cannot read {text!r}: ' in capsys.readouterr().err
