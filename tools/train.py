@@ -78,9 +78,12 @@ def configure(args):
     if args.work_dir is not None:
         config['work_dir'] = args.work_dir
     resume = args.resume or args.resume_from
-    if resume is not None:
-        config['resume'] = True
-        config['load_from'] = None if resume == 'auto' else resume
+    if resume == 'auto':
+        if config.get('resume'):  # then load_from is no file of initial weights, but a run to go on with
+            config['load_from'] = None
+        config['resume'] = 'auto'
+    elif resume is not None:
+        config['load_from'], config['resume'] = resume, True
     if args.load_from is not None:
         if resume is not None:
             raise UserError('--load-from and --resume exclude each other')

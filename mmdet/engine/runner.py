@@ -194,7 +194,8 @@ class TrackRunner(Runner):
         return model
 
     def _find_checkpoint(self):
-        if self._load_from is not None:
+        # 'auto' goes on with the work dir, and a run that has no checkpoint yet starts from load_from.
+        if self._load_from is not None and self._resume != 'auto':
             return str(self._load_from), read_resumable(self._load_from)
         found = find_checkpoint(self.work_dir, self.logger)
         self._resume = found is not None

@@ -49,6 +49,18 @@ def test_load_from_reports_shapes_and_trains_on(tmp_path, capsys):
     assert (runner.epoch, runner.iter) == (1, 6)
 
 
+def test_a_run_that_may_resume_starts_from_load_from_and_then_goes_on(tmp_path, capsys):
+    torch.save({'state_dict': {'body.weight': torch.ones(4, 4)}, 'meta': {}}, tmp_path / 'x.pth')
+    options = dict(load_from=str(tmp_path / 'x.pth'), resume='auto')
+    toy_runner(tmp_path / 'run', epochs=1, **options).train()
+    assert 'training starts from the beginning' in (first := capsys.readouterr().out)
+    runner = toy_runner(tmp_path / 'run', epochs=2, **options)
+    runner.train()
+    then = capsys.readouterr().out
+    assert 'body.bias' in first and 'body.bias' not in then  # new in the model: said when weights are loaded
+    assert (runner.epoch, runner.iter) == (2, 12) and 'Epoch(train) [1]' not in then
+
+
 def test_load_from_that_fits_nothing_is_an_error(tmp_path):
     torch.save({'state_dict': {'other': torch.ones(3)}}, tmp_path / 'x.pth')
     runner = toy_runner(tmp_path / 'run', load_from=str(tmp_path / 'x.pth'))
