@@ -1,5 +1,7 @@
 """Train a config for several seeds, test it, and write what came out: mean and spread of every score.
 
+tools/reproduce.py does the same for other data, and writes down more; this file adds the scores of images.
+
     python benchmarks/recipe.py CONFIG [--seeds 0 1 2] [--work-dir DIR] [--out FILE.json]
 
 Each seed is trained (or its training continued), then tracks through the test videos: AP, HOTA and identity
@@ -9,10 +11,7 @@ in DIR already is not done again: delete DIR/seed_N/scores.json to score a train
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import _checkout  # noqa: F401 - before mmdet
@@ -25,18 +24,13 @@ from mmdet.evaluation.report import table
 from mmdet.registry import METRICS
 from mmdet.utils import atomic_write_text, cli_main
 
-TRACKING = ('HOTA', 'DetA', 'AssA', 'IDF1', 'switches')
+sys.path.append(str(ROOT / 'tools'))
+from reproduce import TRACKING, last_checkpoint, test_run, train_seed  # noqa: E402
 
 
-def tool(name, *arguments):
-    """Run a tool of the checkout; stop if it fails."""
-    subprocess.run([sys.executable, ROOT / 'tools' / name, *map(str, arguments)], cwd=ROOT, check=True)
-
-
-def video_scores(config, config_file, checkpoint, folder):
+def video_scores(config, folder):
     """Scores of the test videos."""
-    tool('test_video.py', config_file, checkpoint, '--out', folder / 'video')
-    return track_scores(config.test_evaluator.ann_file, str(folder / 'video.json'), TRACKING)
+    return track_scores(config.test_evaluator.ann_file, str(folder / 'results.json'), TRACKING)
 
 
 def image_scores(config, checkpoint):
@@ -59,24 +53,15 @@ def image_scores(config, checkpoint):
     }
 
 
-def train(config_file, seed, folder):
-    """Train one seed, or read what it cost if that was done; returns minutes."""
-    file = folder / 'cost.json'
-    if not file.is_file():
-        start, cpu = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        tool('train.py', config_file, '--work-dir', folder, '--seed', seed, '--resume')
-        cpu = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - cpu
-        minutes = {'wall minutes': (time.monotonic() - start) / 60, 'CPU minutes': cpu / 60}
-        atomic_write_text(file, json.dumps(minutes))
-    return json.loads(file.read_text())
-
-
 def run_seed(config, config_file, seed, folder):
     """Train and score one seed."""
-    cost = train(config_file, seed, folder)
-    checkpoint = Path((folder / 'last_checkpoint').read_text().strip())
-    scores = video_scores(config, config_file, checkpoint, folder)
-    return {'seed': seed, **scores, **image_scores(config, checkpoint), **cost}
+    if not (folder / 'trained.json').is_file():
+        train_seed(config_file, seed, folder)
+    checkpoint = last_checkpoint(folder)
+    test_run(config_file, checkpoint, folder)
+    cost = json.loads((folder / 'spent.json').read_text())['train']
+    cost.pop('commits')
+    return {'seed': seed, **video_scores(config, folder), **image_scores(config, checkpoint), **cost}
 
 
 def summary_of(rows):
