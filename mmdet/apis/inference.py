@@ -28,7 +28,7 @@ from .named_weights import read_weights
 from .setup import register_all_modules
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
-_AHEAD = 2  # batches of a video that are prepared before they are needed
+_AHEAD = 2  # batches that are prepared before they are needed
 _video_numbers = itertools.count()
 
 
@@ -358,6 +358,7 @@ def inference_detector(
 
     several = isinstance(images, (list, tuple))
     arrays, classes = [], model.dataset_meta.get('classes')
-    samples = [sample for _, samples in predict(model, batches()) for sample in samples]
+    with contextlib.closing(read_ahead(batches(), _AHEAD)) as prepared:
+        samples = [sample for _, samples in predict(model, prepared) for sample in samples]
     found = [FrameResult(sample, classes, array) for sample, array in zip(samples, arrays)]
     return found if several else found[0]
