@@ -1,7 +1,7 @@
 """Helpers that import neither torch nor the rest of the package."""
 
 from .appended_file import AppendedFile
-from .background import Background, read_ahead
+from .background import Background, read_ahead, was_interrupted
 from .cli import ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, shown, suggest
 from .interrupts import handling_signals, outlive_sigterm, uninterrupted
@@ -58,4 +58,5 @@ __all__ = [
     'suggest',
     'uninterrupted',
     'unit_interval',
+    'was_interrupted',
 ]

@@ -3,6 +3,7 @@
 Decoding, drawing and encoding release Python's lock for most of their time, so a thread is enough.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 from .interrupts import uninterrupted
 
 _END = object()
+_own = threading.local()  # ``background``: whose call runs in this thread
 
 
 def read_ahead(items: Iterable, count: int) -> Iterator:
@@ -37,12 +39,18 @@ def read_ahead(items: Iterable, count: int) -> Iterator:
             iterator.close()
 
 
+def was_interrupted() -> bool:
+    """Whether the :class:`Background` that runs this call was interrupted: a long call may end then."""
+    background = getattr(_own, 'background', None)
+    return background is not None and background.interrupted
+
+
 class Background:
     """Runs calls in another thread, one after the other in the order in which they were submitted.
 
-    Leaving the block waits for all of them; after an interruption for the running one only, and those that
-    wait are dropped. No call is ever cut in the middle. After a call that fails no other is run, and its
-    exception is raised by the next :meth:`submit` or at the end of the block.
+    Leaving the block waits for all of them; after an interruption for the running one only, which may ask
+    :func:`was_interrupted`, and those that wait are dropped. No call is cut in the middle. After a call that
+    fails no other is run, and its exception is raised by the next :meth:`submit` or at the end of the block.
 
     Args:
         most (int): calls that may be unfinished; :meth:`submit` blocks while there are more.
@@ -51,7 +59,7 @@ class Background:
     def __init__(self, most: int):
         self.most = most
         self._pool = ThreadPoolExecutor(1, 'background')
-        self._waiting, self._failed = deque(), False
+        self._waiting, self._failed, self.interrupted = deque(), False, False
 
     def submit(self, function: Callable, *args: Any) -> None:
         """Have a function called."""
@@ -62,6 +70,7 @@ class Background:
     def _call(self, function, args):
         if self._failed:
             return
+        _own.background = self
         try:
             function(*args)
         except BaseException:
@@ -74,9 +83,9 @@ class Background:
         return self
 
     def __exit__(self, kind, error, trace):
-        interrupted = kind is not None and not issubclass(kind, Exception)
+        self.interrupted = kind is not None and not issubclass(kind, Exception)
         with uninterrupted():
-            self._pool.shutdown(cancel_futures=interrupted)
+            self._pool.shutdown(cancel_futures=self.interrupted)
         if error is None:
             for call in self._waiting:
                 call.result()

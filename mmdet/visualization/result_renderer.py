@@ -7,7 +7,7 @@ from mmdet.formats import ytvis
 from mmdet.formats.results import results_by_video
 from mmdet.media import read_image, write_image
 from mmdet.structures.rle import segm_to_rle
-from mmdet.utils import Progress, UserError, check_output_folder
+from mmdet.utils import Progress, UserError, check_output_folder, was_interrupted
 
 from .color_matching import hide_duplicates, match_colors
 from .renderer import TrackRenderer, frames_of_tracks, matched_numbers, places_of, video_names
@@ -89,6 +89,8 @@ class ResultRenderer:
                 numbers = matched_numbers(colors, expected)
             frames = frames_of_tracks(tracks, length, self.labels, size, colors, numbers)
             for index, (fields, wanted) in enumerate(zip(frames, truth)):
+                if was_interrupted():
+                    raise KeyboardInterrupt
                 image = read_image(str(self.img_prefix / video['file_names'][index]))
                 self.renderer.add(name, index, image, fields, wanted)
         except UserError:
