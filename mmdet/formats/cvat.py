@@ -111,11 +111,12 @@ class _File:
         listed = {}
         for shape in shapes:
             place = f'{self.path}, line {shape.line}: track {number}'
-            frame = integer(shape.attrib, 'frame', place)
+            frame = integer(shape.attrib, 'frame', place) - task.offset
             if frame not in video.frames:
-                first, last = task.numbers[0], task.numbers[-1]
+                first, last = (number + task.offset for number in (task.numbers[0], task.numbers[-1]))
                 raise UserError(
-                    f'{place}: there is no frame {frame}: the task has {len(task.numbers)}, {first} to {last}'
+                    f'{place}: there is no frame {frame + task.offset}: the task has {len(task.numbers)}, '
+                    f'{first} to {last}'
                 )
             frame = video.frames[frame]
             visible = shape.attrib.get('outside') != '1'

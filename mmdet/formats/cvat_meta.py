@@ -22,11 +22,13 @@ class Task:
         names (list[str]): its name and that of its video file without suffix; one may be missing.
         numbers (range): of its frames, as CVAT counts them in the video.
         size (tuple | None): (height, width) of the frames; CVAT writes it for video files only.
+        offset (int): what the export of a project adds to ``numbers``.
     """
 
     names: list
     numbers: range
     size: tuple | None
+    offset: int
 
 
 class Meta:
@@ -71,7 +73,19 @@ class Meta:
             raise UserError(f'{place}: task_id {key!r:.60} is not among the tasks in the <meta> of the file')
         names = [task.find_text('name'), PurePosixPath(self._meta.find_text('source')).stem]
         size = _size(task) or _size(self._meta)
-        return key, Task([name for name in names if name], _frame_numbers(task, self._path), size)
+        numbers = _frame_numbers(task, self._path)
+        return key, Task([name for name in names if name], numbers, size, self._offset(task))
+
+    def _offset(self, task):
+        """Frames of the tasks before this one in a project: CVAT counts on from task to task of a subset."""
+        offset, subset = 0, None
+        for other in self._tasks.values():
+            if other.find_text('subset') != subset:
+                offset, subset = 0, other.find_text('subset')
+            if other is task:
+                break
+            offset += _frame_numbers(other, self._path).stop
+        return offset
 
 
 def _frame_numbers(task, path):

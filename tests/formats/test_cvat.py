@@ -177,11 +177,14 @@ def test_masks_ellipses_and_turned_boxes(tmp_path):
 def test_a_zip_and_a_project(tmp_path):
     meta = META.format(size=4, start=0, stop=3, step='', width=20, height=10)
     task = meta[meta.index('<task>') : meta.index('</task>') + 7]
-    tasks = task.replace('<task>', '<task><id>3</id>') + task.replace('<task>', '<task><id>4</id>').replace(
-        'clip', 'pier'
+    tasks = ''.join(
+        task.replace('<task>', f'<task><id>{number}</id><subset>{subset}</subset>').replace('clip', name)
+        for number, name, subset in ((3, 'clip', 'Train'), (4, 'pier', 'Train'), (2, 'quay', 'Validation'))
     )
     labels = task[task.index('<labels>') : task.index('</labels>') + 9]
-    tracks = track(polygon(0), number=0, task_id=3) + track(polygon(2), number=1, task_id=4, label='person')
+    # CVAT counts the frames on from task to task, and from 0 in each subset.
+    tracks = track(polygon(0), number=0, task_id=3) + track(polygon(6), number=1, task_id=4, label='person')
+    tracks += track(polygon(1), number=2, task_id=2)
     text = (
         f'<annotations><meta><project><tasks>{tasks}</tasks>{labels}</project></meta>{tracks}</annotations>'
     )
@@ -189,8 +192,12 @@ def test_a_zip_and_a_project(tmp_path):
         archive.writestr('annotations.xml', text)
         archive.writestr('images/000000.jpg', b'')
     made = cvat.read([tmp_path / 'export.zip'])
-    assert [video['file_names'][0] for video in made.videos] == ['clip/000000.jpg', 'pier/000000.jpg']
-    assert [t['video_id'] for t in made.tracks] == [1, 2]
+    names = [video['file_names'][0] for video in made.videos]
+    assert names == ['clip/000000.jpg', 'pier/000000.jpg', 'quay/000000.jpg']
+    assert [t['video_id'] for t in made.tracks] == [1, 2, 3]
+    assert [[m is not None for m in t['segmentations']].index(True) for t in made.tracks] == [0, 2, 1]
+    with pytest.raises(UserError, match='there is no frame 2: the task has 4, 4 to 7'):
+        read(text.replace('frame="6"', 'frame="2"'), tmp_path)
     with pytest.raises(UserError, match="task_id '5' is not among the tasks"):
         read(text.replace('task_id="4"', 'task_id="5"'), tmp_path)
 
