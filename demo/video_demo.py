@@ -32,7 +32,7 @@ def parse_args(argv=None):
     add_model_options(parser)
     _add_outputs(parser)
     _add_choices(parser)
-    add_options(parser, 'cfg-options', 'device', 'trust-checkpoint')
+    add_options(parser, 'cfg-options', 'device', 'speed', 'trust-checkpoint')
     args = parser.parse_args(argv)
     for name in ('batch_size', 'max_frames', 'fps', 'stride'):
         value = getattr(args, name)
@@ -177,7 +177,15 @@ def main(argv=None):
         check_suffix(out)
     check_folders(args, reader)
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    model = init_detector(args.config, args.checkpoint, device, args.trust_checkpoint, args.cfg_options)
+    model = init_detector(
+        args.config,
+        args.checkpoint,
+        device,
+        args.trust_checkpoint,
+        args.cfg_options,
+        precision=args.precision,
+        compile=args.compile,
+    )
     track_video(model, reader, options_of(args, out), args.resume)
 
 

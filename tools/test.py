@@ -27,7 +27,7 @@ def parse_args(argv=None):
         choices=['bbox', 'segm', 'proposal'],
         help='score (default: all kinds)',
     )
-    add_options(parser, 'cfg-options', 'device', 'trust-checkpoint', 'launcher')
+    add_options(parser, 'cfg-options', 'device', 'speed', 'trust-checkpoint', 'launcher')
     parser.add_argument('--gpus', type=int, default=1, help='only 1 here: several go through --launcher')
     args = parser.parse_args(argv)
     choose_model(args, parser)
@@ -71,7 +71,14 @@ def main(argv=None):
     prefix = str(out.with_suffix(''))
     dataset = build_test_dataset(config, videos=False)
     device = init_processes(args.launcher)
-    model = init_detector(config, args.checkpoint, args.device or device, args.trust_checkpoint)
+    model = init_detector(
+        config,
+        args.checkpoint,
+        args.device or device,
+        args.trust_checkpoint,
+        precision=args.precision,
+        compile=args.compile,
+    )
     check_class_counts(model, dataset, 'test_dataloader')
     kinds = kinds_of(model, args.eval)
     evaluator = config.get('test_evaluator') or {}

@@ -50,7 +50,7 @@ def parse_args(argv=None):
         '--load-result', '--load_result', action='store_true', help='read OUT.json, do not run the model'
     )
     parser.add_argument('--resume', action='store_true', help='continue an interrupted run')
-    add_options(parser, 'cfg-options', 'device', 'trust-checkpoint', 'launcher')
+    add_options(parser, 'cfg-options', 'device', 'speed', 'trust-checkpoint', 'launcher')
     parser.add_argument('--gpus', type=int, default=1, help='number of processes to start')
     parser.add_argument('--proc_per_gpu', '--proc-per-gpu', type=int, default=1, help='times --gpus')
     args = parser.parse_args(argv)
@@ -112,7 +112,14 @@ def test(args, config, dataset, json_path, renderer):
     from mmdet.formats.video_tracks import TrackCollector
 
     device = init_processes(args.launcher)
-    model = init_detector(config, args.checkpoint, args.device or device, args.trust_checkpoint)
+    model = init_detector(
+        config,
+        args.checkpoint,
+        args.device or device,
+        args.trust_checkpoint,
+        precision=args.precision,
+        compile=args.compile,
+    )
     if 'segm' in (args.eval or ()) and 'masks' not in getattr(model, 'gives', ('masks',)):
         raise UserError(f'--eval segm: {type(model).__name__} gives boxes without masks: --eval bbox')
     offset = getattr(dataset, 'box_offset', 1)

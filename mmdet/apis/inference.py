@@ -26,6 +26,7 @@ from .frame_result import FrameResult
 from .model_zoo import named
 from .named_weights import read_weights
 from .setup import register_all_modules
+from .speed import check_precision, speed_up
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
 _AHEAD = 2  # batches that are prepared before they are needed
@@ -39,6 +40,8 @@ def init_detector(
     trust_checkpoint: bool = False,
     cfg_options: dict | None = None,
     allow_partial: bool = False,
+    precision: str = 'fp32',
+    compile: bool = False,
 ) -> torch.nn.Module:
     """Build a detector and load its weights.
 
@@ -53,13 +56,16 @@ def init_detector(
         trust_checkpoint (bool): unpickle the checkpoint without restriction. It may then run any code.
         cfg_options (dict | None): changes to the config.
         allow_partial (bool): accept a checkpoint that leaves some tensors of the model random.
+        precision (str): in which the functions here run it: ``'fp32'``, ``'tf32'``, ``'bf16'``, ``'fp16'``.
+        compile (bool): compile the network, by the compiler of PyTorch, when the first frame runs.
 
     Returns:
-        nn.Module: in evaluation mode, with ``cfg`` (Config) and ``dataset_meta`` (dict with ``classes``, or
-        empty if they are unknown).
+        nn.Module: in evaluation mode, optimized (docs/config.md, "Speed"), with ``cfg`` (Config) and
+        ``dataset_meta`` (dict with ``classes``, or empty if they are unknown).
 
     Raises:
-        UserError: config or checkpoint cannot be used, or the device is not available.
+        UserError: config or checkpoint cannot be used, or the device or its precision is not
+            available.
     """
     register_all_modules()
     entry = named(config, 'config')
@@ -70,6 +76,7 @@ def init_detector(
     elif cfg_options:
         config.merge_from_dict(cfg_options)
     device = _checked_device(device)
+    check_precision(precision, device)
     require(config, ('model',), 'inference')
     with building('the model'):
         model = MODELS.build(config.model)
@@ -87,7 +94,7 @@ def init_detector(
         _random_weights(model)
     model.cfg = config
     model.dataset_meta = _dataset_meta(config, content, model)
-    return model.to(device).eval()
+    return speed_up(model.to(device).eval(), precision, compile)
 
 
 def _checked_device(device):

@@ -173,7 +173,9 @@ def predict_dataset(
             background.submit(add, samples)
 
 
-def run_signature(config: Config, checkpoint: str | Path, dataset: Dataset) -> dict[str, str]:
+def run_signature(
+    config: Config, checkpoint: str | Path, dataset: Dataset, precision: str = 'fp32'
+) -> dict[str, str]:
     """What the results of a run depend on: an interrupted run continues only if all of it is equal."""
     parts = {'model': config.model, 'data': config.test_dataloader.dataset}
     text = json.dumps(
@@ -186,6 +188,7 @@ def run_signature(config: Config, checkpoint: str | Path, dataset: Dataset) -> d
         'config': hashlib.sha256(text.encode()).hexdigest()[:16],
         'annotations': sha256(dataset.ann_file)[:16],
         'version': __version__,
+        **({} if precision == 'fp32' else {'precision': precision}),
     }
 
 
@@ -237,7 +240,7 @@ def test_videos(
 
 
 def _test_videos(model, dataset, config, checkpoint, json_path, resume, sinks):
-    signature = on_main(run_signature, config, checkpoint, dataset)
+    signature = on_main(run_signature, config, checkpoint, dataset, getattr(model, 'precision', 'fp32'))
     if not resume and os.path.exists(f'{json_path}.partial'):
         _note(f'note: starting over; --resume would continue from {json_path}.partial')
     done = on_main(prepare_results, json_path, signature, resume)

@@ -218,6 +218,8 @@ def _input_digest(reader):
 
 def _model_digest(model):
     digest = hashlib.sha256(json.dumps(model.cfg.to_dict(), sort_keys=True, default=str).encode())
+    if getattr(model, 'precision', 'fp32') != 'fp32':
+        digest.update(model.precision.encode())
     for name, value in model.state_dict().items():
         digest.update(name.encode() + value.detach().cpu().contiguous().view(-1).numpy().tobytes())
     return digest.hexdigest()[:16]

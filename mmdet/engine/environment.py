@@ -83,6 +83,13 @@ def flush_denormals():
     torch.set_flush_denormal(True)
 
 
+def join_on_cpus(launcher):
+    """Join the process group of a launcher, over gloo; raises a UserError if it is for GPUs only."""
+    if launcher != 'pytorch':
+        raise UserError(f'--launcher {launcher} needs GPUs; on CPUs use --launcher pytorch (torchrun)')
+    join_gloo()
+
+
 def describe_machine():
     """Return one line: versions, device and threads."""
     if torch.cuda.is_available():

@@ -9,16 +9,16 @@ Validation, testing by the runner, ``tools/test.py``, ``tools/test_video.py`` an
                 sink.add(sample)
 """
 
-import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import mmengine.runner
 import torch
-from mmengine.runner import autocast
 
 from mmdet.registry import LOOPS
 from mmdet.structures import DetDataSample
+
+from .precision import running_in
 
 
 class Sink(Protocol):
@@ -38,16 +38,20 @@ def predict(
     """Run a model over batches.
 
     Args:
-        model (nn.Module): in evaluation mode.
+        model (nn.Module): in evaluation mode; may have an attribute ``precision``, of ``PRECISIONS``.
         batches (Iterable[dict]): ``inputs`` and ``data_samples``, as a data loader gives them.
-        fp16 (bool): run in mixed precision.
+        fp16 (bool): run in mixed precision, whatever the model says: float16 on a GPU, bfloat16 on a CPU.
 
     Yields:
         tuple[dict, list[DetDataSample]]: each batch, and its frames with ``pred_instances``.
     """
+    device = getattr(next(model.parameters(), None), 'device', 'cpu')
+    precision = getattr(model, 'precision', None)
+    if fp16:
+        precision = 'fp16' if torch.device(device).type == 'cuda' else 'bf16'
     for batch in batches:
         # Not inference_mode: tensors that a model caches here, such as anchors, are used in training too.
-        with torch.no_grad(), autocast() if fp16 else contextlib.nullcontext():
+        with torch.no_grad(), running_in(precision, device):
             samples = model.test_step(batch)
         yield batch, samples
 

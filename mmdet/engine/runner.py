@@ -24,9 +24,10 @@ from mmdet.version import __version__
 from .checkpoint import read_checkpoint, write_checkpoint
 from .components import check_components, in_one_line, with_loop_type
 from .console import shorten_console
-from .environment import describe_machine, join_gloo, on_main, outliving_sigterm
+from .environment import describe_machine, join_on_cpus, on_main, outliving_sigterm
 from .interrupts import StopSignals
 from .plain_data import histories_from_plain, histories_to_plain, to_plain
+from .precision import allow_tf32
 from .random_state import capture_random_state
 from .resuming import (
     check_message_hub,
@@ -64,15 +65,15 @@ class TrackRunner(Runner):
         super().__init__(*args, **kwargs)
 
     def setup_env(self, env_cfg):
-        """Start the process group; mmengine's way fails without a GPU, so that CPUs join over gloo first."""
+        """Start the process group and switch TF32 off, or on with ``env_cfg.tf32``.
+
+        mmengine's way fails without a GPU, so that CPUs join over gloo first.
+        """
+        allow_tf32(bool(env_cfg.get('tf32', False)))
         if self._launcher == 'pytorch' and 'RANK' not in os.environ:
             raise UserError('--launcher pytorch: start this through torchrun (tools/dist_train.sh)')
         if self.distributed and not torch.cuda.is_available() and not is_distributed():
-            if self._launcher != 'pytorch':
-                raise UserError(
-                    f'--launcher {self._launcher} needs GPUs; on CPUs use --launcher pytorch (torchrun)'
-                )
-            join_gloo()
+            join_on_cpus(self._launcher)
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg, model):

@@ -2,7 +2,7 @@
 
 from .appended_file import AppendedFile
 from .background import Background, read_ahead, was_interrupted
-from .cli import ListAction, add_options, cli_main, unit_interval
+from .cli import PRECISIONS, ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, shown, suggest
 from .interrupts import handling_signals, outlive_sigterm, uninterrupted
 from .io import (
@@ -28,6 +28,7 @@ __all__ = [
     'IMAGE_SUFFIXES',
     'Interrupted',
     'LazyModule',
+    'PRECISIONS',
     'ListAction',
     'Progress',
     'Scratch',

@@ -14,6 +14,9 @@ from .interrupts import handling_signals
 from .io import protecting_inputs
 from .names import printable
 
+#: In which a detector can run, see ``mmdet.engine.precision``.
+PRECISIONS = ('fp32', 'tf32', 'bf16', 'fp16')
+
 
 def _launcher(parser):
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -71,11 +74,24 @@ def _trust_checkpoint(parser):
     )
 
 
+def _speed(parser):
+    parser.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        default='fp32',
+        help='of the network: fp32; tf32 (newer GPUs); bf16 or fp16, faster and with small differences',
+    )
+    parser.add_argument(
+        '--compile', action='store_true', help='compile the network first: a minute or more, then faster'
+    )
+
+
 _OPTIONS = {
     'cfg-options': _cfg_options,
     'device': _device,
     'trust-checkpoint': _trust_checkpoint,
     'launcher': _launcher,
+    'speed': _speed,
 }
 
 
@@ -84,7 +100,8 @@ def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
 
     Args:
         parser: the parser.
-        *names: of 'cfg-options', 'device', 'trust-checkpoint', 'launcher'.
+        *names: of 'cfg-options', 'device', 'trust-checkpoint', 'launcher', 'speed' (--precision and
+            --compile).
     """
     for name in names:
         _OPTIONS[name](parser)

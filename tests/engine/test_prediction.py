@@ -18,6 +18,7 @@ from mmdet.engine import TestLoop as _TestLoop
 from mmdet.engine import ValLoop, predict
 from mmdet.formats.results import results_by_video
 from mmdet.formats.video_tracks import TrackCollector
+from mmdet.models.fused import optimize_for_inference
 from mmdet.registry import LOOPS
 
 from .. import tiny as parts
@@ -57,7 +58,9 @@ def test_the_runner_and_the_tool_write_the_same_tracks(tiny, tmp_path):
     assert type(runner.test_loop) is _TestLoop and 'ytvis/segm_AP' in metrics
     assert hook.calls == [(when, batch, 2) for batch in range(6) for when in ('before', 'after')]
 
-    model, dataset = init_detector(config, tiny.checkpoint), build_test_dataset(config)
+    # The runner predicts layer by layer, as it trains.
+    model = optimize_for_inference(init_detector(config, tiny.checkpoint), False)
+    dataset = build_test_dataset(config)
     test_videos(model, dataset, config, tiny.checkpoint, tmp_path / 'tool.json')
     assert results_by_video(tmp_path / 'runner.json') == results_by_video(tmp_path / 'tool.json')
 

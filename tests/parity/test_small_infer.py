@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from mmdet.datasets.transforms.geometric import Resize
+from mmdet.models.fused import optimize_for_inference
 from mmdet.structures import DetDataSample
 from mmdet.structures.rle import decode_rle
 
@@ -20,9 +21,9 @@ from .rules import GOLDEN, load_json, load_npz
 
 RECORD = load_json('small_infer.json')
 RUNS = {
-    'score_thr 0.05': (RECORD['frames'], 0.05, True),
-    'resized pixels': (RECORD['frames_rescale_False'], 0.05, False),
-    'score_thr 0.4': (RECORD['score_thr_0p4']['frames'], 0.4, True),
+    'score_thr 0.05': (RECORD['frames'], 0.05, True, False),
+    'resized pixels, optimized': (RECORD['frames_rescale_False'], 0.05, False, True),
+    'score_thr 0.4': (RECORD['score_thr_0p4']['frames'], 0.4, True, False),
 }
 
 
@@ -71,7 +72,8 @@ def as_objects(samples):
 
 @pytest.mark.parametrize('name', RUNS)
 def test_kept_objects(model, name):
-    record, score_thr, rescale = RUNS[name]
+    record, score_thr, rescale, optimized = RUNS[name]
+    optimize_for_inference(model, optimized)
     samples = [sample for index in range(3) for sample in run(model, load_video(index), score_thr, rescale)]
     assert len(samples) == len(record)
     total = unequal = 0
@@ -89,6 +91,7 @@ def test_kept_objects(model, name):
                 assert (ours & theirs).sum() / (ours | theirs).sum() > 0.97
     assert unequal <= total / 100
     assert not model.tracker.memories
+    optimize_for_inference(model, False)
 
 
 def test_detections_before_tracking(model):

@@ -12,6 +12,7 @@ from mmdet.ops import batched_nms_mask
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures.bbox import tensor_like
 
+from ..fused import conv_act, conv_module
 from ..padding import as_instances
 from ..task_modules.assigners import count_boxes
 from ..task_modules.samplers import image_generator
@@ -80,10 +81,13 @@ class RPNHead(BaseModule):
         Returns:
             tuple[list[Tensor], list[Tensor]]: logits (N, A, H_l, W_l), deltas (N, 4 * A, H_l, W_l).
         """
-        hidden = [self.rpn_conv(feat) for feat in feats]
-        if not isinstance(self.rpn_conv, nn.Sequential):  # that ends in a ReLU
-            hidden = [F.relu(feat, inplace=True) for feat in hidden]
-        return [self.rpn_cls(feat) for feat in hidden], [self.rpn_reg(feat) for feat in hidden]
+        if isinstance(self.rpn_conv, nn.Sequential):
+            hidden = feats
+            for conv in self.rpn_conv:
+                hidden = [conv_module(conv, feat) for feat in hidden]
+        else:
+            hidden = [conv_act(self.rpn_conv, feat, relu=True) for feat in feats]
+        return tuple([conv_act(conv, feat) for feat in hidden] for conv in (self.rpn_cls, self.rpn_reg))
 
     def _flatten(self, maps, channels):
         """Levels (N, A * channels, H_l, W_l) to one (N, sum of H_l * W_l * A, channels), in anchor order."""

@@ -4,7 +4,8 @@ import torch.utils.checkpoint
 from mmengine.model import BaseModule
 from torch import nn
 
-from ..norm import build_norm, conv_norm
+from ..fused import conv_act
+from ..norm import build_norm
 
 
 class _ResidualBlock(BaseModule):
@@ -16,9 +17,10 @@ class _ResidualBlock(BaseModule):
         init_cfg (dict | None): initialization.
     """
 
+    convs: int  # their number
+
     def __init__(self, downsample, with_cp, init_cfg):
         super().__init__(init_cfg)
-        self.relu = nn.ReLU(inplace=True)
         self.downsample = downsample
         self.with_cp = with_cp
 
@@ -27,25 +29,25 @@ class _ResidualBlock(BaseModule):
         self.add_module(name, layer)
         setattr(self, f'norm{number}_name', name)
 
-    def _conv_norm(self, x, number):
-        norm = getattr(self, getattr(self, f'norm{number}_name'))
-        return conv_norm(getattr(self, f'conv{number}'), norm, x)
-
-    def residual(self, x):
-        """Residual branch; subclasses define it."""
-        raise NotImplementedError(f'{type(self).__name__} must define residual()')
+    def _layers(self, number):
+        return getattr(self, f'conv{number}'), getattr(self, getattr(self, f'norm{number}_name'))
 
     def _sum(self, x):
-        shortcut = x if self.downsample is None else conv_norm(*self.downsample, x)
-        return self.residual(x).add_(shortcut)  # no layer needs its output for its gradient
+        shortcut = x if self.downsample is None else conv_act(self.downsample[0], x, self.downsample[1])
+        for number in range(1, self.convs):
+            conv, norm = self._layers(number)
+            x = conv_act(conv, x, norm, relu=True)
+        conv, norm = self._layers(self.convs)
+        return conv_act(conv, x, norm, relu=True, add=shortcut)
 
     def forward(self, x):
-        """(N, C_in, H, W) to (N, planes * expansion, H / stride, W / stride)."""
+        """(N, C_in, H, W) to (N, planes * expansion, H / stride, W / stride).
+
+        In a model that is optimized for inference the input may be overwritten.
+        """
         if self.with_cp and x.requires_grad:
-            out = torch.utils.checkpoint.checkpoint(self._sum, x, use_reentrant=False)
-        else:
-            out = self._sum(x)
-        return self.relu(out)
+            return torch.utils.checkpoint.checkpoint(self._sum, x, use_reentrant=False)
+        return self._sum(x)
 
 
 class BasicBlock(_ResidualBlock):
@@ -62,6 +64,7 @@ class BasicBlock(_ResidualBlock):
     """
 
     expansion = 1
+    convs = 2
 
     def __init__(
         self,
@@ -84,10 +87,6 @@ class BasicBlock(_ResidualBlock):
         if zero_init:
             self.init_cfg = dict(type='Constant', val=0, override=dict(name=self.norm2_name))
 
-    def residual(self, x):
-        """conv, norm, relu, conv, norm."""
-        return self._conv_norm(self.relu(self._conv_norm(x, 1)), 2)
-
 
 class Bottleneck(_ResidualBlock):
     """1x1, 3x3, 1x1 convolutions (ResNet, figure 5 right), grouped and widened for ResNeXt.
@@ -106,6 +105,7 @@ class Bottleneck(_ResidualBlock):
     """
 
     expansion = 4
+    convs = 3
 
     def __init__(
         self,
@@ -133,9 +133,3 @@ class Bottleneck(_ResidualBlock):
         self._add_norm(norm_cfg, planes * self.expansion, 3)
         if zero_init:
             self.init_cfg = dict(type='Constant', val=0, override=dict(name=self.norm3_name))
-
-    def residual(self, x):
-        """conv, norm, relu, conv, norm, relu, conv, norm."""
-        out = self.relu(self._conv_norm(x, 1))
-        out = self.relu(self._conv_norm(out, 2))
-        return self._conv_norm(out, 3)

@@ -6,7 +6,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdet.registry import MODELS
 
-from ..norm import build_norm, check_norm_cfg, conv_norm
+from ..fused import conv_act
+from ..norm import build_norm, check_norm_cfg
 from .blocks import BasicBlock, Bottleneck
 
 
@@ -77,7 +78,6 @@ class ResNet(BaseModule):
         self.conv1 = nn.Conv2d(in_channels, base_channels, 7, 2, 3, bias=False)
         self.norm1_name, norm = build_norm(norm_cfg, base_channels, 1, type(self).__name__)
         self.add_module(self.norm1_name, norm)
-        self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         inplanes = base_channels
         self.stages = []
@@ -144,7 +144,7 @@ class ResNet(BaseModule):
         Returns:
             tuple[Tensor]: (N, C_i, H / s_i, W / s_i) of each stage in ``out_indices``; s is 4, 8, 16, 32.
         """
-        x = self.maxpool(self.relu(conv_norm(self.conv1, getattr(self, self.norm1_name), x)))
+        x = self.maxpool(conv_act(self.conv1, x, getattr(self, self.norm1_name), relu=True))
         outs = []
         for index, name in enumerate(self.stages):
             x = getattr(self, name)(x)

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from mmdet.registry import MODELS
 
+from ..fused import conv_module, flat_linear
 from ..norm import check_norm_cfg
 from .bbox_head import BBoxHead
 
@@ -93,22 +94,22 @@ class ConvFCBBoxHead(BBoxHead):
         self.add_module(f'{branch}_fcs', fcs)
         return channels, flat
 
-    def _vector(self, x):
-        if x.dim() == 2:
-            return x
-        return (self.avg_pool(x) if self.with_avg_pool else x).flatten(1)
+    def _pooled(self, x):
+        return self.avg_pool(x) if x.dim() == 4 and self.with_avg_pool else x
 
     def _run_branch(self, branch, x):
         for conv in getattr(self, f'{branch}_convs'):
-            x = conv(x)
+            x = conv_module(conv, x)
         for fc in getattr(self, f'{branch}_fcs'):
-            x = F.relu(fc(self._vector(x)), inplace=True)
+            x = F.relu(flat_linear(fc, self._pooled(x)), inplace=True)
         return x
 
     def forward(self, x):
         """Classify and refine RoIs; see :meth:`BBoxHead.forward`."""
         x = self._run_branch('shared', x)
-        return self.outputs(*(self._vector(self._run_branch(branch, x)) for branch in ('cls', 'reg')))
+        return self.outputs(
+            *(self._pooled(self._run_branch(branch, x)).flatten(1) for branch in ('cls', 'reg'))
+        )
 
 
 @MODELS.register_module()

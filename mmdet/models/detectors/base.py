@@ -6,6 +6,7 @@ from mmengine.model import BaseModel
 from mmdet.registry import MODELS
 
 from ..fit import check_channels
+from ..fused import forget_derived, use_derived
 from .settings import SETTINGS, check_settings
 
 MODES = ('loss', 'predict', 'tensor')
@@ -27,6 +28,7 @@ class BaseDetector(BaseModel):
 
     settings = SETTINGS  # keys of train_cfg and test_cfg
     tracker = None  # of detectors that track
+    optimized = False  # set by optimize_for_inference
 
     def __init__(
         self,
@@ -89,7 +91,17 @@ class BaseDetector(BaseModel):
         if data_samples is None or len(data_samples) != len(inputs):
             number = None if data_samples is None else len(data_samples)
             raise ValueError(f'{type(self).__name__}: {len(inputs)} images, but data_samples: {number}')
-        return self.loss(inputs, data_samples) if mode == 'loss' else self.predict(inputs, data_samples)
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if self.optimized and not self.training:
+            use_derived(self)
+        return self.predict(inputs, data_samples)
+
+    def train(self, mode=True):
+        """Set the mode; training uses the weights as they are. Returns self."""
+        if mode:
+            forget_derived(self)
+        return super().train(mode)
 
     def loss(self, inputs, data_samples):
         """Losses of a training batch: a dict of scalars, or of lists with one scalar per pyramid level."""

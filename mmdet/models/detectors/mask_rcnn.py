@@ -126,7 +126,7 @@ class MaskRCNN(TwoStageDetector):
         """
         rois = bboxes_to_rois(self.network_boxes(detections, metas, rescale))
         labels = torch.cat([found.labels for found in detections])
-        probs = self.mask_head.probabilities(self.mask_head(self.mask_roi_extractor(feats, rois)), labels)
+        probs = self.mask_head.predict(self.mask_roi_extractor(feats, rois), labels)
         for found, part in zip(detections, probs.split([len(found) for found in detections])):
             found.mask_probs = part
 

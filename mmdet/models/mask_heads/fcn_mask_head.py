@@ -4,11 +4,12 @@ import torch
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import nn
-from torch.nn import functional as F
 
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import unscale_bboxes
 from mmdet.structures.mask import check_mask_convention, mask_targets, paste_masks
+
+from ..fused import conv_act, conv_module, derived_of, labeled_channels
 
 UPSAMPLE_METHODS = ('deconv', 'nearest', 'bilinear', None)
 
@@ -97,13 +98,30 @@ class FCNMaskHead(BaseModule):
         Returns:
             Tensor: logits (n, num_classes + 1, 2s, 2s), or (n, 1, 2s, 2s) if class-agnostic.
         """
+        return conv_act(self.conv_logits, self.hidden(x))
+
+    def hidden(self, x):
+        """Features (n, C', 2s, 2s) before the last convolution, from RoI features (n, C, s, s)."""
         for conv in self.convs:
-            x = conv(x)
-        if self.upsample is not None:
-            x = self.upsample(x)
-            if isinstance(self.upsample, nn.ConvTranspose2d):
-                x = F.relu(x, inplace=True)
-        return self.conv_logits(x)
+            x = conv_module(conv, x)
+        if isinstance(self.upsample, nn.ConvTranspose2d):
+            return conv_act(self.upsample, x, relu=True)
+        return x if self.upsample is None else self.upsample(x)
+
+    def predict(self, x, labels):
+        """Probabilities of the labeled classes.
+
+        Args:
+            x (Tensor): (n, C, s, s) RoI features.
+            labels (Tensor): (n,) int64, 0-based.
+
+        Returns:
+            Tensor: (n, 2s, 2s) float32.
+        """
+        if derived_of(self.conv_logits) is None or type(self).forward is not FCNMaskHead.forward:
+            return self.probabilities(self(x), labels)
+        logits = labeled_channels(self.conv_logits, self.hidden(x), self.channels(labels))
+        return logits.float().sigmoid()
 
     def channels(self, labels):
         """Channel of each label: (n,) int64 of 0-based labels to (n,) int64."""

@@ -7,6 +7,7 @@ from torch import nn
 
 from mmdet.registry import MODELS
 
+from ..fused import conv_module
 from ..norm import check_norm_cfg
 
 _EXTRA_SOURCES = ('on_input', 'on_lateral', 'on_output')
@@ -92,11 +93,13 @@ class FPN(BaseModule):
         Returns:
             tuple[Tensor]: ``num_outs`` maps (N, out_channels, H_i, W_i), sides halving.
         """
-        laterals = [conv(inputs[level]) for conv, level in zip(self.lateral_convs, self.levels)]
-        for i in range(len(laterals) - 1, 0, -1):
-            size = laterals[i - 1].shape[-2:]
-            laterals[i - 1] = laterals[i - 1] + F.interpolate(laterals[i], size=size, mode='nearest')
-        outs = [conv(lateral) for conv, lateral in zip(self.fpn_convs, laterals)]
+        laterals, above = [], None
+        for conv, level in reversed(list(zip(self.lateral_convs, self.levels))):
+            if above is not None:
+                above = F.interpolate(above, size=inputs[level].shape[-2:], mode='nearest')
+            above = conv_module(conv, inputs[level], add=above)
+            laterals.insert(0, above)
+        outs = [conv_module(conv, lateral) for conv, lateral in zip(self.fpn_convs, laterals)]
         source = None
         if self.extra_source:
             source = dict(on_input=inputs[self.levels[-1]], on_lateral=laterals[-1], on_output=outs[-1])[
@@ -107,6 +110,6 @@ class FPN(BaseModule):
                 # Pooling with a window of one only takes every second pixel.
                 outs.append(F.max_pool2d(outs[-1], 1, stride=2))
                 continue
-            outs.append(self.fpn_convs[i](source))
+            outs.append(conv_module(self.fpn_convs[i], source))
             source = F.relu(outs[-1]) if self.relu_before_extra_convs else outs[-1]
         return tuple(outs)

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from mmdet.registry import MODELS
 
+from ..fused import flat_linear
 from ..match_logits import dot_product_logits, in_float32
 
 IGNORED = -1
@@ -68,10 +69,9 @@ class TrackHead(BaseModule):
         """
         if self.with_avg_pool:
             x = x.mean(dim=(2, 3))
-        x = x.flatten(1)
         for fc in self.fcs[:-1]:
-            x = F.relu(fc(x), inplace=True)
-        x = self.fcs[-1](x)
+            x = F.relu(flat_linear(fc, x), inplace=True)
+        x = flat_linear(self.fcs[-1], x)
         return F.relu(x, inplace=True) if self.relu_last else x
 
     def similarity(self, embeddings: Tensor, ref_embeddings: Tensor) -> Tensor:

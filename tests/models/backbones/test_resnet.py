@@ -155,7 +155,7 @@ def test_initialization_from_scratch():
     assert all(block.bn3.weight.abs().sum() == 0 and block.bn2.weight.eq(1).all() for block in blocks)
     assert backbone.bn1.weight.eq(1).all()
     x = image()
-    stem = backbone.maxpool(backbone.relu(backbone.bn1(backbone.conv1(x))))
+    stem = backbone.maxpool(backbone.bn1(backbone.conv1(x)).relu())
     # Every block but those with a projection starts as the identity.
     first = backbone.layer1[0](stem)
     torch.testing.assert_close(backbone.layer1(stem), first)

@@ -1,0 +1,33 @@
+"""How fast a detector predicts: its precision, steps in one, and the compiler."""
+
+import torch
+
+from mmdet.engine.precision import allow_tf32, check_precision
+from mmdet.models.fused import optimize_for_inference
+
+__all__ = ['check_precision', 'speed_up']
+
+# Parts whose inputs keep their shape from frame to frame; of the others each number of objects is new.
+_COMPILED = ('backbone', 'neck', 'rpn_head')
+
+
+def speed_up(model: torch.nn.Module, precision: str = 'fp32', compile: bool = False) -> torch.nn.Module:
+    """Make a detector fast.
+
+    Args:
+        model (nn.Module): in evaluation mode, on its device; it is changed.
+        precision (str): of ``mmdet.utils.PRECISIONS``; :func:`~mmdet.engine.prediction.predict` runs in it.
+        compile (bool): compile backbone, neck and proposal head. Their weights must not change any more.
+
+    Returns:
+        nn.Module: the model.
+    """
+    allow_tf32(precision == 'tf32')
+    model.precision = precision
+    optimize_for_inference(model)
+    for name in _COMPILED if compile else ():
+        part = getattr(model, name, None)
+        if part is not None:
+            # Frozen: batch norms and the layout of weights are settled when it compiles.
+            part.compile(dynamic=False, options={'freezing': True})
+    return model
