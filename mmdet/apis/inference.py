@@ -83,18 +83,22 @@ def init_detector(
     content = None
     if checkpoint is not None:
         content = read_weights(checkpoint, trust_checkpoint or None, entry)
-        report = load_weights(model, content, source=str(checkpoint))
-        if report.non_finite:
-            print(f'warning: {checkpoint}: {report.text()}', file=sys.stderr)
-        if not report.complete():
-            if not allow_partial:
-                raise UserError(f'checkpoint {checkpoint} does not fit the config:\n{report.text()}')
-            print(f'warning: {report.text()}', file=sys.stderr)
+        _load(model, content, checkpoint, allow_partial)
     elif hasattr(model, 'init_weights'):
         _random_weights(model)
     model.cfg = config
     model.dataset_meta = _dataset_meta(config, content, model)
     return speed_up(model.to(device).eval(), precision, compile)
+
+
+def _load(model, content, checkpoint, allow_partial):
+    report = load_weights(model, content, source=str(checkpoint))
+    if report.non_finite:
+        print(f'warning: {checkpoint}: {report.text()}', file=sys.stderr)
+    if not report.complete():
+        if not allow_partial:
+            raise UserError(f'checkpoint {checkpoint} does not fit the config:\n{report.text()}')
+        print(f'warning: {report.text()}', file=sys.stderr)
 
 
 def _checked_device(device):
