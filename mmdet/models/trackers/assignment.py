@@ -1,7 +1,6 @@
 """Which detection continues which object, given how well they fit."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 ASSIGNMENTS = ('hungarian', 'greedy')
 
@@ -20,6 +19,8 @@ def assign(fit: np.ndarray, allowed: np.ndarray, method: str = 'hungarian') -> t
     """
     if method == 'greedy':
         return _greedy(fit, allowed)
+    from scipy.optimize import linear_sum_assignment  # takes as long to import as this package
+
     rows, columns = linear_sum_assignment(np.where(allowed, fit, 0.0), maximize=True)
     paired = allowed[rows, columns]
     return rows[paired], columns[paired]
