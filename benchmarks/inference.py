@@ -18,13 +18,13 @@ from measure import (
     add_model_arguments,
     checked_device,
     measure_model,
-    precision,
     run_model_cases,
     shown,
     stage_table,
 )
 from record import spread
 
+from mmdet.engine.precision import running_in
 from mmdet.utils import UserError, cli_main
 
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
@@ -158,11 +158,11 @@ def measure(case, args):
     frames, detections = case['frames'] * case['videos'], []
 
     def run():
-        with torch.no_grad(), precision(args.precision, device):
+        with torch.no_grad(), running_in(args.precision, device):
             samples = [sample for clip in clips for batch in clip for sample in model.test_step(batch)]
         detections[:] = [len(sample.pred_instances) for sample in samples]
 
-    with torch.no_grad(), precision(args.precision, device):
+    with torch.no_grad(), running_in(args.precision, device):
         calibrate(model, clips[0][0], case['objects'])
     run()
     rival = (lambda: torchvision_run(case, clips, device, args.seed)) if args.against else None

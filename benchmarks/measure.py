@@ -1,4 +1,4 @@
-"""What the benchmarks share: clocks, turns, stages, precisions, and the floor of a model."""
+"""What the benchmarks share: clocks, turns, stages, and the floor of a model."""
 
 import argparse
 import contextlib
@@ -16,9 +16,9 @@ from record import commit, machine, spread
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from mmdet.utils import Progress, UserError, atomic_write_text
-
-PRECISIONS = ('fp32', 'tf32', 'bf16', 'fp16')
+from mmdet.engine.precision import check_precision, running_in
+from mmdet.models.fused import optimize_for_inference
+from mmdet.utils import PRECISIONS, Progress, UserError, atomic_write_text
 
 
 class Clock:
@@ -124,8 +124,8 @@ class Floor(TorchDispatchMode):
     """Records the convolutions and matrix products that run inside, also those of a backward pass.
 
     :meth:`replay` runs them alone, on random tensors of the same shapes: channels-last, with a bias where a
-    batch norm would be folded into one, and nothing between them. A model cannot be faster than that without
-    other arithmetic.
+    batch norm would be folded into one, and nothing between them. A model cannot be much faster than that
+    without other arithmetic; oneDNN has kernels that convolve faster than those that PyTorch chooses here.
     """
 
     def __init__(self):
@@ -174,17 +174,6 @@ def fused_pyramid(model):
             return neck(backbone(images))
 
     return run
-
-
-@contextlib.contextmanager
-def precision(name, device):
-    """Run in one of ``PRECISIONS``; TF32 is off but for ``'tf32'``."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == 'tf32'
-    half = {'bf16': torch.bfloat16, 'fp16': torch.float16}.get(name)
-    with torch.autocast(device.type, half) if half else contextlib.nullcontext():
-        yield
-    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def peak_mb(device):
@@ -280,19 +269,21 @@ def measure_model(run, model, stages, case, args, per, rival=None):
     device, peak = clock.device, peak_mb(clock.device)
     with stages.watching():
         run()
-    floor = Floor()
+    floor, optimized = Floor(), model.optimized
+    optimize_for_inference(model, False)  # the floor is of the plain operators of PyTorch
     with floor:
         run()
+    optimize_for_inference(model, optimized)
     width, height = (-(-side // 32) * 32 for side in case['size'])
     image = channels_last(torch.randn(1, 3, height, width, device=device))
     pyramid = fused_pyramid(model)
 
     def unit():
-        with precision(args.precision, device):
+        with running_in(args.precision, device):
             pyramid(image)
 
     def floor_run():
-        with precision(args.precision, device):
+        with running_in(args.precision, device):
             floor.replay()
 
     functions = {'model': run, 'floor': floor_run, 'unit': unit}
@@ -325,6 +316,7 @@ def run_model_cases(script, cases, args, report):
         report (Callable): prints the record.
     """
     device = checked_device(args.device, args.threads)
+    check_precision(args.precision, device)
     record = how(args, device, precision=args.precision, cases=run_cases(script, cases, sys.argv[1:]))
     if args.against:
         import torchvision

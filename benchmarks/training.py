@@ -21,12 +21,12 @@ from measure import (
     add_model_arguments,
     checked_device,
     measure_model,
-    precision,
     run_model_cases,
     shown,
     stage_table,
 )
 
+from mmdet.engine.precision import running_in
 from mmdet.utils import UserError, cli_main
 
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
@@ -166,7 +166,7 @@ def measure(case, args):
     losses = []
 
     def run():
-        with precision(args.precision, device):
+        with running_in(args.precision, device):
             losses.append(float(model.train_step(make_batch(pairs), optimizer)['loss']))
 
     run()

@@ -49,7 +49,7 @@ def optimize_for_inference(model: nn.Module, enabled: bool = True) -> nn.Module:
     """
     model.optimized = enabled
     forget_derived(model)
-    if enabled:
+    if enabled and not model.training:
         use_derived(model)
     return model
 
