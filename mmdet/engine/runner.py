@@ -65,10 +65,7 @@ class TrackRunner(Runner):
         super().__init__(*args, **kwargs)
 
     def setup_env(self, env_cfg):
-        """Start the process group and switch TF32 off, or on with ``env_cfg.tf32``.
-
-        mmengine's way fails without a GPU, so that CPUs join over gloo first.
-        """
+        """Start the process group, CPUs over gloo as mmengine needs a GPU; TF32 is on with ``tf32`` only."""
         allow_tf32(bool(env_cfg.get('tf32', False)))
         if self._launcher == 'pytorch' and 'RANK' not in os.environ:
             raise UserError('--launcher pytorch: start this through torchrun (tools/dist_train.sh)')
