@@ -271,20 +271,27 @@ def _draw_labels(canvas, kept, masks, boxes, colors, font_size, fields):
 
 def _draw_trails(canvas, trails, colors, width):
     """Draw where objects were: a line that gets thinner and fades with age."""
+    margin = 2 * width + 3
     for path, color in (
         (trails[key], color) for key, color in colors.items() if len(trails.get(key, ())) > 1
     ):
         oldest = max(age for _, _, age in path) + 1
-        for (x1, y1, age), (x2, y2, _) in zip(path, path[1:]):
+        points = np.round([point[:2] for point in path]).astype(int)
+        left, top = np.maximum(points.min(0) - margin, 0).tolist()
+        right, bottom = np.maximum(points.max(0) + margin, 0).tolist()
+        region = canvas[top:bottom, left:right]
+        if not region.size:
+            continue
+        # Blended once: where two pieces of the line meet, it would be darker otherwise.
+        cover = np.zeros(region.shape[:2], np.uint8)
+        ends = (points - [left, top]).tolist()
+        for (_, _, age), start, end in zip(path, ends, ends[1:]):
             strength = 1 - age / oldest
-            ends = [(int(round(x)), int(round(y))) for x, y in ((x1, y1), (x2, y2))]
-            left, top = (max(min(p[k] for p in ends) - 2 * width - 2, 0) for k in (0, 1))
-            right, bottom = (max(p[k] for p in ends) + 2 * width + 3 for k in (0, 1))
-            region = canvas[top:bottom, left:right]
-            if not region.size:
-                continue
-            line = region.copy()
-            shifted = [(x - left, y - top) for x, y in ends]
-            cv2.line(line, *shifted, color, max(1, round(2 * width * strength)), cv2.LINE_AA)
-            cv2.addWeighted(line, 0.3 + 0.7 * strength, region, 0.7 - 0.7 * strength, 0, dst=line)
-            region[...] = line
+            thickness = max(1, round(2 * width * strength))
+            cv2.line(cover, start, end, round(255 * (0.3 + 0.7 * strength)), thickness, cv2.LINE_AA)
+        covered = cv2.findNonZero(cover)
+        if covered is None:  # all outside the image
+            continue
+        columns, rows = covered.reshape(-1, 2).T
+        part, pixels = cover[rows, columns][:, None] / np.float32(255), region[rows, columns]
+        region[rows, columns] = pixels + part * (np.array(color, np.float32) - pixels) + 0.5

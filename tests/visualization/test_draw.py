@@ -231,3 +231,16 @@ def test_trails_lead_to_the_objects_that_are_there():
     assert np.array_equal(
         gone > 0, draw_instances(image, {**fields, 'instance_ids': [7]}, draw_labels=False) > 0
     )
+
+
+def test_a_trail_is_blended_once_and_may_lie_outside():
+    image = np.full((40, 90, 3), 100, np.uint8)
+    box = {'bboxes': np.array([[80, 18, 84, 22]]), 'instance_ids': np.array([0])}
+    path = [(10 + 8 * i, 20, 9 - i) for i in range(10)]
+    drawn = draw_instances(image, box, draw_boxes=False, draw_labels=False, line_width=3, trails={0: path})
+    change = np.abs(drawn[20].astype(int) - 100).sum(1)[12:76]
+    assert (np.diff(change) >= 0).all() and change[0] > 0  # no darker spots where pieces meet
+    for x, y in ((200, 20), (93, 43)):
+        outside = {0: [(x, y, 1), (x, y, 0)]}
+        drawn = draw_instances(image, box, draw_boxes=False, draw_labels=False, trails=outside)
+        assert (drawn == image).all()
