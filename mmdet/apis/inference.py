@@ -97,7 +97,10 @@ def _load(model, content, checkpoint, allow_partial):
         print(f'warning: {checkpoint}: {report.text()}', file=sys.stderr)
     if not report.complete():
         if not allow_partial:
-            raise UserError(f'checkpoint {checkpoint} does not fit the config:\n{report.text()}')
+            raise UserError(
+                f'checkpoint {checkpoint} does not fit the config; tools/inspect_checkpoint.py says what '
+                f'it is:\n{report.text()}'
+            )
         print(f'warning: {report.text()}', file=sys.stderr)
 
 

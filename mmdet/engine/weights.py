@@ -60,9 +60,11 @@ class LoadReport:
         lines = [f'{len(self.loaded)} tensors loaded']
         if self.mismatched:
             rows = [['tensor', 'checkpoint', 'model', '']]
-            for name, theirs, ours in self.mismatched:
+            for name, theirs, ours in self.mismatched[:limit]:
                 note = 'rows of shared classes taken' if name in self.mapped else 'not taken'
                 rows.append([name, str(tuple(theirs)), str(tuple(ours)), note])
+            if len(self.mismatched) > limit:
+                rows.append([f'and {len(self.mismatched) - limit} more', '', '', ''])
             lines += ['these differ in shape:', AsciiTable(rows).table]
         if self.shared_classes:
             lines.append(f'classes shared with the checkpoint: {", ".join(self.shared_classes)}')

@@ -106,6 +106,10 @@ def test_long_lists_are_cut():
     model = nn.ModuleList(nn.Linear(1, 1) for _ in range(20))
     report = load_weights(model, {'0.weight': torch.ones(1, 1)})
     assert 'and 31 more' in report.text()
+    wrong = {name: torch.ones(3, 3) for name in model.state_dict()}
+    report = load_weights(model, {**wrong, '0.weight': torch.ones(1, 1)})
+    assert len(report.mismatched) == 39 and 'and 31 more' in report.text()
+    assert '8.weight' not in report.text()
 
 
 # --- class_map ---
