@@ -7,6 +7,7 @@ from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
 from mmdet.formats.annotations import usable_box
+from mmdet.formats.reading import MissingFileError
 from mmdet.registry import TRANSFORMS
 from mmdet.utils import UserError
 
@@ -104,7 +105,11 @@ class DetDataset(Dataset):
             classes = (metainfo or {}).get('classes', self.CLASSES)
         if isinstance(classes, str):
             classes = named_classes(classes)
-        self._index(self.load_annotations(), classes, filter_classes, rename or {})
+        try:
+            annotations = self.load_annotations()
+        except MissingFileError as error:
+            raise MissingFileError(f'{error} (data/README.md: where datasets lie, and data_root)') from None
+        self._index(annotations, classes, filter_classes, rename or {})
         if not test_mode and len(self) == 0:
             raise UserError(f'{self.ann_file}: no frame has a usable object, there is nothing to train on')
         self.pipeline = compose(pipeline)

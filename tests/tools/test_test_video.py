@@ -235,7 +235,7 @@ def test_bad_inputs_are_one_line_each(tiny, tmp_path, capsys):
     (tmp_path / 'cut.pth').write_bytes(Path(tiny.checkpoint).read_bytes()[:5000])
     assert 'cut.pth cannot be read' in fails(capsys, tiny.config, tmp_path / 'cut.pth', *out)
     config = parts.write_config(tmp_path / 'no_ann.py', tiny.data, ann='none.json')
-    assert 'none.json does not exist' in fails(capsys, config, tiny.checkpoint, *out)
+    assert 'none.json does not exist (data/README.md' in fails(capsys, config, tiny.checkpoint, *out)
     config = parts.write_config(tmp_path / 'classes.py', tiny.data, num_classes=4)
     other = parts.write_checkpoint(tmp_path / 'other.pth', config)
     assert 'num_classes is 4, but test_dataloader has 3 classes' in fails(capsys, config, other, *out)
