@@ -58,7 +58,9 @@ def read(
             the file and the shape.
     """
     if Path(source).is_file():
-        raise UserError(f'{source} is one frame; give the folder of the video, or the folder of such folders')
+        raise UserError(
+            f'{source} is a file; give the folder of the json files, or the folder of such folders'
+        )
     root = existing_folder(source, 'folder of LabelMe files')
     folders = {name: files_by_stem(root / name, ('.json',)) for name in folders_with(root, ('.json',))}
     if not folders:

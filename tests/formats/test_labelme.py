@@ -145,7 +145,7 @@ def test_faults_are_named(changes, message, tmp_path):
 
 def test_other_folders_and_files_are_named(tmp_path):
     put(tmp_path / 'v', '1', shape())
-    with pytest.raises(UserError, match='is one frame; give the folder'):
+    with pytest.raises(UserError, match='is a file; give the folder'):
         read(tmp_path / 'v' / '1.json')
     put(tmp_path / 'v', '2', size=(10, 30))
     with pytest.raises(UserError, match=r'2.json: the image is 30x10, those before it 20x10'):
