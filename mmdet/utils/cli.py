@@ -82,7 +82,9 @@ def _speed(parser):
         help='of the network: fp32; tf32 (newer GPUs); bf16 or fp16, faster and with small differences',
     )
     parser.add_argument(
-        '--compile', action='store_true', help='compile the network first: a minute or more, then faster'
+        '--compile',
+        action='store_true',
+        help='compile the network at its first frame, which takes a minute or more; meant for GPUs',
     )
 
 
