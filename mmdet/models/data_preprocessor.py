@@ -19,8 +19,7 @@ class DataPreprocessor(BaseDataPreprocessor):
         mean, std (Sequence[float]): one number per channel, in the channel order of the network.
         bgr_to_rgb (bool): swap the channels of the images, which OpenCV reads as BGR.
         pad_size_divisor (int): sides of the batch are multiples of it.
-        channels_last (bool | None): memory layout (N, T, H, W, 3), which layers keep. None: in training on
-            a CPU, where it is faster.
+        channels_last (bool): memory layout (N, T, H, W, 3); often faster on CPU and GPU.
         non_blocking (bool): copy to a GPU without waiting for it.
 
     Raises:
@@ -33,7 +32,7 @@ class DataPreprocessor(BaseDataPreprocessor):
         std=(1.0, 1.0, 1.0),
         bgr_to_rgb=False,
         pad_size_divisor=1,
-        channels_last=None,
+        channels_last=False,
         non_blocking=True,
     ):
         super().__init__(non_blocking)
@@ -58,7 +57,7 @@ class DataPreprocessor(BaseDataPreprocessor):
         Args:
             data (dict): ``inputs``: N uint8 tensors (T, 3, H_i, W_i) or (3, H_i, W_i), or all in one
                 tensor; ``data_samples``: N :class:`DetDataSample`, optional.
-            training (bool): see ``channels_last``.
+            training (bool): unused.
 
         Returns:
             dict: ``inputs`` float32 (N, T, 3, H, W); ``data_samples`` with metainfo ``pad_shape`` (the
@@ -78,7 +77,7 @@ class DataPreprocessor(BaseDataPreprocessor):
                 )
         pad_shapes = [tuple(self._pad(side) for side in image.shape[-2:]) for image in images]
         height, width = (max(sides) for sides in zip(*pad_shapes))
-        batch = self._new_batch(len(images), len(images[0]), height, width, training)
+        batch = self._new_batch(len(images), len(images[0]), height, width)
         for image, target in zip(images, batch):
             target = target[..., : image.shape[-2], : image.shape[-1]]
             target.copy_(image.flip(1) if self.bgr_to_rgb else image)
@@ -95,9 +94,8 @@ class DataPreprocessor(BaseDataPreprocessor):
     def _pad(self, side):
         return math.ceil(side / self.pad_size_divisor) * self.pad_size_divisor
 
-    def _new_batch(self, number, frames, height, width, training):
-        default = training and self.mean.device.type == 'cpu'
-        if default if self.channels_last is None else self.channels_last:
+    def _new_batch(self, number, frames, height, width):
+        if self.channels_last:
             batch = torch.zeros((number, frames, height, width, 3), device=self.mean.device)
             return batch.permute(0, 1, 4, 2, 3)
         return torch.zeros((number, frames, 3, height, width), device=self.mean.device)
