@@ -19,7 +19,8 @@ class DataPreprocessor(BaseDataPreprocessor):
         mean, std (Sequence[float]): one number per channel, in the channel order of the network.
         bgr_to_rgb (bool): swap the channels of the images, which OpenCV reads as BGR.
         pad_size_divisor (int): sides of the batch are multiples of it.
-        channels_last (bool): memory layout (N, T, H, W, 3); often faster on CPU and GPU.
+        channels_last (bool): memory layout (N, T, H, W, 3); often faster. Not for training on a CPU:
+            gradients of narrow strided 1x1 convolutions may be written out of bounds (torch 2.13.0).
         non_blocking (bool): copy to a GPU without waiting for it.
 
     Raises:
