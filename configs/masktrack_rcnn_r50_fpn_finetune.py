@@ -61,8 +61,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    # lr: scale with the batch size
-    optimizer=dict(type='SGD', lr=0.0025, momentum=0.9, weight_decay=0.0001, fused=True),
+    optimizer=dict(type='SGD', lr=0.0025, momentum=0.9, weight_decay=0.0001),  # scale with the batch size
     clip_grad=dict(max_norm=35, norm_type=2),
 )
 param_scheduler = [

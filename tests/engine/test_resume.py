@@ -59,7 +59,7 @@ def sgd(fused):
 
 @pytest.mark.parametrize(
     ('cut', 'before', 'after'),
-    # A checkpoint of a run without the fused step resumes with a config that has it, as the configs do now.
+    # A checkpoint of a run without the fused step resumes with a config that has it.
     [(1, None, None), (5, True, True), (6, None, None), (7, None, True), (17, True, True)],
 )
 def test_cut_and_resumed_equals_straight(tmp_path, cut, before, after):
