@@ -20,6 +20,13 @@ def pytest_configure(config):
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
 
+@pytest.fixture(autouse=True)
+def denormals():
+    """Training rounds denormal numbers to zero in its process, which is that of the next test, too."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def cuda():
     """Name of the GPU for a test marked ``cuda``, which is skipped without one."""
