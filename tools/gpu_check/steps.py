@@ -59,7 +59,8 @@ def best_seconds(function, repeats=5):
 
 def device():
     """What machine this is; measured ceilings of copies and of matrix products in each precision."""
-    from measure import PRECISIONS, precision
+    from mmdet.engine.precision import running_in
+    from mmdet.utils import PRECISIONS
 
     target = torch.device(device_name())
     found = {'torch': torch.__version__, 'cuda': torch.version.cuda, 'gpu': None, 'driver': None}
@@ -80,7 +81,7 @@ def device():
     first, second = torch.randn(2, side, side, device=target)
     found['matmul_tflops'] = {}
     for name in PRECISIONS if gpu() else ('fp32',):
-        with precision(name, target):
+        with running_in(name, target):
             seconds = best_seconds(lambda: first @ second)
         found['matmul_tflops'][name] = round(2 * side**3 / seconds / 1e12, 3)
     return found
@@ -137,8 +138,8 @@ def shorter(symbol):
 
 def drift():
     """How far each precision moves the tracks of the small trained model from those of 2019."""
-    from measure import PRECISIONS, precision
-
+    from mmdet.engine.precision import running_in
+    from mmdet.utils import PRECISIONS
     from tests.parity import drift as parity
     from tests.parity.rules import load_json
 
@@ -146,7 +147,7 @@ def drift():
     target = torch.device(device_name())
     names = PRECISIONS if gpu() else ('fp32', 'bf16')
     return {
-        name: parity.drift(parity.predict_small(target, lambda name=name: precision(name, target)), want)
+        name: parity.drift(parity.predict_small(target, lambda name=name: running_in(name, target)), want)
         for name in names
     }
 
@@ -195,7 +196,9 @@ def syncs():
 def train(iterations, name, deterministic=False, case=None):
     """Train the model of the main config; losses, a hash of the weights, peak memory."""
     import training
-    from measure import peak_mb, precision
+    from measure import peak_mb
+
+    from mmdet.engine.precision import running_in
 
     target = torch.device(device_name())
     if gpu():
@@ -207,7 +210,7 @@ def train(iterations, name, deterministic=False, case=None):
         pairs = training.draw_pairs(case, 0, model.bbox_head.num_classes)
         losses, start = [], time.perf_counter()
         for _ in range(iterations):
-            with precision(name, target):
+            with running_in(name, target):
                 losses.append(model.train_step(training.make_batch(pairs), optimizer)['loss'])
         losses = [float(loss) for loss in losses]
         seconds = time.perf_counter() - start
@@ -228,7 +231,7 @@ def train(iterations, name, deterministic=False, case=None):
 
 def precisions():
     """Twenty training iterations in each precision on a GPU; two on the CPU."""
-    from measure import PRECISIONS
+    from mmdet.utils import PRECISIONS
 
     if gpu():
         return {name: train(20, name) for name in PRECISIONS}
