@@ -19,7 +19,7 @@ import torch
 from record import ROOT, commit, machine, track_scores
 
 from mmdet.apis import build_test_dataset, init_detector, load_config, predict_dataset
-from mmdet.evaluation.comparison import mean_and_range
+from mmdet.evaluation.comparison import summarize_runs
 from mmdet.evaluation.report import table
 from mmdet.registry import METRICS
 from mmdet.utils import atomic_write_text, cli_main
@@ -64,13 +64,6 @@ def run_seed(config, config_file, seed, folder):
     return {'seed': seed, **video_scores(config, folder), **image_scores(config, checkpoint), **cost}
 
 
-def summary_of(rows):
-    """Mean, smallest and largest of every column."""
-    names = [name for name in rows[0] if name != 'seed']
-    values = {name: [row[name] for row in rows if name in row] for name in names}
-    return {name: mean_and_range(found) for name, found in values.items()}
-
-
 @cli_main
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -92,7 +85,7 @@ def main():
             atomic_write_text(done, json.dumps({'commit': commit('mmdet', 'configs', 'tools'), **row}))
         rows.append(json.loads(done.read_text()))
     commits = sorted({str(row.pop('commit')) for row in rows})
-    summary = summary_of(rows)
+    summary = summarize_runs([{name: row[name] for name in row if name != 'seed'} for row in rows])
     names = list(summary)
     lines = [['seed', *names]]
     lines += [[row['seed'], *(f'{row.get(name, float("nan")):.3f}' for name in names)] for row in rows]
