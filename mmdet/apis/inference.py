@@ -16,6 +16,7 @@ from mmengine.logging import MMLogger
 
 from mmdet.datasets.base import compose
 from mmdet.engine import load_weights
+from mmdet.engine.precision import check_precision
 from mmdet.engine.prediction import predict
 from mmdet.media import VideoReader, read_image
 from mmdet.registry import DATASETS, MODELS
@@ -26,7 +27,7 @@ from .frame_result import FrameResult
 from .model_zoo import named
 from .named_weights import read_weights
 from .setup import register_all_modules
-from .speed import check_precision, speed_up
+from .speed import speed_up
 
 _FROM_FILES = ('LoadImage', 'LoadAnnotations')
 _AHEAD = 2  # batches that are prepared before they are needed

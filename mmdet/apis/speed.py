@@ -2,10 +2,8 @@
 
 import torch
 
-from mmdet.engine.precision import allow_tf32, check_precision
+from mmdet.engine.precision import allow_tf32
 from mmdet.models.fused import optimize_for_inference
-
-__all__ = ['check_precision', 'speed_up']
 
 # Parts whose inputs keep their shape from frame to frame; of the others each number of objects is new.
 _COMPILED = ('backbone', 'neck', 'rpn_head')
