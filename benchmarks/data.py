@@ -14,8 +14,8 @@ import time
 import _checkout
 import cv2
 import numpy as np
-from measure import Clock, add_arguments, checked_device, how, in_turns, pairwise, shown, write
-from record import spread
+from measure import Clock, add_arguments, checked_device, how, in_turns, pairwise, write
+from record import shown, spread
 
 from mmdet.utils import UserError, cli_main
 

@@ -19,10 +19,9 @@ from measure import (
     checked_device,
     measure_model,
     run_model_cases,
-    shown,
     stage_table,
 )
-from record import spread
+from record import shown, spread
 
 from mmdet.engine.precision import running_in
 from mmdet.utils import UserError, cli_main

@@ -9,29 +9,23 @@ import json
 import re
 
 import _checkout
+from record import shown
 
+from mmdet.evaluation.report import table
 from mmdet.utils import atomic_write_text, cli_main
 
 PAGE = _checkout.ROOT / 'docs/performance.md'
 RESULTS = _checkout.ROOT / 'benchmarks/results'
 
 
-def spread(value, factor=1, digits=2):
-    """Median and range, such as ``1.29 (1.18-1.38)``; a dash for what was not measured."""
-    if value is None:
-        return '-'
-    low, middle, high = (f'{factor * value[key]:.{digits}f}' for key in ('min', 'median', 'max'))
-    return f'{middle} ({low}-{high})'
-
-
 def markdown(head, rows):
     """A table."""
-    return '\n'.join(f'| {" | ".join(map(str, row))} |' for row in [head, ['---'] * len(head), *rows])
+    return table([head, *rows], style='markdown').rstrip('\n')
 
 
 def source(name, record):
     """What the figures of a file hold for."""
-    where = f'{record.get("hardware", record.get("device"))}, {record["threads"]} thread'
+    where = f'{record["hardware"]}, {record["threads"]} thread'
     return (
         f'`{name}`: commit {record["commit"]}, {where}, torch {record["torch"]}, Python {record["python"]}.'
     )
@@ -47,10 +41,10 @@ def model_table(record, head, values):
         [
             size(case),
             *(case[key] for key in values),
-            f'{spread(case["seconds"]["model"])} s',
-            spread(case['units']),
-            spread(case['over_floor']),
-            spread(case.get('over_torchvision')),
+            f'{shown(case["seconds"]["model"])} s',
+            shown(case['units']),
+            shown(case['over_floor']),
+            shown(case.get('over_torchvision')),
             round(case['peak_mb']),
         ]
         for case in record['cases']
@@ -80,9 +74,9 @@ def data(record):
         [
             case['split'],
             case['images a sample'],
-            spread(case['seconds']['pipeline'], 1000, 1),
-            spread(case['seconds']['decoding'], 1000, 1),
-            spread(case['over_floor']),
+            shown(case['seconds']['pipeline'], 1, 1000),
+            shown(case['seconds']['decoding'], 1, 1000),
+            shown(case['over_floor']),
         ]
         for case in record['cases']
     ]
@@ -92,7 +86,7 @@ def data(record):
 def frame_stages(record):
     """What else testing does with a frame."""
     rows = [
-        [name, spread(row['seconds'], 1000, 1), spread(row['frames_a_second'], 1, 0)]
+        [name, shown(row['seconds'], 1, 1000), shown(row['frames_a_second'], 0)]
         for name, row in record['stages'].items()
     ]
     return markdown(['stage', 'CPU ms a frame', 'frames a second of one core'], rows)
@@ -117,8 +111,8 @@ def trackers(record):
     rows = [
         [
             name,
-            spread(row['CPU ms per frame']),
-            spread(row['CPU ms per frame, last tenth']),
+            shown(row['CPU ms per frame']),
+            shown(row['CPU ms per frame, last tenth']),
             row['most objects in memory'],
             row['state in MB'],
         ]
@@ -158,8 +152,8 @@ def with_tables(text):
         found = re.findall(pattern, text, flags=re.DOTALL)
         if len(found) != 1:
             raise ValueError(f'{PAGE.name} must have the table "{name}" once, has it {len(found)} times')
-        table = f'{make(record)}\n\n{source(file, record)}\n'
-        text = re.sub(pattern, lambda part, table=table: part[1] + table + part[2], text, flags=re.DOTALL)
+        made = f'{make(record)}\n\n{source(file, record)}\n'
+        text = re.sub(pattern, lambda part, made=made: part[1] + made + part[2], text, flags=re.DOTALL)
     return text
 
 

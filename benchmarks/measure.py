@@ -340,10 +340,3 @@ def stage_table(record, unit):
     whole = sum(stages.values())
     rows = [(name, f'{1000 * value:.1f}', f'{value / whole:.0%}') for name, value in stages.items()]
     return table([('stage of the first row', f'{record["seconds"]} ms a {unit}', 'share'), *rows])
-
-
-def shown(value, digits=2):
-    """Median and range of a spread for a table."""
-    if value is None:
-        return '-'
-    return f'{value["median"]:.{digits}f} ({value["min"]:.{digits}f}-{value["max"]:.{digits}f})'

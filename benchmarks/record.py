@@ -71,3 +71,11 @@ def spread(values, digits=4):
     """dict: smallest, median and largest of some figures."""
     shown = (min(values), statistics.median(values), max(values))
     return {name: round(value, digits) for name, value in zip(('min', 'median', 'max'), shown)}
+
+
+def shown(value, digits=2, factor=1):
+    """Median and range of a spread, times a factor, for a table; a dash for what was not measured."""
+    if value is None:
+        return '-'
+    low, middle, high = (f'{factor * value[key]:.{digits}f}' for key in ('min', 'median', 'max'))
+    return f'{middle} ({low}-{high})'
