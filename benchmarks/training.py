@@ -104,7 +104,7 @@ def stages_of(model, optimizer, clock):
         clock,
         [
             ('preprocessing', model.data_preprocessor, 'forward'),
-            ('backbone and neck', model, 'extract_feat'),
+            ('backbone and neck', model, 'extract_pair'),
             ('proposals: losses', model, 'rpn_losses'),
             ('boxes: sampling', model, 'sample_rois'),
             ('boxes: losses', model, 'box_losses'),

@@ -8,7 +8,10 @@ from mmdet.registry import MODELS
 from mmdet.structures.bbox import bboxes_to_rois
 
 from ..match_logits import in_float32
+from ..necks import FPN
+from ..roi_extractors import SingleRoIExtractor
 from ..track_heads import TrackHead
+from .base import BaseDetector
 from .mask_rcnn import MaskRCNN
 from .tracking import tracker_needs
 
@@ -64,7 +67,7 @@ class MaskTrackRCNN(MaskRCNN):
         Raises:
             ValueError: if there is no reference frame, or ``both_frames`` lacks its masks.
         """
-        feats, ref_feats = self.extract_pair(inputs)
+        feats, ref_feats = self.extract_pair(inputs, data_samples)
         losses = self.pair_losses(feats, ref_feats, data_samples)
         if not self.both_frames:
             return losses
@@ -87,15 +90,44 @@ class MaskTrackRCNN(MaskRCNN):
         embeddings = self.track_head.embed(self.track_roi_extractor(feats, rois))
         return (*self.box_outputs(inputs, feats), embeddings, self.mask_output(inputs, feats))
 
-    def extract_pair(self, inputs):
-        """Feature pyramids of key and reference frames, from one pass over both; both get gradients."""
+    def extract_pair(self, inputs, data_samples):
+        """Feature pyramids of key and reference frames, from one pass over both; both get gradients.
+
+        Of the reference frames only the objects are read. On a CPU their pyramids are computed there only;
+        on a GPU that would wait for the boxes.
+
+        Args:
+            inputs (Tensor): (N, 2, 3, H, W).
+            data_samples (list[DetDataSample]): N, with ``ref_gt_instances.bboxes``.
+
+        Returns:
+            tuple[tuple[Tensor], tuple[Tensor]]: pyramids of N frames each.
+        """
         if inputs.size(1) != 2:
             raise ValueError(
                 f'MaskTrackRCNN: training needs a key and a reference frame, inputs (N, 2, 3, H, W), got '
                 f'{tuple(inputs.shape)}'
             )
-        feats = self.extract_feat(torch.cat([inputs[:, 0], inputs[:, 1]]))
-        return tuple(zip(*(level.chunk(2) for level in feats)))
+        images = torch.cat([inputs[:, 0], inputs[:, 1]])
+        if not self._reads_windows(images):
+            return _halves(self.extract_feat(images))
+        maps, ref_maps = _halves(self.backbone(images.to(next(self.backbone.parameters()).dtype)))
+        ref_boxes = [sample.ref_gt_instances.bboxes for sample in data_samples]
+        windows = self.track_roi_extractor.windows(bboxes_to_rois(ref_boxes))
+        return tuple(self.neck(maps)), tuple(self.neck(ref_maps, windows))
+
+    def _reads_windows(self, images):
+        """Whether the pyramid of a reference frame can be computed around its objects only."""
+        extractor = self.track_roi_extractor
+        return (
+            images.device.type == 'cpu'
+            and not self.both_frames
+            and type(self).extract_feat is BaseDetector.extract_feat
+            and type(self.neck) is FPN
+            and self.neck.windowed
+            and type(extractor) is SingleRoIExtractor
+            and extractor.num_inputs == len(self.neck.levels)
+        )
 
     def track_losses(self, feats, roi_feats, ref_feats, sampled, data_samples):
         """Match loss: which object of the reference frame is each positive box?
@@ -184,6 +216,11 @@ def swapped(sample):
     if 'ref_ignored_instances' in sample:
         other.ignored_instances = sample.ref_ignored_instances
     return other
+
+
+def _halves(maps):
+    """Maps of key and reference frames (2 * N, C, H_l, W_l): those of the first, those of the second."""
+    return tuple(zip(*(level.chunk(2) for level in maps)))
 
 
 def _mean(first, second):

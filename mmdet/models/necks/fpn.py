@@ -68,6 +68,8 @@ class FPN(BaseModule):
         self.out_channels = out_channels
         self.num_outs = num_outs
         self.levels = range(start_level, last + 1)
+        # Norms look at whole maps, and so do the convolutions of extra levels.
+        self.windowed = norm_cfg is None and not self.extra_source
         self.relu_before_extra_convs = relu_before_extra_convs
         lateral_norm = None if no_norm_on_lateral else norm_cfg
         self.lateral_convs = nn.ModuleList(
@@ -84,22 +86,33 @@ class FPN(BaseModule):
                 channels = in_channels[last] if first else out_channels
                 self.fpn_convs.append(ConvModule(channels, out_channels, 3, stride=2, **conv))
 
-    def forward(self, inputs):
+    def forward(self, inputs, windows=None):
         """Build the pyramid.
 
         Args:
             inputs (Sequence[Tensor]): (N, C_i, H_i, W_i), one per backbone level, sides halving.
+            windows (Sequence[tuple[int, int, int, int]] | None): for each of ``levels`` the part that is read
+                afterwards: left, top, right, bottom in cells, the last two exclusive; the rest becomes 0.
+                For a ``windowed`` pyramid only.
 
         Returns:
             tuple[Tensor]: ``num_outs`` maps (N, out_channels, H_i, W_i), sides halving.
+
+        Raises:
+            ValueError: windows for a pyramid with norms or convolutions of extra levels.
         """
+        if windows is not None and not self.windowed:
+            raise ValueError('FPN: windows need a pyramid without norm_cfg and add_extra_convs')
         laterals, above = [], None
         for conv, level in reversed(list(zip(self.lateral_convs, self.levels))):
             if above is not None:
                 above = F.interpolate(above, size=inputs[level].shape[-2:], mode='nearest')
             above = conv_module(conv, inputs[level], add=above)
             laterals.insert(0, above)
-        outs = [conv_module(conv, lateral) for conv, lateral in zip(self.fpn_convs, laterals)]
+        if windows is None:
+            outs = [conv_module(conv, lateral) for conv, lateral in zip(self.fpn_convs, laterals)]
+        else:
+            outs = [_within(*parts) for parts in zip(self.fpn_convs, laterals, windows, strict=True)]
         source = None
         if self.extra_source:
             source = dict(on_input=inputs[self.levels[-1]], on_lateral=laterals[-1], on_output=outs[-1])[
@@ -113,3 +126,17 @@ class FPN(BaseModule):
             outs.append(conv_module(self.fpn_convs[i], source))
             source = F.relu(outs[-1]) if self.relu_before_extra_convs else outs[-1]
         return tuple(outs)
+
+
+def _within(conv, x, window):
+    """A 3x3 convolution in a window of at least one cell, and 0 around it."""
+    height, width = x.shape[2:]
+    left, top = (min(max(low, 0), side - 1) for low, side in zip(window[:2], (width, height)))
+    right, bottom = (
+        max(min(high, side), low + 1) for high, side, low in zip(window[2:], (width, height), (left, top))
+    )
+    # One cell more on each side, where there is one: what the convolution makes of its edge is cut off.
+    x0, y0 = max(left - 1, 0), max(top - 1, 0)
+    out = conv_module(conv, x[:, :, y0 : bottom + 1, x0 : right + 1])
+    out = out[:, :, top - y0 : bottom - y0, left - x0 : right - x0]
+    return F.pad(out, (left, width - right, top, height - bottom))

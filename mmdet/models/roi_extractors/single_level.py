@@ -63,6 +63,27 @@ class SingleRoIExtractor(nn.Module):
             level += area >= (self.finest_scale * (2.0**number - 1e-6)) ** 2
         return level
 
+    def windows(self, rois):
+        """The part of each level that :meth:`forward` reads. On a GPU this waits for the RoIs.
+
+        Args:
+            rois (Tensor): (K, 5).
+
+        Returns:
+            list[tuple[int, int, int, int]]: left, top, right, bottom in cells, the last two exclusive; they
+            may lie outside the map, and are 0 for a level without RoIs.
+        """
+        levels, found = self.map_roi_levels(rois), []
+        for level, stride in enumerate(self.featmap_strides):
+            corners = rois[levels == level, 1:].float().view(-1, 2) / stride
+            if len(corners):
+                # A RoI is at least one cell wide, or ends a pixel later; interpolation reads the next cell.
+                low, high = corners.amin(dim=0).floor() - 1, corners.amax(dim=0).floor() + 3
+                found.append(tuple(map(int, (*low.tolist(), *high.tolist()))))
+            else:
+                found.append((0, 0, 0, 0))
+        return found
+
     def forward(self, feats, rois):
         """Extract features.
 
