@@ -62,7 +62,9 @@ def test_windows_save_what_lies_outside():
     assert [part.shape for part in parts] == [level.shape for level in whole]
 
 
-@pytest.mark.parametrize('options', [dict(norm_cfg=dict(type='GN', num_groups=2)), dict(add_extra_convs=True)])
+@pytest.mark.parametrize(
+    'options', [dict(norm_cfg=dict(type='GN', num_groups=2)), dict(add_extra_convs=True)]
+)
 def test_a_pyramid_that_needs_whole_maps_takes_no_windows(options):
     neck = FPN([3, 4], 8, num_outs=3, **options)
     with pytest.raises(ValueError, match='windows need a pyramid without norm_cfg'):
