@@ -1,4 +1,4 @@
-"""Optimizer wrappers: no step on gradients that are not finite, SGD in one kernel, bfloat16 without a scale."""
+"""Optimizer wrappers: no step on gradients that are not finite, SGD in one kernel, scale-free bfloat16."""
 
 import contextlib
 import math

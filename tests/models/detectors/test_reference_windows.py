@@ -1,4 +1,4 @@
-"""Training computes the pyramid of a reference frame around its objects only: with equal losses and gradients."""
+"""Training computes the pyramid of a reference frame around its objects only, with equal results."""
 
 import pytest
 import torch
