@@ -41,6 +41,11 @@ def parse_args(argv=None):
         choices=['bfloat16', 'float16'],
         help='mixed precision of this type; float16 needs a GPU',
     )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the network at the first iteration, which takes minutes; meant for GPUs',
+    )
     add_options(parser, 'cfg-options', 'device', 'trust-checkpoint', 'launcher')
     parser.add_argument(
         '--gpus', type=int, help='of 2019; only 1 is supported: for more use tools/dist_train.sh'
@@ -114,7 +119,8 @@ def main(argv=None):
         raise UserError(f'--device {args.device} is not available: torch sees no GPU')
     config = configure(args)
     with trusting(args.trust_checkpoint), registry_errors():
-        build_runner(config, train=True, validate=args.validate, amp=args.amp_dtype or args.amp).train()
+        amp = args.amp_dtype or args.amp
+        build_runner(config, validate=args.validate, amp=amp, compile=args.compile).train()
 
 
 if __name__ == '__main__':

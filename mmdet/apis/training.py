@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
 
 from mmdet.engine.environment import flush_denormals
 from mmdet.registry import RUNNERS
@@ -13,6 +14,7 @@ from .config import building, require
 from .model_zoo import named
 from .named_weights import read_weights
 from .setup import register_all_modules, warn_of_clashes
+from .speed import compile_parts
 
 _TRAINING = ('train_dataloader', 'train_cfg', 'optim_wrapper')
 _VALIDATION = ('val_dataloader', 'val_evaluator')
@@ -23,7 +25,7 @@ def default_work_dir(config):
     return str(Path('work_dirs') / Path(config.filename or 'unnamed').stem)
 
 
-def build_runner(config, train=True, validate=False, amp=False):
+def build_runner(config, train=True, validate=False, amp=False, compile=False):
     """Build the runner for a config.
 
     Args:
@@ -32,6 +34,8 @@ def build_runner(config, train=True, validate=False, amp=False):
         validate (bool): validate while training; else the config's validation part is left out.
         amp (bool | str): train in mixed precision, ``'bfloat16'`` or ``'float16'`` (on a GPU, with a
             loss scale); True: bfloat16 where the device has it.
+        compile (bool): train with a compiled backbone, neck and proposal head, also if the config has
+            ``compile=True``. There, a dict is for mmengine, which compiles the whole step.
 
     Returns:
         TrackRunner: call ``train()`` or ``test()`` on it.
@@ -61,11 +65,15 @@ def build_runner(config, train=True, validate=False, amp=False):
         _forget_best(config)
     if amp:
         _mixed_precision(config, amp)
+    if config.get('compile') is True:
+        config['compile'], compile = None, train
     config.setdefault('runner_type', 'mmdet.TrackRunner')
     named(config.get('load_from'), 'checkpoint')  # a wrong name is told before anything is built
     with building('the model or the runner'):
         runner = RUNNERS.build(config)
     runner.reader = read_weights
+    if compile:
+        compile_parts(runner.model.module if is_model_wrapper(runner.model) else runner.model)
     return runner
 
 

@@ -29,6 +29,7 @@ class BaseDetector(BaseModel):
     settings = SETTINGS  # keys of train_cfg and test_cfg
     tracker = None  # of detectors that track
     optimized = False  # set by optimize_for_inference
+    compiled = False  # set by mmdet.apis.speed.compile_parts
 
     def __init__(
         self,

@@ -122,6 +122,7 @@ class MaskTrackRCNN(MaskRCNN):
         return (
             images.device.type == 'cpu'
             and not self.both_frames
+            and not self.compiled  # each new window would be compiled
             and type(self).extract_feat is BaseDetector.extract_feat
             and type(self.neck) is FPN
             and self.neck.windowed
