@@ -76,7 +76,8 @@ def build_model(args, case, device):
     from mmdet.apis import init_detector
 
     torch.manual_seed(args.seed)
-    model = init_detector(str(_checkout.ROOT / args.config), device=str(device))
+    config = str(_checkout.ROOT / args.config)
+    model = init_detector(config, device=str(device), precision=args.precision, compile=args.compile)
     spread_scores(model.bbox_head.fc_cls)
     model.test_cfg['rcnn']['max_per_img'] = case['objects']
     return model

@@ -161,6 +161,45 @@ class Floor(TorchDispatchMode):
             for func, args, kwargs in self.calls:
                 func(*args, **kwargs)
 
+    def compiled(self):
+        """A function that runs the calls of a forward pass once, compiled as the parts of a model are."""
+        bare = _Bare(self.calls).eval()
+        bare.compile(dynamic=False, options={'freezing': True})
+
+        def run():
+            with torch.no_grad():
+                bare(bare.images)
+
+        return run
+
+
+class _Bare(torch.nn.Module):
+    """Calls of a :class:`Floor` with constant weights, so that the compiler may lay them out as it likes."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.functions, self.images = [], []
+        for number, (func, args, kwargs) in enumerate(calls):
+            place = 1 if func is torch.ops.aten.addmm.default else 0  # bias, input, weight
+            self.images.append(args[place])
+            names = []
+            for index, value in enumerate(args):
+                names.append(None)
+                if isinstance(value, torch.Tensor) and index != place:
+                    names[-1] = f'value_{number}_{index}'
+                    # Of its own: the compiler computes equal calls once.
+                    self.register_buffer(names[-1], torch.randn_like(value))
+            self.functions.append((func, args, kwargs, place, names))
+
+    def forward(self, images):
+        """One number of each result; a compiler drops what nobody reads."""
+        found = []
+        for image, (func, args, kwargs, place, names) in zip(images, self.functions):
+            args = [getattr(self, name) if name else value for name, value in zip(names, args)]
+            args[place] = image
+            found.append(func(*args, **kwargs).flatten()[:1].clone())
+        return found
+
 
 def fused_pyramid(model):
     """Backbone and neck of a detector in eval mode with batch norms folded in, channels-last: the unit."""
@@ -208,6 +247,7 @@ def add_model_arguments(parser, config, turns):
     add_arguments(parser, config, turns)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--precision', choices=PRECISIONS, default='fp32')
+    parser.add_argument('--compile', action='store_true', help='compile the model, and the floor of a frame')
     parser.add_argument('--against', choices=['torchvision'], help='run its Mask R-CNN in turns')
     parser.add_argument('--child', help=argparse.SUPPRESS)  # a case as json, for the process that measures it
 
@@ -267,13 +307,15 @@ def measure_model(run, model, stages, case, args, per, rival=None):
     """
     clock = stages.clock
     device, peak = clock.device, peak_mb(clock.device)
-    with stages.watching():
-        run()
+    if not args.compile:  # watched methods would be compiled anew
+        with stages.watching():
+            run()
     floor, optimized = Floor(), model.optimized
     optimize_for_inference(model, False)  # the floor is of the plain operators of PyTorch
-    with floor:
+    with floor, torch.compiler.set_stance('force_eager'):
         run()
     optimize_for_inference(model, optimized)
+    replay = floor.compiled() if args.compile and not model.training else floor.replay
     width, height = (-(-side // 32) * 32 for side in case['size'])
     image = channels_last(torch.randn(1, 3, height, width, device=device))
     pyramid = fused_pyramid(model)
@@ -284,7 +326,7 @@ def measure_model(run, model, stages, case, args, per, rival=None):
 
     def floor_run():
         with running_in(args.precision, device):
-            floor.replay()
+            replay()
 
     functions = {'model': run, 'floor': floor_run, 'unit': unit}
     if rival is not None:
@@ -317,7 +359,8 @@ def run_model_cases(script, cases, args, report):
     """
     device = checked_device(args.device, args.threads)
     check_precision(args.precision, device)
-    record = how(args, device, precision=args.precision, cases=run_cases(script, cases, sys.argv[1:]))
+    cases = run_cases(script, cases, sys.argv[1:])
+    record = how(args, device, precision=args.precision, compiled=args.compile, cases=cases)
     if args.against:
         import torchvision
 
@@ -337,6 +380,8 @@ def stage_table(record, unit):
     from mmdet.evaluation.report import table
 
     stages = record['cases'][0]['stages']
+    if not stages:
+        return 'compiled: no stages'
     whole = sum(stages.values())
     rows = [(name, f'{1000 * value:.1f}', f'{value / whole:.0%}') for name, value in stages.items()]
     return table([('stage of the first row', f'{record["seconds"]} ms a {unit}', 'share'), *rows])

@@ -89,12 +89,15 @@ def build(args, device):
     from mmengine.optim import build_optim_wrapper
 
     from mmdet.apis import init_detector, load_config
+    from mmdet.apis.speed import compile_parts
     from mmdet.engine.environment import flush_denormals
 
     flush_denormals()  # as the runner does
     torch.manual_seed(args.seed)
     config = load_config(str(_checkout.ROOT / args.config))
     model = init_detector(config, device=str(device)).train()
+    if args.compile:
+        compile_parts(model)
     return model, build_optim_wrapper(model, config.optim_wrapper)
 
 
