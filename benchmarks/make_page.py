@@ -133,6 +133,8 @@ TABLES = {
         'training_cpu.json',
         lambda record: stage_table(record['cases'][0]['stages'], 'pair'),
     ),
+    'compiled frame': ('inference_cpu_compiled.json', inference),
+    'compiled pair': ('training_cpu_compiled.json', training),
     'data': ('data_cpu.json', data),
     'around the network': ('data_cpu.json', frame_stages),
     'operators': ('ops_cpu_torch2.13.0.json', ops),
