@@ -7,6 +7,7 @@ it exports masks (its documentation, "COCO export"). CVAT cannot track masks of 
 ``track_id`` or the group tells which masks are the same object.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from .builder import AnnotationsBuilder
 from .cvat_meta import Meta
 from .cvat_shapes import SHAPES, add_shape, attributes_of, integer
 from .cvat_writer import write
-from .files import check_images, checked_relative, files_of_frames
+from .files import check_images, checked_relative, files_of_frames, frame_number
 from .shapes import VideoShapes
 from .xml_elements import read_elements
 
@@ -30,10 +31,9 @@ __all__ = ['read', 'write']
 
 @dataclass
 class _Video:
-    """A task, or a folder of its images: names of its frames, number of a frame -> index, and its shapes."""
+    """A task, or a folder of its images: names of its frames, and its shapes."""
 
     files: list
-    frames: dict
     shapes: VideoShapes
 
 
@@ -71,9 +71,12 @@ def read(
                 builder.add_track(video_id, builder.category_ids[label], masks, iscrowd=crowd, **extra)
         for note in file.notes():
             print(f'note: {file.path}: {note}', file=stream or sys.stderr)
+    path = ', '.join(map(str, sources))
+    if not builder.videos:
+        raise UserError(f'{path}: no shape with an area in a track, and no image: nothing was labeled')
     if images is not None:
         check_images(images, builder.videos)
-    return builder.build(', '.join(map(str, sources)), stream)
+    return builder.build(path, stream)
 
 
 class _File:
@@ -81,26 +84,27 @@ class _File:
 
     def __init__(self, path, images, boxes_as_masks, image_suffix):
         self.path, self.images, self.boxes_as_masks, self.suffix = path, images, boxes_as_masks, image_suffix
-        self.videos, self.left_out, self.single, self.tracks, self.gaps = {}, Counter(), 0, 0, 0
-        meta, listed = Meta(None, path), []
+        self.videos, self.left_out = {}, Counter()
+        self.single, self.tracks, self.gaps, self.grouped = 0, 0, 0, 0
+        self.meta, listed = Meta(None, path), []
         self.labels, self.declared = [], False
         for element in read_elements(path, 'annotations', 'annotations.xml'):
             if element.tag == 'meta':
-                meta = Meta(element, path)
-                self.labels, self.declared = meta.labels, bool(meta.labels)
+                self.meta = Meta(element, path)
+                self.labels, self.declared = self.meta.labels, bool(self.meta.labels)
             elif element.tag == 'track':
-                self._take_track(element, meta)
+                self._take_track(element)
             elif element.tag == 'image':
                 listed.append(element)  # where a video ends is known when all images have been seen
         self._take_images(listed)
 
-    def _take_track(self, track, meta):
+    def _take_track(self, track):
         place = f'{self.path}, line {track.line}: track {track.attrib.get("id")!r:.40}'
         shapes = [shape for shape in track.children if shape.tag in SHAPES]
         self.left_out.update(s.tag for s in track.children if s.tag not in (*SHAPES, 'attribute', 'track'))
         if not shapes:
             return
-        key, task = meta.task(track, place)
+        key, task = self.meta.task(track, place)
         if key not in self.videos:
             self.videos[key] = self._video_of_task(task)
         video = self.videos[key]
@@ -108,42 +112,42 @@ class _File:
         identity = ('track', number, self._label(track, place))
         if group := _group(track, place):
             video.shapes.join(identity, ('group', group, identity[2]))
+            self.grouped += 1
         listed = {}
         for shape in shapes:
             place = f'{self.path}, line {shape.line}: track {number}'
             frame = integer(shape.attrib, 'frame', place) - task.offset
-            if frame not in video.frames:
-                first, last = (number + task.offset for number in (task.numbers[0], task.numbers[-1]))
-                raise UserError(
-                    f'{place}: there is no frame {frame + task.offset}: the task has {len(task.numbers)}, '
-                    f'{first} to {last}'
-                )
-            frame = video.frames[frame]
             visible = shape.attrib.get('outside') != '1'
+            if not visible and frame == task.numbers.stop:
+                continue  # so CVAT ends a shape of the last frame
+            frame = _index(task, frame, place)
             listed[frame] = visible or listed.get(frame, False)
             if visible:
                 self._add(video, identity, frame, shape, f'{place}, frame {task.numbers[frame]}')
         order = sorted(listed)
         self.tracks += 1
-        self.single += sum(listed.values()) == 1 < len(video.frames) and not group
+        self.single += sum(listed.values()) == 1 < len(video.files) and not group
         self.gaps += sum(listed[a] and b - a > 1 for a, b in zip(order, order[1:]))
 
     def _video_of_task(self, task):
         """The video of a task, whose frames are numbered."""
-        names, size = task.names or [Path(self.path).stem], task.size
-        if self.images is not None:
-            files = files_of_frames(self.images, names, task.numbers, f'{self.path}: {names[0]!r:.60}')
-            size = size or image_size(Path(self.images) / files[0])
-        else:
-            folder = checked_relative(names[0], f'{self.path}, name of the task').as_posix()
-            files = [f'{folder}/{number:06d}{self.suffix}' for number in task.numbers]
+        files, size = self._files_of_task(task), task.size
+        if size is None and self.images is not None:
+            size = image_size(Path(self.images) / files[0])
         if size is None:
             raise UserError(
                 f'{self.path}: the size of the frames is not in the file: CVAT writes it for video files, '
                 'not for images. Give --images'
             )
-        frames = {number: index for index, number in enumerate(task.numbers)}
-        return _Video(files, frames, VideoShapes(*size, self.boxes_as_masks, self.path))
+        return _Video(files, VideoShapes(*size, self.boxes_as_masks, self.path))
+
+    def _files_of_task(self, task):
+        names = task.names or [Path(self.path).stem]
+        if self.images is not None:
+            place = f'{self.path}: {names[0]!r:.60}'
+            return files_of_frames(self.images, names, task.numbers, place, not task.of_images)
+        folder = checked_relative(names[0], f'{self.path}, name of the task').as_posix()
+        return [f'{folder}/{number:06d}{self.suffix}' for number in task.numbers]
 
     def _take_images(self, elements):
         """The images of a file for images: each folder of a task is a video, frames are in natural order."""
@@ -168,12 +172,25 @@ class _File:
                     f'{sizes[:5]}'
                 )
             shapes = VideoShapes(*sizes[0], self.boxes_as_masks, self.path)
-            video = self.videos['images', key] = _Video([name for _, name, _ in ordered], {}, shapes)
+            video = self.videos['images', key] = _Video(self._files_of_images(ordered), shapes)
+            groups = {}
             for frame, (element, name, _) in enumerate(ordered):
                 for shape in element.children:
-                    self._take_shape(video, frame, shape, f'image {name!r:.80}')
+                    self._take_shape(video, frame, shape, f'image {name!r:.80}', groups)
+            _join_groups(video, groups)
 
-    def _take_shape(self, video, frame, shape, where):
+    def _files_of_images(self, images):
+        """Names of images; those of a video file are only numbered: ``frame_000012``."""
+        if not all(re.fullmatch('frame_[0-9]{6,9}', name) for _, name, _ in images):
+            return [name for _, name, _ in images]
+        _, task = self.meta.task(images[0][0], f'{self.path}, line {images[0][0].line}: image')
+        files = self._files_of_task(task)
+        return [
+            files[_index(task, frame_number(name) - task.offset, f'{self.path}, line {element.line}')]
+            for element, name, _ in images
+        ]
+
+    def _take_shape(self, video, frame, shape, where, groups):
         if shape.tag not in SHAPES:
             self.left_out[shape.tag] += 1
             return
@@ -185,13 +202,13 @@ class _File:
                 'object. Export tracks as "CVAT for video 1.1", or give the label an attribute track_id'
             )
         number = int(track) if track and track.isascii() and track.isdigit() and len(track) < 12 else track
-        identity = ('track', number) if track else ('group', group)
-        self._add(video, (*identity, self._label(shape, place)), frame, shape, place)
+        identity = (*(('track', number) if track else ('group', group)), self._label(shape, place))
+        if group:
+            groups.setdefault(('group', group, identity[2]), {}).setdefault(identity, place)
+        self._add(video, identity, frame, shape, place)
 
     def _add(self, video, identity, frame, shape, place):
         add_shape(video.shapes, identity, frame, shape, place)
-        if group := _group(shape, place):
-            video.shapes.join(identity, ('group', group, identity[2]))
         attributes = attributes_of(shape)
         if any(attributes.get(key, '').lower() in ('true', '1') for key in ('is_crowd', 'iscrowd')):
             video.shapes.mark_crowd(identity)
@@ -200,6 +217,7 @@ class _File:
         label = element.attrib.get('label')
         if not is_text(label):
             raise UserError(f'{place} has no label')
+        label = label.strip()
         if label not in self.labels:
             if self.declared:
                 raise UserError(f'{place}: the label {label!r:.60} is not among those of <meta>')
@@ -215,14 +233,49 @@ class _File:
         if self.gaps:
             found.append(
                 f'gaps in tracks: {self.gaps}; a frame that the file does not list has no object there. '
-                'Exports of CVAT list the frames between key frames, too'
+                'Exports of CVAT list the frames between key frames, too, but none that was deleted in CVAT'
             )
+        if self.grouped:
+            found.append(f'tracks in groups: {self.grouped}; those of a group with one label are one object')
+        tasks = {key[1][0] if isinstance(key, tuple) else key for key in self.videos}
+        if empty := self.videos and self.meta.names_without(tasks):
+            found.append(f'tasks without a track or an image, which are left out: {", ".join(empty):.200}')
         if self.single:
             found.append(
                 f'tracks with a single frame: {self.single} of {self.tracks}; so CVAT exports what was drawn '
                 'as a Shape, without identity. Draw in the mode Track, or group the shapes of an object'
             )
         return found
+
+
+def _index(task, number, place):
+    """Index of the frame with this number (without the offset of the task) among those of a task."""
+    if number not in task.numbers:
+        first, last = task.numbers[0] + task.offset, task.numbers[-1] + task.offset
+        raise UserError(
+            f'{place}: there is no frame {number + task.offset}: the task has {len(task.numbers)}, '
+            f'{first} to {last}'
+        )
+    return task.numbers.index(number)
+
+
+def _join_groups(video, groups):
+    """Make shapes of a group one object: a shape without a track_id is of the one that its group has.
+
+    Args:
+        video (_Video): with the shapes.
+        groups (dict): identity of a group -> {identity of one of its shapes: place}.
+    """
+    for group, found in groups.items():
+        if group in found and len(found) > 2:
+            numbers = ', '.join(str(number) for kind, number, _ in found if kind == 'track')
+            raise UserError(
+                f'{found[group]}: no track_id, and its group {group[1]} has several ({numbers:.50}): '
+                'give it one'
+            )
+        if group in found:
+            for identity in found:
+                video.shapes.join(identity, group)
 
 
 def _group(element, place):

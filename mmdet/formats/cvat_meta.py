@@ -23,12 +23,14 @@ class Task:
         numbers (range): of its frames, as CVAT counts them in the video.
         size (tuple | None): (height, width) of the frames; CVAT writes it for video files only.
         offset (int): what the export of a project adds to ``numbers``.
+        of_images (bool): whether it was made of images, which CVAT counts from 0 whatever their names are.
     """
 
     names: list
     numbers: range
     size: tuple | None
     offset: int
+    of_images: bool
 
 
 class Meta:
@@ -65,16 +67,24 @@ class Meta:
         """Id and content of the task of a track: of a project, its ``task_id`` says which."""
         if self._meta is None:
             raise UserError(
-                f'{self._path}: no <meta> before the tracks, which says how many frames there are'
+                f'{self._path}: no <meta> before the tracks or images, which says how many frames there are'
             )
         key = track.attrib.get('task_id', '') if self._single is None else ''
         task = self._single or self._tasks.get(key)
         if task is None:
             raise UserError(f'{place}: task_id {key!r:.60} is not among the tasks in the <meta> of the file')
-        names = [task.find_text('name'), PurePosixPath(self._meta.find_text('source')).stem]
+        # Jobs and old versions have the file and the size beside the task.
+        source = task.find_text('source') or self._meta.find_text('source')
+        names = [name for name in (task.find_text('name'), PurePosixPath(source).stem) if name]
         size = _size(task) or _size(self._meta)
-        numbers = _frame_numbers(task, self._path)
-        return key, Task([name for name in names if name], numbers, size, self._offset(task))
+        of_images = task.find_text('mode') == 'annotation'
+        return key, Task(names, _frame_numbers(task, self._path), size, self._offset(task), of_images)
+
+    def names_without(self, keys) -> list[str]:
+        """Names of the tasks whose ids, as :meth:`task` returns them, are not among ``keys``."""
+        if self._single is not None:
+            return [] if keys else [self._single.find_text('name') or 'job']
+        return [task.find_text('name') or key for key, task in self._tasks.items() if key not in keys]
 
     def _offset(self, task):
         """Frames of the tasks before this one in a project: CVAT counts on from task to task of a subset."""
@@ -95,7 +105,7 @@ def _frame_numbers(task, path):
         if text and not (text.isascii() and text.isdigit() and len(text) < 10):
             raise UserError(f'{path}: <{key}> is not a number: {text!r:.40}')
         numbers[key] = int(text) if text else None
-    match = re.fullmatch('step=([1-9][0-9]{0,8})', task.find_text('frame_filter'))
+    match = re.search(r'step\s*=\s*([1-9][0-9]{0,8})', task.find_text('frame_filter'))
     start, step = numbers['start_frame'] or 0, int(match[1]) if match else 1
     count = numbers['size']
     if count is None and numbers['stop_frame'] is not None:

@@ -7,7 +7,7 @@ from mmdet.structures.rle import decode_rle, rle_area
 from mmdet.utils import Progress, UserError, atomic_open, inside
 
 from .annotations import VideoAnnotations
-from .files import video_name
+from .files import check_names, video_name
 from .outlines import mask_outline
 from .tracks import decode_tracks
 
@@ -41,8 +41,9 @@ def write(
         dict[str, int]: what was written.
 
     Raises:
-        UserError: a mask is damaged, or two videos have the same name.
+        UserError: a mask is damaged, two videos have the same name, or XML cannot hold that of a category.
     """
+    check_names(annotations.categories, 'CVAT')
     counts, seen = {'videos': 0, 'tracks': 0, 'polygons': 0}, {}
     names = {category['id']: category['name'] for category in annotations.categories}
     with Progress(len(annotations.videos), 'videos', stream=stream) as progress:
@@ -101,7 +102,8 @@ class _Xml:
 
 def _write_meta(xml, video, name, labels, with_crowds):
     length = len(video['file_names'])
-    task = {'name': name, 'size': length, 'mode': 'interpolation', 'start_frame': 0, 'stop_frame': length - 1}
+    # The task that the file is for is made of the images, whatever their numbers are.
+    task = {'name': name, 'size': length, 'mode': 'annotation', 'start_frame': 0, 'stop_frame': length - 1}
     xml.begin('meta')
     xml.begin('task')
     for tag, value in {**task, 'frame_filter': ''}.items():

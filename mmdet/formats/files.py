@@ -74,6 +74,11 @@ def check_images(images, videos):
     for video in videos:
         for name in video['file_names']:
             note_input(root / name)
+            if not (root / name).is_file():
+                raise UserError(
+                    f'image {root / name} does not exist: --images must be the folder that names of files '
+                    f'such as {name!r:.80} are relative to'
+                )
             size = image_size(root / name)
             if size != (video['height'], video['width']):
                 raise UserError(
@@ -150,6 +155,24 @@ def read_labels(path):
     return list(dict.fromkeys(name for line in lines if (name := line.strip())))
 
 
+def check_names(categories, tool):
+    """Check that the files of a label tool can hold the names of categories.
+
+    Args:
+        categories (Sequence[dict]): with ``name``.
+        tool (str): for messages.
+
+    Raises:
+        UserError: a name has a line break, a control character, or blanks at its ends.
+    """
+    for name in (category['name'] for category in categories):
+        if [name.strip()] != name.splitlines() or re.search('[\x00-\x1f\ud800-\udfff\ufffe\uffff]', name):
+            raise UserError(
+                f'the category {name!r:.60}: files of {tool} cannot keep blanks at the ends of a name, line '
+                'breaks and control characters: rename it'
+            )
+
+
 def choose_videos(names, wanted, root):
     """Those of ``names`` that are wanted (None: all); ``UserError`` if one is missing."""
     if wanted is None:
@@ -189,7 +212,7 @@ def folder_of_video(images, names, place):
     return root / prefix, prefix, found
 
 
-def files_of_frames(images, names, numbers, place):
+def files_of_frames(images, names, numbers, place, by_number=True):
     """Images of the frames of a video that its label tool only numbers.
 
     Args:
@@ -197,6 +220,7 @@ def files_of_frames(images, names, numbers, place):
         names (Sequence[str]): what the folder of the video may be called; the first that exists is taken.
         numbers (Sequence[int]): numbers of the frames, as the label tool counts them in the video.
         place (str): for messages.
+        by_number (bool): whether the numbers can be part of the names of the images.
 
     Returns:
         list[str]: file names relative to ``images``: those whose names end in the numbers, else, if there are
@@ -207,10 +231,20 @@ def files_of_frames(images, names, numbers, place):
     """
     folder, prefix, found = folder_of_video(images, names, place)
     numbered = {frame_number(stem): path.name for stem, path in found.items()}
-    if len(numbered) == len(found) and all(number in numbered for number in numbers):
+    if by_number and len(numbered) == len(found) and all(number in numbered for number in numbers):
+        if 1 in numbered and 0 not in numbered and len(found) > len(numbers):
+            raise UserError(
+                f'{place}: the images in {folder} are numbered from 1, but label tools number frames '
+                f'from 0: which one is frame {numbers[0]}? Number the images from 0, too'
+            )
         return [prefix + numbered[number] for number in numbers]
     if len(found) == len(numbers):
         return [prefix + path.name for path in found.values()]
+    if not by_number:
+        raise UserError(
+            f'{place}: the task was made of {len(numbers)} images, and {folder} has {len(found)}: give a '
+            'folder with the images of the task alone'
+        )
     missing = next((number for number in numbers if number not in numbered), numbers[0])
     raise UserError(
         f'{place}: the video has {len(numbers)} frames, and {folder} {len(found)} images, none of which is '

@@ -8,7 +8,7 @@ from mmdet.structures.rle import decode_rle, rle_area
 from mmdet.utils import Progress, UserError, atomic_write_text, inside, natural_key
 
 from .annotations import VideoAnnotations
-from .files import checked_relative
+from .files import check_names, checked_relative
 from .outlines import mask_outlines
 from .tracks import decode_tracks
 
@@ -42,9 +42,10 @@ def write(
         dict[str, int]: what was written.
 
     Raises:
-        UserError: a mask is damaged, a video is not a folder of frames in natural order of their names, or
-            a JSON file is there already.
+        UserError: a mask is damaged, a video is not a folder of frames in natural order of their names,
+            ``labels.txt`` cannot hold the name of a category, or a JSON file is there already.
     """
+    check_names(annotations.categories, 'LabelMe')
     counts, taken = {'frames': 0, 'objects': 0, 'polygons': 0}, {}
     names = {category['id']: category['name'] for category in annotations.categories}
     for video in annotations.videos:

@@ -11,6 +11,7 @@ from xml.parsers import expat
 from mmdet.utils import UserError, note_input
 
 from .reading import MAX_RATIO, MAX_UNPACKED, MissingFileError
+from .recognize import name_bytes
 
 MAX_DEPTH = 30
 _CHUNK = 1 << 16
@@ -102,13 +103,13 @@ def read_elements(path: str | Path, root: str, member: str) -> Iterator[Element]
     """
     with _open(Path(path), member) as file:
         builder = _Builder(path, root)
-        left, last = MAX_UNPACKED, False
+        left, last, start = MAX_UNPACKED, False, b''
         while not last:
             try:
                 data = file.read(_CHUNK)
             except (OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
                 raise UserError(f'{path} cannot be read: {error}') from None
-            left, last = left - len(data), not data
+            left, last, start = left - len(data), not data, start or data
             if left < 0:
                 raise UserError(f'{path}: more than {MAX_UNPACKED} bytes of XML are not read')
             try:
@@ -116,6 +117,9 @@ def read_elements(path: str | Path, root: str, member: str) -> Iterator[Element]
             except (expat.ExpatError, ValueError, LookupError) as error:
                 if isinstance(error, UserError):
                     raise
+                known = 'a file of JSON' if start.lstrip()[:1] in (b'{', b'[') else name_bytes(start, path)
+                if known and not start.lstrip(b'\xef\xbb\xbf \t\r\n').startswith(b'<'):
+                    raise UserError(f'{path} is no XML, but {known}') from None
                 raise UserError(f'{path} is not valid XML: {error}') from None
             yield from builder.done
             builder.done.clear()
@@ -138,14 +142,22 @@ def _open(path, member):
         raise UserError(f'{path} cannot be read: {error.strerror or error}') from None
     try:
         with zipfile.ZipFile(path) as archive:
-            info = archive.getinfo(member)
+            info = _member(archive, member, path)
             if info.file_size > MAX_RATIO * max(info.compress_size, 4096):
                 raise UserError(
                     f'{path}: {member} unpacks to more than {MAX_RATIO} times its packed size: it is not read'
                 )
             with archive.open(info) as file:
                 yield io.BufferedReader(file)
-    except KeyError:
-        raise UserError(f'{path}: the zip has no {member}') from None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise UserError(f'{path}: the zip cannot be read: {error}') from None
+
+
+def _member(archive, member, path):
+    """The file of this name in a zip, at top level or the only one in a folder."""
+    names = [name for name in archive.namelist() if not name.endswith('/')]
+    found = [name for name in names if name.rpartition('/')[2] == member]
+    if member in found or len(found) == 1:
+        return archive.getinfo(member if member in found else found[0])
+    has = ', '.join(map(repr, names[:5])) + (', ...' if len(names) > 5 else '') or 'nothing'
+    raise UserError(f'{path}: expected one {member} in the zip, which has {has:.300}')

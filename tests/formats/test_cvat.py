@@ -1,5 +1,6 @@
 """CVAT's XML: what its documentation shows, what its exports do, and faults."""
 
+import gzip
 import io
 import zipfile
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet.formats import cvat
+from mmdet.formats import cvat, labelme
 from mmdet.formats.builder import AnnotationsBuilder
 from mmdet.structures.rle import decode_rle, decode_segm, encode_mask
 from mmdet.utils import UserError
@@ -88,6 +89,21 @@ def test_frames_have_the_numbers_of_the_video(tmp_path):
         read(document(track(polygon(11)), start=10, stop=19, step='step=3'), tmp_path)
 
 
+def test_a_filter_may_have_blanks(tmp_path):
+    made = read(document(track(polygon(2)), size=2, stop=2, step=' step = 2 '), tmp_path)
+    assert made.videos[0]['file_names'] == ['clip/000000.jpg', 'clip/000002.jpg']
+
+
+def test_a_shape_of_the_last_frame_may_end_after_it(tmp_path):
+    # Old versions of CVAT end each Shape in the next frame, whether there is one or not.
+    made = read(document(track(polygon(3), polygon(4, outside=1))), tmp_path)
+    assert made.tracks[0]['areas'] == [None, None, None, 16]
+    with pytest.raises(UserError, match='there is no frame 4: the task has 4, 0 to 3'):
+        read(document(track(polygon(4))), tmp_path)
+    with pytest.raises(UserError, match='there is no frame 5: the task has 4, 0 to 3'):
+        read(document(track(polygon(3), polygon(5, outside=1))), tmp_path)
+
+
 def save_images(folder, names):
     folder.mkdir(parents=True)
     for name in names:
@@ -123,6 +139,26 @@ def test_images_that_do_not_fit_are_named(tmp_path):
         read(document(track(polygon(0))), tmp_path, images=tmp_path / 'empty')
 
 
+def test_images_that_could_be_other_frames_are_refused(tmp_path):
+    text = document(track(polygon(2)), size=2, start=2)
+    save_images(tmp_path / 'images', [f'{n}.jpg' for n in range(1, 5)])
+    with pytest.raises(UserError, match='numbered from 1, .* from 0: which one is frame 2'):
+        read(text, tmp_path, images=tmp_path / 'images')
+    # CVAT numbers the images of a task from 0, and these two could be any.
+    text = document(track(polygon(0)), size=2, stop=1).replace('<size>', '<mode>annotation</mode><size>')
+    with pytest.raises(UserError, match='was made of 2 images, and .* has 4: give a folder with the images'):
+        read(text, tmp_path, images=tmp_path / 'images')
+
+
+def test_the_file_of_a_video_is_named_in_its_task(tmp_path):
+    text = document(track(polygon(0)))
+    source = '<source>beach.mp4</source>'
+    text = text.replace(source, '').replace('</task>', f'{source}</task>')
+    save_images(tmp_path / 'images' / 'beach', [f'{n:06d}.jpg' for n in range(4)])
+    made = read(text, tmp_path, images=tmp_path / 'images')
+    assert made.videos[0]['file_names'][0] == 'beach/000000.jpg'
+
+
 def test_the_size_comes_from_the_images_where_the_file_lacks_it(tmp_path):
     text = document(track(polygon(0))).replace('original_size', 'other')
     with pytest.raises(UserError, match='the size of the frames is not in the file: .*--images'):
@@ -142,6 +178,7 @@ def test_a_group_is_one_object(tmp_path):
     assert [t['track_id'] for t in made.tracks] == [0, 2, 3]
     assert made.tracks[0]['areas'] == [32, 16, None, None]
     assert [t['category_id'] for t in made.tracks] == [1, 1, 2]
+    assert 'tracks in groups: 3; those of a group with one label are one object' in made.printed
 
 
 def test_shapes_without_tracks_are_noticed(tmp_path):
@@ -200,6 +237,30 @@ def test_a_zip_and_a_project(tmp_path):
         read(text.replace('frame="6"', 'frame="2"'), tmp_path)
     with pytest.raises(UserError, match="task_id '5' is not among the tasks"):
         read(text.replace('task_id="4"', 'task_id="5"'), tmp_path)
+    made = read(text.replace('task_id="2"', 'task_id="3"'), tmp_path)
+    assert 'tasks without a track or an image, which are left out: quay\n' in made.printed
+
+
+def packed(path, **files):
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace('__', '/'), text)
+    return path
+
+
+def test_files_that_are_no_export(tmp_path):
+    text = document(track(polygon(0)))
+    made = cvat.read([packed(tmp_path / 'a.zip', **{'job__annotations.xml': text})])
+    assert made.tracks[0]['areas'] == [16, None, None, None]
+    other = packed(tmp_path / 'b.zip', **{'annotations__instances_default.json': '{}'})
+    with pytest.raises(UserError, match="one annotations.xml in the zip, which has 'annotations/instances_"):
+        cvat.read([other])
+    with pytest.raises(UserError, match='annotations.xml is no XML, but packed with gzip: unpack it first'):
+        read(gzip.compress(text.encode()), tmp_path)
+    with pytest.raises(UserError, match='annotations.xml is no XML, but a file of JSON'):
+        read(b'[{}]', tmp_path)
+    with pytest.raises(UserError, match='annotations.xml: no shape with an area in a track, and no image'):
+        read(document(), tmp_path)
 
 
 def image(name, *shapes, size=(20, 10)):
@@ -233,6 +294,31 @@ def test_images_take_identity_from_an_attribute_or_a_group(tmp_path):
         read(document(image('a/1.jpg', drawn())), tmp_path)
 
 
+def test_a_track_id_counts_more_than_a_group(tmp_path):
+    made = read(document(image('a/1.jpg', drawn(track_id=1, group=5), drawn(10, 2, group=5))), tmp_path)
+    assert [t['areas'] for t in made.tracks] == [[16], [16]]
+    parts = drawn(track_id=1, group=5), drawn(10, group=5)
+    assert read(document(image('a/1.jpg', *parts)), tmp_path).tracks[0]['areas'] == [32]
+    with pytest.raises(UserError, match=r'no track_id, and its group 5 has several \(1, 2\): give it one'):
+        read(document(image('a/1.jpg', *parts, drawn(track_id=2, group=5))), tmp_path)
+
+
+def test_images_of_a_video_file_are_numbered(tmp_path):
+    # CVAT gives them no suffix, and leaves out the frames that were deleted.
+    images = [image(f'frame_{n:06d}', drawn(n, track_id=1)) for n in (10, 16, 19)]
+    text = document(*images, start=10, stop=19, step='step=3')
+    made = read(text, tmp_path)
+    assert made.videos[0]['file_names'] == [f'clip/{n:06d}.jpg' for n in (10, 16, 19)]
+    assert [box[0] for box in made.tracks[0]['bboxes']] == [10, 16, 19]
+    save_images(tmp_path / 'images' / 'clip', [f'{n}.png' for n in range(20)])
+    made = read(text, tmp_path, images=tmp_path / 'images')
+    assert made.videos[0]['file_names'] == ['clip/10.png', 'clip/16.png', 'clip/19.png']
+    with pytest.raises(UserError, match='there is no frame 11: the task has 4, 10 to 19'):
+        read(text.replace('frame_000016', 'frame_000011'), tmp_path)
+    with pytest.raises(UserError, match="image .*/b/1.jpg does not exist: --images must be .* as 'b/1.jpg'"):
+        read(document(image('b/1.jpg')), tmp_path, images=tmp_path / 'images')
+
+
 ENTITY = '<!DOCTYPE a [<!ENTITY x "y">]>'
 
 
@@ -248,7 +334,7 @@ ENTITY = '<!DOCTYPE a [<!ENTITY x "y">]>'
         ('<size>4</size>', '<size>x</size>', "<size> is not a number: 'x'"),
         ('<width>20</width><height>10', '<width>99999</width><height>99999', 'images of 99999x99999 pixels'),
         ('task>', 'other>', '<meta> has no task, job or project'),
-        ('meta>', 'head>', 'no <meta> before the tracks'),
+        ('meta>', 'head>', 'no <meta> before the tracks or images'),
         ('frame="0"', 'frame="x"', "frame is missing or not a whole number: 'x'"),
         ('2,1;6,1', '2,1;6', "points are missing or not x,y;x,y;...: '2,1;6;6,5;2,5'"),
         ('2,1;6,1;6,5;2,5', '2,1;6,1', 'the polygon needs at least 3 points'),
@@ -331,6 +417,16 @@ def test_a_tolerance_takes_points_away_and_little_else(tmp_path):
         back = decode_rle(cvat.read([tmp_path / 'v.xml']).tracks[0]['segmentations'][0])
         assert (back & mask).sum() / (back | mask).sum() > (0.9 if tolerance else 0.9999)
     assert sizes[1] < sizes[0] / 2
+
+
+@pytest.mark.parametrize('name', ['a\x01b', 'a\nb', ' a'])
+@pytest.mark.parametrize('write', [cvat.write, labelme.write])
+def test_names_that_a_tool_cannot_keep_are_refused(name, write, tmp_path):
+    made = random_annotations(0)
+    made.categories[1]['name'] = name
+    with pytest.raises(UserError, match='cannot keep blanks at the ends of a name, line breaks and control'):
+        write(made, tmp_path / 'out', stream=io.StringIO())
+    assert not (tmp_path / 'out').exists()
 
 
 def test_two_videos_of_one_name_are_refused(tmp_path):
