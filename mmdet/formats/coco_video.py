@@ -10,8 +10,8 @@ from mmdet.utils import Progress, UserError, atomic_open, file_name_fault, natur
 from .annotations import VideoAnnotations
 from .builder import AnnotationsBuilder
 from .defects import KINDS
-from .files import video_name
-from .reading import read_json
+from .files import check_images, video_name
+from .reading import read_json, zip_members
 from .recognize import FRAMES, FRAMES_OF_CVAT, IMAGES, name_kind
 from .shapes import box_corners
 from .tracks import decode_tracks
@@ -22,7 +22,11 @@ from .ytvis_tables import is_id
 
 
 def read(
-    source: str | Path, video_from_path: bool = False, boxes_as_masks: bool = False, stream=None
+    source: str | Path,
+    video_from_path: bool = False,
+    boxes_as_masks: bool = False,
+    images: str | Path | None = None,
+    stream=None,
 ) -> VideoAnnotations:
     """Read a COCO json and group its images to videos and its annotations to tracks.
 
@@ -36,12 +40,20 @@ def read(
         video_from_path (bool): the folder in ``file_name`` is the video; its frames are in natural order of
             their names (``9`` before ``10``).
         boxes_as_masks (bool): take the box of an annotation without a mask as its mask.
+        images (str | Path | None): folder that the file names are relative to, to check the images.
         stream (IO | None): where progress is printed; stderr by default.
 
     Raises:
         UserError: an entry lacks something or contradicts another; the message names it.
     """
-    return parse_coco_video(read_json(source), source, video_from_path, stream, boxes_as_masks)
+    if Path(source).suffix.lower() == '.zip':
+        packed = [name for name in zip_members(source) or () if name.endswith('.json') and '/' in name]
+        if packed:
+            raise UserError(f'{source}: unpack the zip, and convert {" or ".join(packed[:5])} in it')
+    made = parse_coco_video(read_json(source), source, video_from_path, stream, boxes_as_masks)
+    if images is not None:
+        check_images(images, made.videos)
+    return made
 
 
 def parse_coco_video(
@@ -63,28 +75,42 @@ def parse_coco_video(
         for number, annotation in enumerate(content['annotations']):
             place = f'{path}: annotations[{number}]'
             if boxes_as_masks and isinstance(annotation, dict) and not annotation.get('segmentation'):
-                annotation = {**annotation, 'segmentation': [_box_polygon(annotation.get('bbox'), place)]}
+                annotation = {**annotation, 'segmentation': [_box_polygon(annotation, place)]}
             remains += _collect(tracks, annotation, places, categories, place)
             progress.update()
     for (video_id, _), track in tracks.items():
         builder.add_track(video_id, **track)
-    if remains:
-        what = f'{KINDS["polygon_remains"][0]}: {remains}; these polygons are left out'
-        print(f'note: {path}: {what}', file=stream or sys.stderr)
-    if builder.tracks and all(track['iscrowd'] for track in builder.tracks):
-        print(
-            f'note: {path}: all objects are crowd regions, so there is nothing to train on; CVAT marks masks '
-            'of its brush so, which need a track_id in their attributes',
-            file=stream or sys.stderr,
-        )
+    for note in _notes(builder.tracks, content['annotations'], remains):
+        print(f'note: {path}: {note}', file=stream or sys.stderr)
     return builder.build(path, stream)
 
 
-def _box_polygon(box, place):
+def _notes(tracks, annotations, remains):
+    """Yield what a user should know; ``remains`` is the number of polygons that were left out."""
+    if remains:
+        yield f'{KINDS["polygon_remains"][0]}: {remains}; these polygons are left out'
+    if tracks and all(track['iscrowd'] for track in tracks):
+        yield (
+            'all objects are crowd regions, so there is nothing to train on; CVAT marks masks of its brush '
+            'so, which need a track_id in their attributes'
+        )
+    elif brushed := sum(map(_is_brushed, annotations)):
+        yield (
+            f'masks of the brush of CVAT without a track_id: {brushed}; CVAT marks them as crowd regions, '
+            'from which nothing is learned. Give them a track_id in their attributes'
+        )
+
+
+def _box_polygon(annotation, place):
+    box, attributes = annotation.get('bbox'), annotation.get('attributes')
     if fault := box_fault(box):
         raise UserError(f'{place} has no mask: expected as bbox {fault}, got {box!r:.60}')
     x, y, w, h = box
-    return box_corners(x, y, x + w, y + h)
+    # CVAT writes a turned box as it was before it was turned.
+    turn = attributes.get('rotation', 0) if isinstance(attributes, dict) else 0
+    if type(turn) not in (int, float) or not abs(turn) <= 360:
+        raise UserError(f'{place}.attributes.rotation: expected degrees, got {turn!r:.60}')
+    return box_corners(x, y, x + w, y + h, turn)
 
 
 def _add_videos(builder, content, path, video_from_path):
@@ -126,7 +152,10 @@ def _group_images(images, path, video_from_path):
             raise UserError(f'{place}: {", ".join(missing)} missing{hint}')
         for key in needed:
             if not isinstance(image[key], kinds.get(key, int)) or isinstance(image[key], bool):
-                raise UserError(f'{place}.{key}: got {image[key]!r:.60}')
+                kind = kinds.get(key, int)
+                what = 'a text' if kind is str else 'a whole number' + ' or a text' * (kind is not int)
+                raise UserError(f'{place}.{key}: expected {what}, got {image[key]!r:.60}')
+        image = {**image, 'file_name': image['file_name'].replace('\\', '/')}  # written on Windows
         if expected := file_name_fault(image['file_name']):
             raise UserError(f'{place}.file_name: expected {expected}, got {image["file_name"]!r:.60}')
         if video_from_path:
@@ -146,9 +175,16 @@ def _identity(annotation):
     attributes = annotation.get('attributes')
     for holder in (annotation, attributes if isinstance(attributes, dict) else {}):
         for key in ('track_id', 'instance_id'):
-            if holder.get(key) is not None:
+            if holder.get(key) not in (None, ''):
                 return holder[key], holder is not annotation
     return None, False
+
+
+def _is_brushed(annotation):
+    """Whether CVAT has drawn a mask that could be an object: a crowd region without an identity."""
+    attributes = annotation.get('attributes')
+    from_cvat = isinstance(attributes, dict) and 'occluded' in attributes
+    return from_cvat and bool(annotation.get('iscrowd')) and _identity(annotation)[0] is None
 
 
 def _lacks_tracks(annotations):
@@ -192,7 +228,10 @@ def _collect(tracks, annotation, places, categories, place):
     if (track['category_id'], track['iscrowd']) != (category, crowd):
         raise UserError(f'{place}: track {identity!r} changes its category or iscrowd')
     if track['masks'].setdefault(frame, rle) != rle:
-        raise UserError(f'{place}: track {identity!r} is in its image twice, with different masks')
+        raise UserError(
+            f'{place}: track {identity!r} is in its image twice, with different masks; give each object of a '
+            'video another track_id, and export the tasks of a project of CVAT one by one'
+        )
     return remains
 
 

@@ -30,6 +30,8 @@ def read(source: str | Path, images: str | Path | None = None, stream=None) -> V
     Raises:
         UserError: something is missing, a class has no label, or a mask has no image; the message names it.
     """
+    if Path(source).is_file():
+        raise UserError(f'{source} is a file: unpack the zip that CVAT exports, and give its folder')
     root = existing_folder(source, 'export of CVAT')
     folders = sorted(f for f in folders_below(root) if f.name == 'instances' and (f / LABELS).is_file())
     if not folders:
@@ -43,6 +45,8 @@ def read(source: str | Path, images: str | Path | None = None, stream=None) -> V
         for name in folders_with(folder, ('.png',)):
             place, prefix = _images_of(folder, name, root, images)
             videos.append((folder, name, files_by_stem(place, IMAGE_SUFFIXES), prefix))
+    if not videos:
+        raise UserError(f'{root}: no masks in {folders[0]}: CVAT exports tracks only, and there were none')
     with Progress(sum(len(files) for _, _, files, _ in videos), 'frames', stream=stream) as progress:
         for folder, name, files, prefix in videos:
             shape = image_size(next(iter(files.values())))

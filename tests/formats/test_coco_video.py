@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,24 @@ def test_names_of_videos_and_crowd_without_an_identity(content):
     assert crowd == [(1, [None, 9], 5), (1, [9, None], 5), (0, [9], 6)]
 
 
+def test_paths_of_windows_are_folders(content):
+    expected = parse_coco_video(copy.deepcopy(content), video_from_path=True)
+    for image in content['images']:
+        image['file_name'] = image['file_name'].replace('/', '\\')
+    made = parse_coco_video(content, video_from_path=True)
+    assert made.videos == expected.videos and len(made.videos) == 2
+
+
+def test_a_zip_and_images_are_checked(content, tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
+        archive.writestr('annotations/instances_default.json', json.dumps(content))
+    with pytest.raises(UserError, match='unpack the zip, and convert annotations/instances_default.json in'):
+        coco_video.read(tmp_path / 'a.zip')
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r'image .*v5/0.jpg does not exist: --images must be the folder'):
+        coco_video.read(tmp_path / 'a.json', images=tmp_path)
+
+
 def test_progress_is_shown(content):
     stream = io.StringIO()
     parse_coco_video(content, stream=stream)
@@ -95,7 +114,7 @@ def test_progress_is_shown(content):
         ('annotations', 'image_id', {}, r'annotations\[0\]: image_id is missing'),
         ('annotations', 'track_id', [1], r'annotations\[0\]: track_id .* is not an id: \[1\]'),
         ('annotations', 'segmentation', [[1, 2, 3]], r'annotations\[0\].segmentation: polygon 0'),
-        ('images', 'frame_id', 'a', r"images\[0\].frame_id: got 'a'"),
+        ('images', 'frame_id', 'a', r"images\[0\].frame_id: expected a whole number, got 'a'"),
         ('images', 'height', 9, r'video 5 differ in size \(height, width\): \[\(8, 12\), \(9, 12\)\]'),
         ('images', 'id', 2, 'the image id 2 is used twice'),
     ],
@@ -115,6 +134,10 @@ def test_identities_of_cvat_are_attributes(content):
             'keyframe': True,
         }
     assert parse_coco_video(content, stream=io.StringIO()).tracks == expected
+    for empty in ('', None):
+        content['annotations'][1]['attributes']['track_id'] = empty
+        with pytest.raises(UserError, match=r'annotations\[1\]: track_id .* is missing'):
+            parse_coco_video(content, stream=io.StringIO())
     del content['annotations'][1]['attributes']['track_id']
     with pytest.raises(UserError, match=r'annotations\[1\]: track_id .*attributes.track_id\) is missing'):
         parse_coco_video(content)
@@ -129,6 +152,10 @@ def test_brush_masks_of_cvat_are_no_crowds(content):
     mask = expected[0]['segmentations'][1]
     annotations[0].update(iscrowd=1, segmentation={**mask, 'counts': rle_counts(mask).tolist()})
     assert parse_coco_video(content, stream=io.StringIO()).tracks == expected
+    notes = io.StringIO()
+    annotations[0]['attributes'] = {'occluded': False}
+    parse_coco_video(content, stream=notes)
+    assert 'masks of the brush of CVAT without a track_id: 1;' in notes.getvalue()
     for annotation in annotations:
         annotation.update(attributes={'occluded': False}, iscrowd=1)
     notes = io.StringIO()
@@ -193,6 +220,9 @@ def test_boxes_count_as_masks_only_where_asked(content):
         parse_coco_video(content)
     made = parse_coco_video(content, boxes_as_masks=True)
     assert [track['bboxes'] for track in made.tracks] == [[[2, 1, 3, 3], [4, 1, 3, 3]], [[0, 1, 3, 3]]]
+    content['annotations'][1]['bbox'] = [4, 1, 2, 6]
+    content['annotations'][1]['attributes'] = {'rotation': 90.0}  # a quarter around its center
+    assert parse_coco_video(content, boxes_as_masks=True).tracks[0]['bboxes'][0] == [2, 3, 6, 2]
     content['annotations'][1]['bbox'] = [1, 2, 'x', 4]
     with pytest.raises(UserError, match=r'annotations\[1\] has no mask: expected as bbox'):
         parse_coco_video(content, boxes_as_masks=True)

@@ -155,6 +155,12 @@ def test_faults_of_the_mots_export_are_named(tmp_path):
     (tmp_path / 'images' / 'frame_000002.png').unlink()
     with pytest.raises(UserError, match='mask .*frame_000002.png has no image of this name'):
         read(tmp_path / 'task', tmp_path / 'images', stream=io.StringIO())
+    with pytest.raises(UserError, match='labels.txt is a file: unpack the zip that CVAT exports'):
+        read(folder / 'labels.txt', stream=io.StringIO())
+    for mask in folder.glob('*.png'):
+        mask.unlink()
+    with pytest.raises(UserError, match='no masks in .*instances: CVAT exports tracks only'):
+        read(tmp_path / 'task', tmp_path / 'images', stream=io.StringIO())
     (folder / 'labels.txt').unlink()
     with pytest.raises(UserError, match='no folder "instances" with labels.txt'):
         read(tmp_path / 'task', stream=io.StringIO())
