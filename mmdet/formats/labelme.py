@@ -154,7 +154,11 @@ class _Video:
         if kind in _NO_AREA:
             self.left_out += 1
             return
-        if group is None or isinstance(group, (bool, float, list, dict)):
+        if isinstance(group, float) and group.is_integer():
+            group = int(group)
+        if isinstance(group, str) and group.strip().isascii() and group.strip().isdigit():
+            group = int(group[:20])
+        if group in (None, '') or isinstance(group, (bool, float, list, dict)):
             raise UserError(
                 f'{place} ({label!r:.40}) has no group_id, which says which object of the video it is: '
                 'give each object a number there, the same one in all frames'
@@ -211,7 +215,15 @@ def _add_shape(shapes, identity, frame, shape, kind, place):
             patch = png_to_patch(shape.get('mask'))
         except ValueError as error:
             raise UserError(f'{place}: {error}') from None
-        shapes.add_patch(identity, frame, patch, round(flat[0]), round(flat[1]), place)
+        left, top, right, bottom = map(round, flat)
+        height, width = patch.shape
+        # Some programs count the last pixel, others do not.
+        if abs(right - left + 1 - width) > 1 or abs(bottom - top + 1 - height) > 1:
+            raise UserError(
+                f'{place}: the mask is {width}x{height} pixels, but its points are those of a mask of '
+                f'{right - left + 1}x{bottom - top + 1} (width x height)'
+            )
+        shapes.add_patch(identity, frame, patch, left, top, place)
     elif kind == 'circle':
         radius = math.hypot(flat[2] - flat[0], flat[3] - flat[1])
         shapes.add_polygon(identity, frame, ellipse_corners(*flat[:2], radius, radius), place)

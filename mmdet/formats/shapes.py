@@ -166,8 +166,10 @@ def png_to_patch(text: str) -> np.ndarray:
     Raises:
         ValueError: it is none.
     """
+    if not isinstance(text, str):
+        raise ValueError('the mask is missing: expected a PNG in base64')
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(''.join(text.split()), validate=True)
         with Image.open(io.BytesIO(data), formats=['PNG']) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f'it has {image.width}x{image.height} pixels')

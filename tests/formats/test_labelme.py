@@ -109,6 +109,19 @@ def test_masks_circles_and_boxes(tmp_path):
     assert [track['bboxes'][0] for track in made.tracks[2:]] == [[2, 3, 4, 5], [2, 1, 4, 4]]
 
 
+def test_groups_and_masks_of_other_programs(tmp_path):
+    mask = {'kind': 'mask', 'mask': '\n'.join(patch_to_png(np.ones((2, 3))))}  # line breaks in the code
+    put(tmp_path / 'v', '1', shape(group=7, points=[[2, 3], [4.4, 3.6]], **mask))
+    put(tmp_path / 'v', '2', shape(group=7.0, points=[[2, 3], [5, 5]], **mask))
+    put(tmp_path / 'v', '3', shape(group=' 7'))
+    made = read(tmp_path)
+    assert [track['bboxes'] for track in made.tracks] == [[[2, 3, 3, 2], [2, 3, 3, 2], [2, 1, 4, 4]]]
+    # A mask of the whole image, with the box of the object.
+    put(tmp_path / 'v', '1', shape(points=[[2, 3], [9, 9]], **mask))
+    with pytest.raises(UserError, match='the mask is 3x2 pixels, but its points are those of a mask of 8x7'):
+        read(tmp_path)
+
+
 def test_a_crowd_and_a_mask_that_leaves_the_image(tmp_path):
     mask = shape(kind='mask', points=[[-1, -1], [1, 1]], mask=patch_to_png(np.ones((3, 3))))
     put(tmp_path / 'v', '1', {**mask, 'flags': {'iscrowd': True}})
@@ -124,6 +137,8 @@ COLOR = patch_to_png(np.ones((2, 2), np.uint8))
     [
         ({'group_id': None}, r"1.json: shapes\[0\] \('cat'\) has no group_id, .*the same one in all frames"),
         ({'group_id': True}, 'has no group_id'),
+        ({'group_id': 1.5}, 'has no group_id'),
+        ({'group_id': ''}, 'has no group_id'),
         ({'label': ' '}, r'shapes\[0\] has no label'),
         ({'points': [[1, 2], [3]]}, r'points are not a list of \[x, y\]'),
         ({'points': [[1, 2], [3, 4]]}, 'the polygon needs at least 3 points'),
@@ -131,7 +146,7 @@ COLOR = patch_to_png(np.ones((2, 2), np.uint8))
         ({'points': [[1, 2], [3, 4], [10**400, 1]]}, r'points are not a list of \[x, y\]'),
         ({'shape_type': 'star'}, "unknown shape_type 'star'"),
         ({'shape_type': 'circle'}, 'circle with 4 points'),
-        ({'shape_type': 'mask', 'points': [[1, 1], [2, 2]]}, 'the mask is not a readable PNG in base64'),
+        ({'shape_type': 'mask', 'points': [[1, 1], [2, 2]]}, 'the mask is missing: expected a PNG in base64'),
         ({'shape_type': 'mask', 'points': [[1, 1], [2, 2]], 'mask': 'AAAA'}, 'not a readable PNG'),
         ({'shape_type': 'mask', 'points': [[50, 1], [51, 2]], 'mask': COLOR}, 'outside the image of 20x10'),
     ],
