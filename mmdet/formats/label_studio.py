@@ -2,9 +2,10 @@
 
 An image does not say which object of a video a region is. So a control with ``perRegion="true"`` must be
 named ``track_id``, such as ``<Number name="track_id" toName="image" perRegion="true"/>``. A region of a
-video is an object itself.
+video is an object itself, unless such a control says otherwise.
 """
 
+import base64
 import re
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,8 @@ def read(
     for number, task in enumerate(tasks):
         reader.take(task, f'{source}: [{number}]')
     reader.finish_images()
+    if not reader.videos:
+        raise UserError(f'{source}: none of the {len(tasks)} tasks has an annotation that was submitted')
     labels = sorted({label for video in reader.videos.values() for label in video.labels})
     for label in labels:
         if classes is not None and label not in classes:
@@ -99,8 +102,9 @@ class _Reader:
             return
         regions, left_out = regions_of(annotation.get('result'), place)
         self.left_out += left_out
-        path = _media(task['data'], place)
-        if any(region.kind == 'video' for region in regions) or path.suffix.lower() in _VIDEO_SUFFIXES:
+        of_video = any(region.kind == 'video' for region in regions)
+        path = _media(task['data'], of_video, place)
+        if of_video or path.suffix.lower() in _VIDEO_SUFFIXES:
             self._take_video(path, [region for region in regions if region.kind == 'video'], place)
         else:
             self._take_image(path, regions, place)
@@ -124,7 +128,8 @@ class _Reader:
             count = region.value.get('framesCount')
             if count != len(files):
                 self.counts.append(f'{path.name} has {count} frames in Label Studio, {len(files)} images')
-            region.draw_sequence(shapes, len(files), (region.region_id, region.label))
+            identity = region.region_id if region.track is None else region.track
+            region.draw_sequence(shapes, len(files), (identity, region.label))
             video.labels.add(region.label)
 
     def _take_image(self, path, regions, place):
@@ -185,20 +190,51 @@ def _annotation(task, place):
     return chosen[0] if chosen else None
 
 
-def _media(data, place):
-    """Path of the image or video of a task, as far as the reference to it says."""
-    texts = [data[key] for key in ('image', 'video') if key in data] + list(data.values())
-    for text in texts:
-        if not is_text(text):
-            continue
-        try:
-            parts = urlsplit(text)
-            path = PurePosixPath(unquote(parse_qs(parts.query).get('d', [parts.path])[0]).replace('\\', '/'))
-        except ValueError:
-            continue
-        if path.suffix.lower() in (*IMAGE_SUFFIXES, *_VIDEO_SUFFIXES) and not file_name_fault(str(path)):
-            return path
-    raise UserError(f'{place}: no image or video in the data of the task: {texts[:1]!r:.80}')
+def _media(data, of_video, place):
+    """Path of the image or video of a task, as far as the reference to it says.
+
+    Args:
+        data (dict): of the task.
+        of_video (bool): whether it has regions of a video.
+        place (str): for messages.
+
+    Raises:
+        UserError: there is none, or several and none is named 'image' or 'video'.
+    """
+    paths = {key: _path_of_reference(text) for key, text in data.items() if is_text(text)}
+    videos, images = (
+        {key: path for key, path in paths.items() if path and path.suffix.lower() in suffixes}
+        for suffixes in (_VIDEO_SUFFIXES, IMAGE_SUFFIXES)
+    )
+    found = videos if of_video and videos else {**images, **videos}
+    chosen = [found[key] for key in ('image', 'video') if key in found] or list(dict.fromkeys(found.values()))
+    if not chosen:
+        raise UserError(
+            f'{place}: no image or video in the data of the task: {next(iter(data.values()), None)!r:.80}; '
+            'a task must have one, by its path or address'
+        )
+    if len(chosen) > 1 and not {'image', 'video'} & found.keys():
+        raise UserError(
+            f'{place}: several images in the data of the task, {", ".join(found):.60}: '
+            'name the one that was labeled "image"'
+        )
+    return chosen[0]
+
+
+def _path_of_reference(text):
+    """Path of a file that a task refers to: by a path, an address, or a link of local or cloud storage."""
+    try:
+        parts = urlsplit(text)
+        query = parse_qs(parts.query)
+        path = unquote(parts.path)
+        if 'd' in query and 'local-files' in parts.path:
+            path = query['d'][0]
+        elif 'fileuri' in query:
+            coded = query['fileuri'][0]
+            path = unquote(urlsplit(base64.urlsafe_b64decode(coded + '=' * (-len(coded) % 4)).decode()).path)
+    except ValueError:
+        return None
+    return None if file_name_fault(path) else PurePosixPath(path.replace('\\', '/'))
 
 
 def _names(path):

@@ -74,7 +74,8 @@ class Region:
             frame = key.get('frame')
             if type(frame) is not int or not 0 < frame <= length:
                 raise UserError(
-                    f'{self.place}.sequence[{number}]: frame {frame!r:.40} is not in the video, 1 to {length}'
+                    f'{self.place}.sequence[{number}]: frame {frame!r:.40} is not among the images of the '
+                    f'video, 1 to {length}: extract every frame, and check the frame rate of <Video>'
                 )
             _numbers([key.get(name, 0) for name in BOX], f'{self.place}.sequence[{number}]')
         for frame, box in boxes_of_sequence(sequence, length).items():
@@ -152,7 +153,8 @@ def _region(region_id, entries):
 
 def _label(entries, place):
     for entry, _ in entries:
-        labels = entry['value'].get(entry.get('type')) if is_text(entry.get('type')) else None
+        kind = entry.get('type')  # choices, numbers and texts of a region are no labels
+        labels = entry['value'].get(kind) if is_text(kind) and kind.endswith('labels') else None
         labels = labels if labels is not None else entry['value'].get('labels')
         if labels is not None:
             if not isinstance(labels, list) or len(labels) != 1 or not is_text(labels[0]):

@@ -116,6 +116,56 @@ def test_folders_are_videos_and_controls_identify(tmp_path):
     assert brush['data']['image'].endswith('1.png')
 
 
+def test_attributes_of_a_region_are_no_labels(tmp_path):
+    shape, number = region(track=3)
+    del shape['value']['polygonlabels']
+    kinds = {'choices': ['yes'], 'textarea': ['x'], 'labels': ['dog']}
+    entries = [{**shape, 'type': 'polygon'}, number]
+    entries += [{**shape, 'type': kind, 'value': {kind: found}} for kind, found in kinds.items()]
+    assert read(tmp_path, task(entries)).class_names == ('dog',)
+    with pytest.raises(UserError, match='the region has no label'):
+        read(tmp_path, task(entries[:-1]))
+
+
+@pytest.mark.parametrize(
+    'data, expected',
+    [
+        ({'image': 'https://host/v/1.jpg?d=5&x=%2F'}, 'v/1.jpg'),
+        ({'image': '/data/local-files/?d=v/100%25.jpg'}, 'v/100%.jpg'),
+        ({'image': '/tasks/3/resolve/?fileuri=czM6Ly9idWNrZXQvdi8xLmpwZw=='}, 'v/1.jpg'),
+        ({'thumb': 'v/t.png', 'image': 'v/1.jpg'}, 'v/1.jpg'),
+        ({'photo': 'v/1.jpg', 'name': 'a'}, 'v/1.jpg'),
+    ],
+)
+def test_references_to_images(data, expected, tmp_path):
+    made = read(tmp_path, {**task(region()), 'data': data})
+    assert made.videos[0]['file_names'] == [expected]
+
+
+def test_data_that_does_not_tell_the_image_is_refused(tmp_path):
+    with pytest.raises(UserError, match='several images in the data of the task, a, b: name the one'):
+        read(tmp_path, {**task(region()), 'data': {'a': 'v/t.png', 'b': 'v/1.jpg'}})
+    with pytest.raises(UserError, match=r'no image or video in the data of the task: .*must have one'):
+        read(tmp_path, {**task(region()), 'data': {'images': ['v/1.jpg', 'v/2.jpg']}})
+    with pytest.raises(UserError, match='none of the 1 tasks has an annotation that was submitted'):
+        read(tmp_path, {**task(), 'annotations': []})
+
+
+def test_a_control_joins_boxes_of_a_video(tmp_path):
+    content = json.loads((LABELS / 'label_studio_video.json').read_text())[0]
+    (box,) = content['annotations'][0]['result']
+    save_images(tmp_path / 'clip', [f'{n:06d}.jpg' for n in range(12)])
+    results = []
+    for name, frame in (('a', 2), ('b', 7)):
+        key = {'frame': frame, 'enabled': False, 'x': 10, 'y': 20, 'width': 25, 'height': 30}
+        results.append({**box, 'id': name, 'value': {**box['value'], 'sequence': [key]}})
+        results.append({'id': name, 'from_name': 'track_id', 'type': 'number', 'value': {'number': 4}})
+    content['annotations'][0]['result'] = results
+    content['data']['image'] = 'thumb.png'
+    (track,) = read(tmp_path, content, images=tmp_path, boxes_as_masks=True).tracks
+    assert track['track_id'] == 4 and [n for n, box in enumerate(track['bboxes']) if box] == [1, 6]
+
+
 def test_images_are_found_by_name_and_path(tmp_path):
     save_images(tmp_path / 'images' / 'a', ['1.jpg', 'only.jpg'], (20, 10))
     save_images(tmp_path / 'images' / 'b', ['1.jpg'], (20, 10))
