@@ -85,7 +85,7 @@ class _File:
     def __init__(self, path, images, boxes_as_masks, image_suffix):
         self.path, self.images, self.boxes_as_masks, self.suffix = path, images, boxes_as_masks, image_suffix
         self.videos, self.left_out = {}, Counter()
-        self.single, self.tracks, self.gaps, self.grouped = 0, 0, 0, 0
+        self.single, self.tracks, self.gaps, self.open, self.grouped = 0, 0, 0, 0, 0
         self.meta, listed = Meta(None, path), []
         self.labels, self.declared = [], False
         for element in read_elements(path, 'annotations', 'annotations.xml'):
@@ -128,6 +128,7 @@ class _File:
         self.tracks += 1
         self.single += sum(listed.values()) == 1 < len(video.files) and not group
         self.gaps += sum(listed[a] and b - a > 1 for a, b in zip(order, order[1:]))
+        self.open += len(order) > 1 and listed[order[-1]] and order[-1] + 1 < len(video.files)
 
     def _video_of_task(self, task):
         """The video of a task, whose frames are numbered."""
@@ -234,6 +235,11 @@ class _File:
             found.append(
                 f'gaps in tracks: {self.gaps}; a frame that the file does not list has no object there. '
                 'Exports of CVAT list the frames between key frames, too, but none that was deleted in CVAT'
+            )
+        if self.open:
+            found.append(
+                f'tracks that end before their video without being outside: {self.open}; their objects count '
+                'as absent after that. Old versions of CVAT cut tracks so at the last key frame'
             )
         if self.grouped:
             found.append(f'tracks in groups: {self.grouped}; those of a group with one label are one object')

@@ -1,5 +1,6 @@
 """Writing CVAT for video 1.1, for people who correct predictions in CVAT."""
 
+import sys
 from pathlib import Path
 from xml.sax.saxutils import XMLGenerator
 
@@ -55,6 +56,11 @@ def write(
                     f'{annotations.path}: videos {seen[file]!r} and {video["id"]!r} would both be {file}'
                 )
             seen[file] = video['id']
+            if video['file_names'] != sorted(video['file_names']):
+                note = (
+                    f'note: {file}: make the task with the sorting method natural, or CVAT takes the images'
+                )
+                print(f'{note} in another order', file=stream or sys.stderr)
             tracks = [track for track in tracks if any(map(rle_area, track.masks.values()))]
             with atomic_open(file) as stream_out:
                 xml = _Xml(stream_out)

@@ -227,7 +227,7 @@ def files_of_frames(images, names, numbers, place, by_number=True):
         as many images as frames, all of them in natural order.
 
     Raises:
-        UserError: there is no such folder, or images are missing.
+        UserError: there is no such folder, images are missing, or it is not clear which image is which frame.
     """
     folder, prefix, found = folder_of_video(images, names, place)
     numbered = {frame_number(stem): path.name for stem, path in found.items()}
@@ -239,7 +239,15 @@ def files_of_frames(images, names, numbers, place, by_number=True):
             )
         return [prefix + numbered[number] for number in numbers]
     if len(found) == len(numbers):
-        return [prefix + path.name for path in found.values()]
+        names = [path.name for path in found.values()]
+        if not by_number and names != sorted(names):
+            first, second = next((a, b) for a, b in zip(names, sorted(names)) if a != b)
+            raise UserError(
+                f'{place}: CVAT sorts images by name as text, which takes {second} before {first}, or by '
+                'number, and the file does not say how: export COCO 1.0 (--from coco_video '
+                '--video-from-path), which names the images'
+            )
+        return [prefix + name for name in names]
     if not by_number:
         raise UserError(
             f'{place}: the task was made of {len(numbers)} images, and {folder} has {len(found)}: give a '

@@ -150,6 +150,20 @@ def test_images_that_could_be_other_frames_are_refused(tmp_path):
         read(text, tmp_path, images=tmp_path / 'images')
 
 
+def test_images_that_cvat_may_sort_otherwise_are_refused(tmp_path):
+    text = document(track(polygon(0)), size=2, stop=1).replace('<size>', '<mode>annotation</mode><size>')
+    save_images(tmp_path / 'a', ['9.jpg', '10.jpg'])
+    with pytest.raises(UserError, match='as text, which takes 10.jpg before 9.jpg, .*: export COCO 1.0'):
+        read(text, tmp_path, images=tmp_path / 'a')
+    save_images(tmp_path / 'b', ['09.jpg', '10.jpg'])
+    assert read(text, tmp_path, images=tmp_path / 'b').videos[0]['file_names'] == ['09.jpg', '10.jpg']
+    made, stream = random_annotations(0), io.StringIO()
+    made.videos[0]['file_names'] = [f'v0/{n}.jpg' for n in range(8, 13)]
+    cvat.write(made, tmp_path, stream=stream)
+    assert stream.getvalue().count('v0.xml: make the task with the sorting method natural') == 1
+    assert 'v1.xml' not in stream.getvalue()
+
+
 def test_the_file_of_a_video_is_named_in_its_task(tmp_path):
     text = document(track(polygon(0)))
     source = '<source>beach.mp4</source>'
@@ -185,7 +199,9 @@ def test_shapes_without_tracks_are_noticed(tmp_path):
     tracks = [track(polygon(n), polygon(n + 1, outside=1), number=n) for n in range(3)]
     assert 'tracks with a single frame: 3 of 3' in read(document(*tracks), tmp_path).printed
     whole = [track(polygon(0), polygon(1), number=n) for n in (7, 8)]
-    assert 'tracks with a single frame: 1 of 3' in read(document(tracks[0], *whole), tmp_path).printed
+    printed = read(document(tracks[0], *whole), tmp_path).printed
+    assert 'tracks with a single frame: 1 of 3' in printed
+    assert 'tracks that end before their video without being outside: 2;' in printed
 
 
 def test_what_has_no_mask_is_left_out_with_a_note(tmp_path):
