@@ -148,7 +148,8 @@ def _group_images(images, path, video_from_path):
         place = f'{path}: images[{number}]'
         missing = [key for key in needed if not isinstance(image, dict) or key not in image]
         if missing:
-            hint = '' if video_from_path else ' (if each folder is a video: --video-from-path)'
+            of_video = {'video_id', 'frame_id'} & {*missing}
+            hint = ' (if each folder is a video: --video-from-path)' if of_video else ''
             raise UserError(f'{place}: {", ".join(missing)} missing{hint}')
         for key in needed:
             if not isinstance(image[key], kinds.get(key, int)) or isinstance(image[key], bool):

@@ -63,6 +63,7 @@ def read(
     """
     files = [_File(path, images, boxes_as_masks, image_suffix) for path in sources]
     builder = AnnotationsBuilder(list(dict.fromkeys(label for file in files for label in file.labels)))
+    _check_frames(files)
     for file in files:
         for video in file.videos.values():
             video_id = builder.add_video(video.files, video.shapes.height, video.shapes.width)
@@ -77,6 +78,19 @@ def read(
     if images is not None:
         check_images(images, builder.videos)
     return builder.build(path, stream)
+
+
+def _check_frames(files):
+    """Raise ``UserError`` if a frame is in two videos."""
+    owners = {}
+    for file in files:
+        for video in file.videos.values():
+            for name in video.files:
+                if owners.setdefault(name, video) is not video:
+                    raise UserError(
+                        f'{file.path}: the frame {name} is in a task or job before it, too: name each task '
+                        'like its folder of frames, and export tasks rather than jobs, which overlap'
+                    )
 
 
 class _File:

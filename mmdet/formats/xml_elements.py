@@ -117,6 +117,8 @@ def read_elements(path: str | Path, root: str, member: str) -> Iterator[Element]
             except (expat.ExpatError, ValueError, LookupError) as error:
                 if isinstance(error, UserError):
                     raise
+                if not start.strip():
+                    raise UserError(f'{path} is empty') from None
                 known = 'a file of JSON' if start.lstrip()[:1] in (b'{', b'[') else name_bytes(start, path)
                 if known and not start.lstrip(b'\xef\xbb\xbf \t\r\n').startswith(b'<'):
                     raise UserError(f'{path} is no XML, but {known}') from None
@@ -129,7 +131,7 @@ def read_elements(path: str | Path, root: str, member: str) -> Iterator[Element]
 def _open(path, member):
     try:
         if path.is_dir():
-            raise UserError(f'{path} is a folder: expected an XML file')
+            raise UserError(f'{path} is a folder: expected an XML file, such as {path / member}')
         with open(path, 'rb') as file:
             note_input(path)
             if file.read(4) != b'PK\x03\x04':

@@ -58,7 +58,10 @@ def test_faults_are_named(content):
     with pytest.raises(UserError, match=r'annotations\[1\]: track_id'):
         parse_coco_video(content)
     del content['images'][2]['frame_id']
-    with pytest.raises(UserError, match=r'images\[2\]: frame_id missing'):
+    with pytest.raises(UserError, match=r'images\[2\]: frame_id missing .*--video-from-path'):
+        parse_coco_video(content)
+    content['images'][2]['frame_id'] = content['images'][1].pop('width')
+    with pytest.raises(UserError, match=r'images\[1\]: width missing$'):
         parse_coco_video(content)
 
 

@@ -277,6 +277,18 @@ def test_files_that_are_no_export(tmp_path):
         read(b'[{}]', tmp_path)
     with pytest.raises(UserError, match='annotations.xml: no shape with an area in a track, and no image'):
         read(document(), tmp_path)
+    with pytest.raises(UserError, match='annotations.xml is empty'):
+        read('', tmp_path)
+    with pytest.raises(UserError, match='is a folder: expected an XML file, such as .*/annotations.xml'):
+        cvat.read([tmp_path])
+
+
+def test_jobs_that_overlap_are_refused(tmp_path):
+    for number, start in enumerate((0, 2)):
+        path = tmp_path / f'{number}.xml'
+        path.write_text(document(track(polygon(start)), size=3, start=start, stop=start + 2))
+    with pytest.raises(UserError, match=r'1.xml: the frame clip/000002.jpg is in a task or job before it'):
+        cvat.read([tmp_path / '0.xml', tmp_path / '1.xml'])
 
 
 def image(name, *shapes, size=(20, 10)):
