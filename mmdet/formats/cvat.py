@@ -98,7 +98,7 @@ class _File:
 
     def __init__(self, path, images, boxes_as_masks, image_suffix):
         self.path, self.images, self.boxes_as_masks, self.suffix = path, images, boxes_as_masks, image_suffix
-        self.videos, self.left_out = {}, Counter()
+        self.videos, self.left_out, self.seen = {}, Counter(), set()
         self.single, self.tracks, self.gaps, self.open, self.grouped = 0, 0, 0, 0, 0
         self.meta, listed = Meta(None, path), []
         self.labels, self.declared = [], False
@@ -124,6 +124,12 @@ class _File:
         video = self.videos[key]
         number = integer(track.attrib, 'id', place)
         identity = ('track', number, self._label(track, place))
+        if (key, identity) in self.seen:
+            raise UserError(
+                f'{place}: a track before it has the same id and label: files of CVAT that were put together '
+                'need ids of their own; give them to this tool one by one'
+            )
+        self.seen.add((key, identity))
         if group := _group(track, place):
             video.shapes.join(identity, ('group', group, identity[2]))
             self.grouped += 1

@@ -204,6 +204,14 @@ def test_shapes_without_tracks_are_noticed(tmp_path):
     assert 'tracks that end before their video without being outside: 2;' in printed
 
 
+def test_an_id_of_two_tracks_is_refused(tmp_path):
+    same = track(polygon(0), polygon(1)), track(polygon(0, 9), polygon(1, 9))
+    with pytest.raises(UserError, match=r"track '0': a track before it has the same id and label: .*one by"):
+        read(document(*same), tmp_path)
+    other = track(polygon(0, 9), polygon(1, 9), label='person')
+    assert len(read(document(same[0], other), tmp_path).tracks) == 2
+
+
 def test_what_has_no_mask_is_left_out_with_a_note(tmp_path):
     shapes = polygon(0), polygon(0, tag='polyline'), polygon(1, tag='points')
     skeleton = track('<skeleton frame="0" keyframe="1" z_order="0"></skeleton>', number=1, label='pose')
