@@ -1,7 +1,8 @@
 # Sourced by dist_train.sh and dist_test_video.sh: torchrun PROCESSES TOOL [arguments of the tool]
 # NNODES, NODE_RANK, MASTER_ADDR and PORT are for several machines.
+# The name of the machine may not resolve, so that one machine uses its own address.
 torchrun() {
-    local processes=$1 tool=$2 rendezvous=(--standalone)
+    local processes=$1 tool=$2 rendezvous=(--standalone --local_addr 127.0.0.1)
     shift 2
     if [ "${NNODES:-1}" -gt 1 ]; then
         rendezvous=(--nnodes "$NNODES" --node_rank "${NODE_RANK:-0}"

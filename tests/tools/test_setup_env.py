@@ -1,6 +1,7 @@
 """tools/setup_env.py: it lists what is missing before it changes anything, and keeps an installed torch."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -167,3 +168,10 @@ def test_shell_scripts_are_valid_and_say_how_they_are_used():
             ['bash', str(ROOT / 'tools' / f'{name}.sh')], capture_output=True, text=True, check=False
         )
         assert done.returncode == 2 and f'{name}.sh CONFIG' in done.stderr
+
+
+def test_processes_of_one_machine_do_not_ask_for_its_name():
+    command = ['bash', str(ROOT / 'tools/dist_train.sh'), 'config.py', '1']
+    env = {**os.environ, 'PYTHON': 'echo', 'NNODES': '1'}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert '--standalone --local_addr 127.0.0.1 --nproc_per_node 1' in done.stdout
