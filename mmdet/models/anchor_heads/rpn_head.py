@@ -158,6 +158,8 @@ class RPNHead(BaseModule):
             return outputs, self.loss(*outputs, data_samples, train_cfg)
         with torch.no_grad():
             outputs = self(feats)
+        # torch 2.10 may go on with weights that autocast has cast here, without a graph.
+        torch.clear_autocast_cache()
         return outputs, self.loss(*outputs, data_samples, train_cfg, feats)
 
     def _at_anchors(self, feats, images, anchors):
