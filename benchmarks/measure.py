@@ -324,8 +324,8 @@ def measure_model(run, model, stages, case, args, per, rival=None):
         with running_in(args.precision, device):
             pyramid(image)
 
-    def floor_run():
-        with running_in(args.precision, device):
+    def floor_run():  # the recorded tensors have their types
+        with running_in('tf32' if args.precision == 'tf32' else 'fp32', device):
             replay()
 
     functions = {'model': run, 'floor': floor_run, 'unit': unit}

@@ -1,6 +1,7 @@
 """What every result file says about how its figures came to be."""
 
 import platform
+import shutil
 import statistics
 import subprocess
 from pathlib import Path
@@ -20,7 +21,9 @@ def processor():
 
 
 def commit(*paths):
-    """Commit of the checkout, with ``+`` if files below ``paths`` differ from it; None outside of git."""
+    """Commit of the checkout, with ``+`` if files below ``paths`` differ from it; None without git."""
+    if shutil.which('git') is None:
+        return None
     commands = (['rev-parse', '--short', 'HEAD'], ['status', '--porcelain', '--', *paths])
     head, status = (
         subprocess.run(['git', *command], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -84,8 +84,14 @@ def make_batch(pairs):
     return {'inputs': [images for images, _ in pairs], 'data_samples': samples}
 
 
+WRAPPERS = {
+    'bf16': {'type': 'AutocastOptimWrapper'},
+    'fp16': {'type': 'AmpOptimWrapper', 'loss_scale': 'dynamic'},
+}
+
+
 def build(args, device):
-    """Model with random weights, and the config's optimizer."""
+    """Model with random weights, and the config's optimizer, wrapped as by ``tools/train.py --amp``."""
     from mmengine.optim import build_optim_wrapper
 
     from mmdet.apis import init_detector, load_config
@@ -98,7 +104,15 @@ def build(args, device):
     model = init_detector(config, device=str(device)).train()
     if args.compile:
         compile_parts(model)
+    if args.precision == 'fp16' and torch.device(device).type == 'cpu':
+        raise UserError('--precision fp16 trains on a GPU only: use bf16')
+    config.optim_wrapper.update(WRAPPERS.get(args.precision, {}))
     return model, build_optim_wrapper(model, config.optim_wrapper)
+
+
+def weights_in(precision, device):
+    """Context of a training iteration: half types are up to the optimizer's wrapper, TF32 is a switch."""
+    return running_in('tf32' if precision == 'tf32' else 'fp32', device)
 
 
 def stages_of(model, optimizer, clock):
@@ -169,7 +183,7 @@ def measure(case, args):
     losses = []
 
     def run():
-        with running_in(args.precision, device):
+        with weights_in(args.precision, device):
             losses.append(float(model.train_step(make_batch(pairs), optimizer)['loss']))
 
     run()

@@ -4,6 +4,7 @@ import importlib
 import json
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,18 @@ def test_floor_is_the_arithmetic_of_the_model():
     ]
     forward.replay()
     both.replay()
+
+
+def test_training_in_half_precision_is_that_of_the_tool(config):
+    training = importlib.import_module('training')
+    args = types.SimpleNamespace(config=config, seed=0, precision='bf16', compile=False)
+    _, optimizer = training.build(args, 'cpu')
+    assert type(optimizer).__name__ == 'AutocastOptimWrapper'
+    with training.weights_in('bf16', 'cpu'):  # the backward pass runs in the types of the forward pass
+        assert not torch.is_autocast_enabled('cpu')
+    args.precision = 'fp16'
+    with pytest.raises(Exception, match='on a GPU only'):
+        training.build(args, 'cpu')
 
 
 def test_stages_are_exclusive_and_removed():
