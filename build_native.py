@@ -40,6 +40,7 @@ CXX_FLAGS = [
     '-Wall',
 ]
 NVCC_FLAGS = ['-O3', '-std=c++20', '--fmad=false', '-Xcompiler', '-fPIC,-fvisibility=hidden', '-DUSE_CUDA']
+NVCC_FLAGS += ['--threads', '4']  # generations of GPUs at a time
 
 
 class Missing(Exception):
