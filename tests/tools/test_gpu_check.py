@@ -1,5 +1,6 @@
 """tools/gpu_check.sh where there is no GPU: it says so, runs what it can, and survives a step that fails."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -53,6 +54,46 @@ def test_without_a_gpu(tmp_path):
 def test_time_that_is_spent(tmp_path):
     done, record = check(tmp_path, 'device', LIMIT='0')
     assert done.returncode == 1 and record['steps']['device']['result'] == 'too slow'
+
+
+def test_a_step_that_hangs_leaves_time_for_the_others_and_a_report(tmp_path):
+    python = tmp_path / 'python'
+    python.write_text(
+        '#!/usr/bin/env bash\n'
+        'case "$*" in *steps.py*) trap "" TERM; echo hanging; sleep 99 ;; esac\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    done, record = check(tmp_path / 'out', 'device', 'nonsense', LIMIT='2', PYTHON=str(python))
+    assert done.returncode == 1 and 'too slow' in done.stdout
+    step = record['steps']['device']
+    assert (step['status'], step['result'], step['log_tail']) == (124, 'too slow', 'hanging')
+    assert step['seconds'] < 60 and not list((tmp_path / 'out').glob('*.late'))
+
+
+def test_a_python_without_the_packages_is_told_at_once(tmp_path):
+    python = tmp_path / 'python'
+    python.write_text('#!/usr/bin/env bash\nexit 1\n')
+    python.chmod(0o755)
+    command = ['bash', str(ROOT / 'tools/gpu_check.sh'), str(tmp_path / 'out')]
+    env = {**os.environ, 'PYTHON': str(python)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert done.returncode == 2 and 'requirements/gpu_wheels.txt' in done.stderr
+
+
+def test_tests_of_the_sanitizer_exist():
+    names = re.findall(r'\$cuda(::test_[^"]+)"', (ROOT / 'tools/gpu_check.sh').read_text())
+    command = [sys.executable, '-m', 'pytest', '--collect-only', '-m', 'cuda']
+    command += [f'tests/ops/test_cuda.py{name}' for name in names]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert len(names) > 5 and done.returncode == 0, done.stdout
+
+
+def test_machine_without_git(monkeypatch):
+    sys.path.append(str(ROOT / 'benchmarks'))
+    record = importlib.import_module('record')
+    monkeypatch.setenv('PATH', '/nowhere')
+    assert record.commit('mmdet') is None
 
 
 @pytest.mark.long

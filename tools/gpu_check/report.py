@@ -12,10 +12,20 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / 'benchmarks')]
 
 
+FAILURES = ('FAILED', 'too slow')
+#: What a line of the table shows of a dict: the first of these keys.
+TELLING = ('waits', 'last_loss', 'box_px', 'median')
+
+
 def last_line(path):
     """Last line of a log that says something."""
     lines = [line for line in path.read_text(errors='replace').splitlines() if line.strip()]
     return lines[-1].strip()[:100] if lines else ''
+
+
+def tail(path, lines=40, most=6000):
+    """The end of a log: what went wrong."""
+    return '\n'.join(path.read_text(errors='replace').splitlines()[-lines:])[-most:]
 
 
 def in_words(found):
@@ -30,7 +40,8 @@ def in_words(found):
     words = []
     for key, value in found.items():
         if isinstance(value, dict):
-            value = value.get('waits', value.get('last_loss', value.get('box_px', len(value))))
+            value = value.get('frames_a_second', value)
+            value = next((value[key] for key in TELLING if key in value), len(value))
         if isinstance(value, list):
             value = len(value)
         words.append(f'{key} {value:.3g}' if isinstance(value, float) else f'{key} {value}')
@@ -48,7 +59,11 @@ def collect(folder):
         steps[name] = {'status': int(status), 'seconds': int(seconds), 'log': log.name}
         if result.is_file():
             steps[name]['found'] = json.loads(result.read_text())
-        steps[name]['last_line'] = last_line(log) if log.is_file() else ''
+        steps[name]['result'] = verdict(steps[name])
+        if log.is_file():
+            steps[name]['last_line'] = last_line(log)
+            if steps[name]['result'] in FAILURES:
+                steps[name]['log_tail'] = tail(log)
     device = steps.get('device', {}).get('found', {})
     return {
         'commit': commit('mmdet', 'tools', 'benchmarks', 'tests'),
@@ -66,23 +81,23 @@ def verdict(step):
 
 def main():
     """Print the table, write gpu_check.json; exit 1 if a step failed."""
-    from mmdet.evaluation.report import table
     from mmdet.utils import atomic_write_text
 
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('folder', type=Path)
     folder = parser.parse_args().folder
     record = collect(folder)
+    atomic_write_text(folder / 'gpu_check.json', json.dumps(record, indent=1) + '\n')
+    from mmdet.evaluation.report import table
+
     rows = [('step', 'result', 's', 'found')]
     for name, step in record['steps'].items():
-        step['result'] = verdict(step)
-        found = in_words(step['found']) if step.get('found') else step['last_line']
+        found = in_words(step['found']) if step.get('found') else step.get('last_line', '')
         rows.append((name, step['result'], step['seconds'], found))
-    atomic_write_text(folder / 'gpu_check.json', json.dumps(record, indent=1) + '\n')
     print(table(rows))
     print(f'GPU: {record["gpu"] or "none: torch sees no GPU, so only what the CPU can tell was run"}')
     print(f'written: {folder / "gpu_check.json"}')
-    return int(any(step['result'] in ('FAILED', 'too slow') for step in record['steps'].values()))
+    return int(any(step['result'] in FAILURES for step in record['steps'].values()))
 
 
 if __name__ == '__main__':

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,8 +72,9 @@ def device():
             memory_gib=round(properties.total_memory / 2**30, 1), cudnn=torch.backends.cudnn.version()
         )
         query = ['nvidia-smi', '--query-gpu=driver_version', '--format=csv,noheader']
-        with contextlib.suppress(OSError):
-            found['driver'] = subprocess.run(query, capture_output=True, text=True).stdout.strip()
+        with contextlib.suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20)
+            found['driver'] = done.stdout.strip().partition('\n')[0]
     numbers = 2**28 if gpu() else 2**24
     source = torch.zeros(numbers, device=target)
     copy = torch.empty_like(source)
@@ -81,8 +83,10 @@ def device():
     first, second = torch.randn(2, side, side, device=target)
     found['matmul_tflops'] = {}
     for name in PRECISIONS if gpu() else ('fp32',):
-        with running_in(name, target):
-            seconds = best_seconds(lambda: first @ second)
+        kind = {'bf16': torch.bfloat16, 'fp16': torch.float16}.get(name, torch.float32)
+        left, right = first.to(kind), second.to(kind)  # autocast would convert them in each product
+        with running_in('tf32' if name == 'tf32' else 'fp32', target):
+            seconds = best_seconds(lambda left=left, right=right: left @ right)
         found['matmul_tflops'][name] = round(2 * side**3 / seconds / 1e12, 3)
     return found
 
@@ -100,13 +104,17 @@ def registers():
     flags += ['-isystem', str(build_native.find_torch()[0] / 'include')]
     flags += [f'-DTORCH_TARGET_VERSION={build_native.TARGET_VERSION}']
     found = {'architecture': f'sm_{number}', 'kernels': {}}
-    for source in sorted((build_native.SOURCES / 'cuda').glob('*.cu')):
+
+    def compiled(source):
         with tempfile.TemporaryDirectory() as folder:
             command = [nvcc, *flags, '-c', str(source), '-o', f'{folder}/out.o']
-            done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr[-2000:])
-        found['kernels'].update(read_ptxas(done.stderr))
+            return subprocess.run(command, capture_output=True, text=True)
+
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(compiled, sorted((build_native.SOURCES / 'cuda').glob('*.cu'))):
+            if done.returncode:
+                raise RuntimeError(done.stderr[-2000:])
+            found['kernels'].update(read_ptxas(done.stderr))
     found['spilling'] = sorted(name for name, one in found['kernels'].items() if one['spill_bytes'])
     return found
 
@@ -198,19 +206,17 @@ def train(iterations, name, deterministic=False, case=None):
     import training
     from measure import peak_mb
 
-    from mmdet.engine.precision import running_in
-
     target = torch.device(device_name())
     if gpu():
         torch.cuda.reset_peak_memory_stats()
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
     try:
-        model, optimizer = training.build(options(), target)
+        model, optimizer = training.build(options(precision=name), target)
         case = case or {'size': [640, 360], 'pairs': 4}
         pairs = training.draw_pairs(case, 0, model.bbox_head.num_classes)
         losses, start = [], time.perf_counter()
         for _ in range(iterations):
-            with running_in(name, target):
+            with training.weights_in(name, target):
                 losses.append(model.train_step(training.make_batch(pairs), optimizer)['loss'])
         losses = [float(loss) for loss in losses]
         seconds = time.perf_counter() - start
@@ -262,7 +268,7 @@ def resume():
         for name, ends in epochs.items():
             work = Path(folder) / name
             for end in ends:
-                run_tool(data, work, end, '--resume')
+                run_tool(data, work, end, '--resume', options=['randomness.deterministic=True'])
             state = torch.load(work / 'epoch_2.pth', weights_only=True, map_location='cpu')['state_dict']
             weights[name] = hashlib.sha256(b''.join(v.numpy().tobytes() for v in state.values())).hexdigest()
     found = {'equal': weights['whole'] == weights['resumed']}
@@ -277,7 +283,56 @@ def nccl():
         start = time.perf_counter()
         run_tool(make_data(folder), Path(folder) / 'work', 1, distributed=True)
         assert (Path(folder) / 'work/epoch_1.pth').is_file()
-    return {'backend': 'nccl' if gpu() else 'gloo', 'seconds': round(time.perf_counter() - start, 1)}
+    seconds = round(time.perf_counter() - start, 1)
+    if not gpu():
+        return {'backend': 'gloo', 'seconds': seconds}
+    return {'backend': 'nccl', 'version': '.'.join(map(str, torch.cuda.nccl.version())), 'seconds': seconds}
+
+
+def video(compiled=False):
+    """Frames a second from JPEG files to boxes, RLE and identities, in bfloat16 (in float32 on a CPU)."""
+    import inference
+    from measure import peak_mb
+    from record import spread
+
+    from mmdet.apis import inference_video
+    from mmdet.apis.speed import speed_up
+    from mmdet.engine.precision import running_in
+    from mmdet.media import write_image
+    from mmdet.synthetic.generate import make_video
+
+    if compiled and not gpu():
+        return NEEDS_GPU
+    size, frames = ((1280, 720), 64) if gpu() else ((96, 64), 2)
+    precision, target = 'bf16' if gpu() else 'fp32', torch.device(device_name())
+    case = {**inference.BASE, 'size': [640, 360], 'batch': 4, 'frames': 4}
+    model = inference.build_model(options(), case, target)
+    with torch.no_grad(), running_in(precision, target):
+        inference.calibrate(model, inference.draw_clip(case, 0, 0)[0], case['objects'])
+    speed_up(model, precision, compiled)
+    found = {'precision': precision, 'jpeg': size, 'frames': frames, 'objects': case['objects']}
+    with tempfile.TemporaryDirectory() as folder:
+        images, _ = make_video(0, index=0, frames=8 if gpu() else 2, size=size)
+        for number in range(frames):
+            write_image(f'{folder}/{number:05d}.jpg', images[number % len(images)])
+        for batch in (1, 4, 8) if gpu() and not compiled else (4,):
+            seconds = []
+            for _ in range(4 if gpu() else 2):
+                begin = time.perf_counter()
+                detections = [len(frame) for frame in inference_video(model, folder, batch)]
+                seconds.append(time.perf_counter() - begin)
+            found[f'batch {batch}'] = {
+                'detections_a_frame': round(sum(detections) / frames, 1),
+                'first_run_s': round(seconds[0], 2),  # it warms up
+                'frames_a_second': spread([frames / value for value in seconds[1:]], 1),
+            }
+    found['peak_mb'] = peak_mb(target)
+    return found
+
+
+def video_compiled():
+    """The same with the network compiled by PyTorch."""
+    return video(compiled=True)
 
 
 def make_data(folder):
@@ -287,14 +342,14 @@ def make_data(folder):
     return generate_dataset(f'{folder}/data', train_videos=4, val_videos=1, frames=4)
 
 
-def run_tool(data, work, epochs, *more, distributed=False):
+def run_tool(data, work, epochs, *more, distributed=False, options=()):
     """Train the demo config with tools/train.py, in a process or by torchrun."""
     command = [sys.executable, str(ROOT / 'tools/train.py'), str(ROOT / DEMO)]
     if distributed:
         command = ['bash', str(ROOT / 'tools/dist_train.sh'), str(ROOT / DEMO), '1']
     command += [*more, '--work-dir', str(work), '--seed', '0', '--cfg-options']
     command += [f'train_cfg.max_epochs={epochs}', f'train_dataloader.dataset.data_root={data}/']
-    command += ['randomness.deterministic=True', 'train_dataloader.num_workers=0']
+    command += [*options, 'train_dataloader.num_workers=0']
     command += ['train_dataloader.persistent_workers=False', 'default_hooks.checkpoint.interval=1']
     environment = {**os.environ, 'PYTHON': sys.executable}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
@@ -302,9 +357,8 @@ def run_tool(data, work, epochs, *more, distributed=False):
         raise RuntimeError(f'{" ".join(command)}:\n{done.stdout[-1000:]}{done.stderr[-2000:]}')
 
 
-STEPS = {
-    step.__name__: step for step in (device, registers, drift, syncs, precisions, determinism, resume, nccl)
-}
+STEPS = (device, registers, drift, syncs, precisions, determinism, resume, nccl, video, video_compiled)
+STEPS = {step.__name__: step for step in STEPS}
 
 
 def main():
