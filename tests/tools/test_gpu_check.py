@@ -90,7 +90,7 @@ def test_tests_of_the_sanitizer_exist():
 
 
 def test_machine_without_git(monkeypatch):
-    sys.path.append(str(ROOT / 'benchmarks'))
+    sys.path.append(str(ROOT / 'benchmarks'))  # behind everything, as its files have common names
     record = importlib.import_module('record')
     monkeypatch.setenv('PATH', '/nowhere')
     assert record.commit('mmdet') is None
@@ -120,6 +120,12 @@ def test_messages_of_ptxas_are_read():
         {'registers': 40, 'spill_bytes': 16, 'shared_bytes': 2048},
         {'registers': 12, 'spill_bytes': 0, 'shared_bytes': 0},
     ]
+
+
+def test_options_are_those_of_the_benchmarks():
+    sys.path.append(str(ROOT / 'benchmarks'))  # behind everything, as its files have common names
+    args = module('steps').options(precision='bf16')
+    assert (args.precision, args.compile, args.against, args.seed) == ('bf16', False, None, 0)
 
 
 def test_verdicts():

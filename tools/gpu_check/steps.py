@@ -45,8 +45,12 @@ def device_name():
 
 def options(**changes):
     """Options of the benchmarks, whose functions are used here."""
-    base = {'config': CONFIG, 'seed': 0, 'threads': torch.get_num_threads(), 'precision': 'fp32'}
-    return SimpleNamespace(**{**base, 'device': device_name(), **changes})
+    from measure import add_model_arguments
+
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser, CONFIG, turns=1)
+    base = {'threads': torch.get_num_threads(), 'device': device_name()}
+    return SimpleNamespace(**{**vars(parser.parse_args([])), **base, **changes})
 
 
 def best_seconds(function, repeats=5):
@@ -296,7 +300,6 @@ def video(compiled=False):
     from record import spread
 
     from mmdet.apis import inference_video
-    from mmdet.apis.speed import speed_up
     from mmdet.engine.precision import running_in
     from mmdet.media import write_image
     from mmdet.synthetic.generate import make_video
@@ -306,10 +309,9 @@ def video(compiled=False):
     size, frames = ((1280, 720), 64) if gpu() else ((96, 64), 2)
     precision, target = 'bf16' if gpu() else 'fp32', torch.device(device_name())
     case = {**inference.BASE, 'size': [640, 360], 'batch': 4, 'frames': 4}
-    model = inference.build_model(options(), case, target)
+    model = inference.build_model(options(precision=precision, compile=compiled), case, target)
     with torch.no_grad(), running_in(precision, target):
         inference.calibrate(model, inference.draw_clip(case, 0, 0)[0], case['objects'])
-    speed_up(model, precision, compiled)
     found = {'precision': precision, 'jpeg': size, 'frames': frames, 'objects': case['objects']}
     with tempfile.TemporaryDirectory() as folder:
         images, _ = make_video(0, index=0, frames=8 if gpu() else 2, size=size)
