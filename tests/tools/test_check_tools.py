@@ -124,6 +124,13 @@ SEEDED = {
 }
 
 
+def test_the_length_that_youtube_vis_writes_into_its_annotations_is_none(tmp_path):
+    truth = good()
+    for track in truth['annotations']:
+        track['length'] = 1
+    assert not kinds(truth, tmp_path).problems
+
+
 def test_good_file_passes(tmp_path):
     findings = kinds(good(), tmp_path)
     assert not findings.problems and not findings.notes
