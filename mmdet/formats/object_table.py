@@ -82,7 +82,7 @@ class ObjectTable:
         place = place or self.path
         try:
             number, iscrowd = int(number), int(iscrowd)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise UserError(
                 f'{place}: object and iscrowd must be integers, got {number!r}, {iscrowd!r}'
             ) from None

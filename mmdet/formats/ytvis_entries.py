@@ -1,10 +1,8 @@
 """Masks, boxes and areas of a track in one frame, seen from outside: no mask is decoded."""
 
-import math
-
 from mmdet.structures.polygons import polygon_fault
 
-from .ytvis_tables import is_number, kind_of
+from .ytvis_tables import is_finite, kind_of
 
 
 def is_int(value) -> bool:
@@ -29,16 +27,12 @@ def mask_fault(entry) -> str | None:
 
 def box_fault(entry) -> str | None:
     """What is expected where ``entry`` is not a box of four finite numbers, else None."""
-    good = isinstance(entry, list) and len(entry) == 4 and all(map(_is_finite, entry))
+    good = isinstance(entry, list) and len(entry) == 4 and all(map(is_finite, entry))
     return None if good else 'null or a box [x, y, width, height]'
 
 
 def _area_fault(entry):
-    return None if _is_finite(entry) else 'null or a number'
-
-
-def _is_finite(value):
-    return is_number(value) and math.isfinite(value)
+    return None if is_finite(entry) else 'null or a number'
 
 
 #: Key of a list of a track -> its check, and the kind of defect.

@@ -1,6 +1,7 @@
 """Tables of tracks in YouTube-VIS format, and what readers of annotations and of results have in common."""
 
 import math
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,6 +143,11 @@ def other_type(identity, known):
     else:
         other, kind = str(identity), 'a text'
     return f' (listed is {other!r}, {kind})' if other in known else ''
+
+
+def is_finite(value):
+    """Whether a json value is a number that a float can hold; integers may have any length."""
+    return is_number(value) and abs(value) <= sys.float_info.max
 
 
 def is_zero_id(identity):

@@ -302,12 +302,17 @@ def test_invalid_files_are_named(davis, damage, message):
         ('video,object,category\nx,1,cat\nx,1,dog\n', "line 3: object 1 of video 'x' is listed twice"),
         ('video,object,category\nx,1,\n', 'line 2: expected the name of a category'),
         ('video,object,category\n', 'lists no object'),
+        (
+            '{"x": {"1": {"category": "cat", "iscrowd": Infinity}}}',
+            'object and iscrowd must be integers, .* inf',
+        ),
     ],
 )
 def test_invalid_tables_are_named(tmp_path, text, message):
-    (tmp_path / 'o.csv').write_text(text)
+    path = tmp_path / ('o.json' if text.startswith('{') else 'o.csv')
+    path.write_text(text)
     with pytest.raises(UserError, match=message):
-        ObjectTable.read(tmp_path / 'o.csv')
+        ObjectTable.read(path)
 
 
 @pytest.mark.parametrize('bits', [1, 2, 4, 8])

@@ -146,7 +146,9 @@ DEFECTS = [
     ),
     (('annotations', 0, 'bboxes', 0), [1, 2, 3], r'bboxes\[0\]: expected null or a box'),
     (('annotations', 0, 'bboxes', 1), [0, 0, float('nan'), 1], r'bboxes\[1\]: expected null or a box'),
+    (('annotations', 0, 'bboxes', 1), [0, 0, 10**400, 1], r'bboxes\[1\]: expected null or a box'),
     (('annotations', 0, 'areas', 1), 'big', r'areas\[1\]: expected null or a number'),
+    (('annotations', 0, 'areas', 1), 10**400, r'areas\[1\]: expected null or a number'),
     (
         ('annotations', 0, 'segmentations', 0),
         'x',

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from mmdet.formats.mask_checks import check_content, mean_mask_area
+from mmdet.formats.ytvis_tables import is_finite
 from mmdet.structures.packed_masks import ABSENT, COUNTS, OTHER, TEXT, read_counts
 from mmdet.structures.rle import counts_to_box
 
@@ -15,7 +16,7 @@ def _is_box(box):
     return (
         isinstance(box, (list, tuple, np.ndarray))
         and len(box) == 4
-        and all(isinstance(v, (int, float, np.number)) and math.isfinite(v) for v in box)
+        and all(isinstance(v, bool) or is_finite(v) for v in box)
         and box[2] >= 0
         and box[3] >= 0
     )
