@@ -80,7 +80,7 @@ def parse_json(data: bytes | bytearray, path: str | Path, kind: str = 'file'):
             what = str(error).partition(' for integer string')[0].partition('; use')[0]
             raise UserError(f'{kind} {path} is not valid json: {what}') from None
         text = error.doc.rstrip()
-        cut = error.pos >= len(text) - 1 or not text.endswith(('}', ']'))
+        cut = error.pos >= len(text) or not text.endswith(('}', ']'))
         hint = (
             ': the file seems to be cut off'
             if cut and error.pos and not error.msg.startswith('Extra')

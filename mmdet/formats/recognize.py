@@ -59,7 +59,11 @@ def _name_object(content):
         return ANNOTATIONS
     if isinstance(images, list):
         return _name_coco(_first(images), annotation)
-    if isinstance(videos, dict):
+    if isinstance(videos, dict) and _values_have(videos, 'expressions'):
+        return (
+            'a list of expressions that refer to objects; their categories are in the meta.json of the masks'
+        )
+    if isinstance(videos, dict) and not _values_have(videos, 'file_names'):
         return 'a list of the objects in masks (meta.json): ' + _MASKS.format('--objects FILE --images DIR ')
     for name, keys in _TOOLS.items():
         if keys <= content.keys():
@@ -139,6 +143,11 @@ def name_bytes(data: bytes | bytearray, source='FILE') -> str | None:
 
 _MARKS = {
     b'\x1f\x8b': 'packed with gzip: unpack it first',
+    b'BZh': 'packed with bzip2: unpack it first',
+    b'\xfd7zXZ': 'packed with xz: unpack it first',
+    b'\x28\xb5\x2f\xfd': 'packed with zstd: unpack it first',
+    b'7z\xbc\xaf': 'packed with 7-Zip: unpack it first',
+    b'Rar!': 'packed with RAR: unpack it first',
     b'\x89PNG': 'an image',
     b'\xff\xd8\xff': 'an image',
     b'\x80': 'a pickle of Python; results are written as json',

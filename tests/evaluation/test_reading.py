@@ -94,6 +94,7 @@ def test_truncated_and_broken_files(tmp_path, backend):
     for text, message in (
         (whole[: len(whole) // 2], 'not valid json.*cut off'),
         (whole[:-1], 'not valid json.*cut off'),
+        (whole[:-1] + ',}', r'not valid json at line 1, column \d+ \([^:]*\)$'),
         ('', 'is empty'),
         (whole + 'x', 'not valid json'),
         ('[' * 100000, 'not valid json'),

@@ -54,9 +54,19 @@ NO_ANNOTATIONS = {
         b'<?xml version="1.0"?><annotations><version>1.1</version></annotations>',
         r'XML of CVAT: .*convert_dataset.py \S*x.json --from cvat --to ytvis',
     ),
+    'expressions of YouTube-VOS': (
+        {'videos': {'a': {'expressions': {}, 'frames': []}}},
+        'expressions .* their categories are in the meta.json',
+    ),
     'gzip': (b'\x1f\x8b\x08', 'packed with gzip'),
+    'xz': (b'\xfd7zXZ\x00', 'packed with xz'),
+    'bzip2': (b'BZh91AY&SY\xe2', 'packed with bzip2'),
     'pickle': (b'\x80\x04\x95', 'a pickle'),
     'web page': (b'<!DOCTYPE html><html>', 'the download has failed'),
+    'videos by id': (
+        {'videos': {'1': {'id': 1, 'file_names': []}}},
+        "expected a list under 'videos', got an object",
+    ),
     'unknown': ({'a': 1}, "expected a list under 'videos'"),
 }
 
@@ -81,7 +91,9 @@ def test_what_stands_in_place_of_annotations(name, tmp_path):
         assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('name', ['annotations', *sorted(set(NO_ANNOTATIONS) - {'results', 'unknown'})])
+@pytest.mark.parametrize(
+    'name', ['annotations', *sorted(set(NO_ANNOTATIONS) - {'results', 'unknown', 'videos by id'})]
+)
 def test_what_stands_in_place_of_results(name, tmp_path):
     content, message = NO_ANNOTATIONS.get(name, (TRUTH, 'an annotation file .* before the results'))
     ann, path = put(tmp_path / 'ann.json', TRUTH), put(tmp_path / 'x.json', content)
