@@ -10,6 +10,7 @@ from mmdet.utils import UserError
 
 from .annotations import VideoAnnotations
 from .builder import track_lists
+from .defects import KINDS
 from .files import video_name
 from .reading import read_json
 from .usual_form import usual_mask
@@ -104,6 +105,9 @@ def read_results(
             masks = _rles(entry['segmentations'], video, place)
             lists = track_lists(masks, len(video['file_names']))
             by_video[video['id']].append({**entry, 'iscrowd': 0, **lists})
+    if remains := sum(usual_mask(mask)[1] for entry in content for mask in entry['segmentations']):
+        what = KINDS['polygon_remains'][0]
+        print(f'note: {path}: {what}: {remains}; these polygons are left out', file=stream or sys.stderr)
     numbers = {entry['video_id'] for entry in content}
     if 0 < len(numbers) < len(videos):
         named = [video_name(video) for key, video in videos.items() if key in numbers]

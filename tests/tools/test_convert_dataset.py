@@ -39,6 +39,16 @@ def test_results_become_annotations(files, capsys):
     assert (track['bboxes'], track['areas']) == ([[2, 1, 3, 2], None], [6, None])
 
 
+def test_polygons_of_results_that_are_no_masks_are_counted(files, capsys):
+    results = json.loads((files / 'results.json').read_text())
+    results[0]['segmentations'] = [[1, 1, 2, 2], None]
+    (files / 'results.json').write_text(json.dumps(results))
+    command = [files / 'ann.json', '--from', 'ytvis', '--results', files / 'results.json']
+    run(*command, '--to', 'ytvis', '--out', files / 'made.json')
+    assert 'polygons of fewer than three points' in (note := capsys.readouterr().err)
+    assert note.rstrip().endswith(': 1; these polygons are left out')
+
+
 def test_linked_videos_are_read_and_those_without_results_named(files, capsys):
     for number in range(2):
         (files / f'all/v{number}').mkdir(parents=True)
