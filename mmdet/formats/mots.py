@@ -81,7 +81,7 @@ def read_mots_txt(path: str | Path) -> list[tuple]:
     objects, seen = [], set()
     note_input(path)
     try:
-        lines = Path(path).read_text(encoding='ascii').splitlines()
+        lines = Path(path).read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f'{path} cannot be read as a MOTS file: {error}') from None
     for number, line in enumerate(lines, 1):

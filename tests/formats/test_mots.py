@@ -123,6 +123,12 @@ def test_masks_of_another_size_than_the_images_are_named(sequence, tmp_path):
         mots.read([path], tmp_path / 'images', {1: 'car', 2: 'pedestrian'})
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
+    (tmp_path / 'x.txt').write_text(f'\ufeff0 1001 1 8 12 {rle(0)["counts"]}\r\n', encoding='utf-8')
+    ((frame, track, label, _),) = mots.read_mots_txt(tmp_path / 'x.txt')
+    assert (frame, track, label) == (0, 1001, 1)
+
+
 @pytest.mark.parametrize(
     'line', ['0 1 1 8 12', '0 a 1 8 12 xx', '0 1001 1 8 12 0', '-1 1001 1 8 12 P3'], ids=str
 )
