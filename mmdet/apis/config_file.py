@@ -1,6 +1,7 @@
 """From a config file to plain values: Python is executed, JSON and YAML are parsed, bases are merged."""
 
 import ast
+import codecs
 import contextlib
 import re
 import sys
@@ -41,6 +42,7 @@ def read_config(path):
         )
     note_input(path)
     try:
+        _check_text(path)
         lazy = _lazy(path)
         if path.suffix == '.json':
             _refuse_other_json(path)
@@ -59,6 +61,20 @@ def read_config(path):
         return Config(
             {key: _plain(value, str(key), yaml) for key, value in values.items()}, filename=str(path)
         )
+
+
+def _check_text(path, above=()):
+    """Refuse a file, or a base, whose text cannot be read; mmengine would name a copy of it."""
+    if path in above or path.suffix not in ('.py', '.json') or not path.is_file():
+        return
+    data = path.read_bytes()
+    if data.startswith(codecs.BOM_UTF8):
+        raise UserError(f'config {path}: begins with a byte order mark: save it as UTF-8 without one')
+    for node in ast.parse(data, filename=str(path)).body if path.suffix == '.py' else ():
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_':
+            for base in ast.walk(node.value):
+                if isinstance(base, ast.Constant) and isinstance(base.value, str):
+                    _check_text(path.parent / base.value, (*above, path))
 
 
 def _lazy(path):

@@ -103,3 +103,17 @@ def test_a_config_whose_bases_are_missing_is_recognized_all_the_same(tmp_path):
     text = "_base_ = ['../gone.py']\nmodel = dict(roi_head=dict(bbox_head=dict(num_classes=3)))\n"
     with pytest.raises(UserError, match=r'gone.py.*does not exist.*mmdetection 2 or 3 \(it has'):
         load_config(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('x = (\n', r"base\.py, line 1: '\(' was never closed"),
+        ('\ufeffx = 1\n', r'base\.py: begins with a byte'),
+    ],
+)
+def test_a_base_whose_text_cannot_be_read_is_named(tmp_path, text, message):
+    (tmp_path / 'base.py').write_text(text, encoding='utf-8')
+    (tmp_path / 'c.py').write_text("_base_ = ['./base.py']\n")
+    with pytest.raises(UserError, match=message):
+        read_config(tmp_path / 'c.py')

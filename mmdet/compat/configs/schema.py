@@ -291,6 +291,8 @@ _OTHERS = (
 
 
 def _refuse_non_configs(config, where):
+    if not config:
+        raise UserError(f'{where} has no settings, expected a model or other parts of a config')
     for keys, what in _OTHERS:
         if all(key in config for key in keys):
             raise UserError(
