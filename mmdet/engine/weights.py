@@ -9,6 +9,9 @@ from terminaltables import AsciiTable
 
 from mmdet.utils import UserError
 
+#: Keys under which files have their state dict, the likeliest first.
+WRAPPERS = ('state_dict', 'model')
+
 # Rows of these tensors belong to categories: row 0 is the background, then one (or 4, for boxes) a category.
 _CATEGORY_TENSORS = {
     'bbox_head.fc_cls.weight': 1,
@@ -87,11 +90,11 @@ def state_dict_of(checkpoint, source='checkpoint'):
     Raises:
         UserError: there are no tensors where they are expected.
     """
-    state = checkpoint.get('state_dict', checkpoint)
+    state = next((checkpoint[key] for key in WRAPPERS if isinstance(checkpoint.get(key), dict)), checkpoint)
     if not isinstance(state, dict) or not any(isinstance(v, torch.Tensor) for v in state.values()):
         keys = ', '.join(str(k) for k in list(checkpoint)[:8])
         raise UserError(
-            f"{source}: expected a dict of tensors or one under 'state_dict', got the keys: {keys}"
+            f"{source}: expected a dict of tensors or one under 'state_dict', got the keys: {keys or 'none'}"
         )
     return OrderedDict(
         (re.sub(r'^(module\.)+', '', name), value)
@@ -141,11 +144,22 @@ def load_weights(
         raise UserError(_nothing_fits(source, state, ours))
     if strict and (report.unexpected or not report.complete()):
         raise UserError(f'{source} does not fit the model:\n{report.text()}')
+    _refuse_quantized(taken, ours, source)
     if class_map is not None:
         taken.update(_map_categories(report, state, ours, checkpoint, class_map, classes, source))
     report.non_finite = non_finite(taken)
     model.load_state_dict(taken, strict=False)
     return report
+
+
+def _refuse_quantized(taken, ours, source):
+    """Refuse integers for weights: those of a quantized model mean nothing without their scales."""
+    for name, value in taken.items():
+        if ours[name].is_floating_point() and not value.is_floating_point():
+            raise UserError(
+                f'{source}: {name} holds {str(value.dtype).removeprefix("torch.")}, expected floating-point '
+                'numbers; weights of a quantized model cannot be used, take those from before'
+            )
 
 
 def non_finite(state):

@@ -53,6 +53,19 @@ def test_module_prefix_and_bare_state_dict():
     assert report.unexpected == []
 
 
+def test_weights_under_model_are_found():
+    state = coco_state()
+    assert load_weights(Detector(80), {'model': state, 'epoch': 3}).mismatched == []
+
+
+@pytest.mark.parametrize('cast', [lambda v: v.to(torch.int8), lambda v: v.to(torch.complex64)])
+def test_numbers_that_are_no_floats_are_refused(cast):
+    state = coco_state()
+    state['backbone.0.weight'] = cast(state['backbone.0.weight'])
+    with pytest.raises(UserError, match=r'backbone\.0\.weight holds (int8|complex64), expected floating'):
+        load_weights(Detector(80), state)
+
+
 def test_a_checkpoint_without_batch_counts_is_complete():
     # mmcv 0.2 ran on torch 0.4, whose early files lack BatchNorm's counter.
     model = Detector(3)

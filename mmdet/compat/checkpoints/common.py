@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from mmdet.engine.weights import WRAPPERS
 from mmdet.utils import UserError
 
 from .stored_config import parse_config_text
@@ -89,15 +90,15 @@ def unwrap(checkpoint, name=''):
     """
     if not isinstance(checkpoint, dict):
         raise ConversionRefused(f'{name or "checkpoint"}: expected a dict, got {type(checkpoint).__name__}')
-    state = next(
-        (checkpoint[k] for k in ('state_dict', 'model') if isinstance(checkpoint.get(k), dict)), checkpoint
-    )
+    state = next((checkpoint[k] for k in WRAPPERS if isinstance(checkpoint.get(k), dict)), checkpoint)
     meta = checkpoint.get('meta')
     meta = dict(meta) if isinstance(meta, dict) else {}
     state = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
     if not state:
+        keys = ', '.join(map(str, list(checkpoint)[:8])) or 'none'
         raise ConversionRefused(
-            f'{name or "checkpoint"}: no tensors found under state_dict, model or the top level'
+            f'{name or "checkpoint"}: no tensors found under state_dict, model or the top level, '
+            f'got the keys: {keys}'
         )
     if all(key.startswith('module.') for key in state):
         state = {key[len('module.') :]: value for key, value in state.items()}
