@@ -64,9 +64,8 @@ def read_checkpoint(path, trust=None, map_location='cpu'):
     if not path.is_file():
         raise UserError(f'checkpoint {path} does not exist{_closest_file(path)}')
     note_input(path)
-    if path.suffix == '.safetensors':
+    if _check_start(path) == '.safetensors':
         return _read_safetensors(path, map_location)
-    _check_start(path)
     _check_sums(path)
     try:
         if trust:
@@ -119,13 +118,21 @@ def _tidy_meta(meta):
 
 
 def _check_start(path):
-    """Refuse what is neither a zip nor a pickle; torch's error would advise to load it without protection."""
+    """The suffix that suits the content of a file, whatever its name is: ``'.safetensors'`` or ``'.pth'``.
+
+    What is neither is refused; torch's error would advise to load it without protection.
+    """
     with open(path, 'rb') as file:
         start = file.read(60)
-    if start.startswith((b'PK', b'\x80')) or not start:
-        return
+    of_torch = start.startswith((b'PK', b'\x80'))
+    if start[8:9] == b'{':  # the header of safetensors follows its length
+        return '.safetensors'
     if start.startswith(b'version https://git-lfs'):
         reason = 'it is a pointer of Git LFS; git lfs pull fetches the file'
+    elif of_torch and path.suffix == '.safetensors':  # torch would go by the name
+        reason = 'it is a file of torch.save: rename it to .pth'
+    elif of_torch or not start:
+        return '.pth'
     else:
         reason = f'it begins with {start.splitlines()[0][:40]!r}'
     raise UserError(f'checkpoint {path} cannot be read; it is truncated or no checkpoint ({reason})')

@@ -129,6 +129,8 @@ def _checked(tensor):
     dense = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_nested
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or not dense:
         raise TypeError(f'it holds a tensor that is not dense ({type(tensor).__name__}, {tensor.layout})')
+    if tensor.is_meta:
+        raise TypeError('it holds a tensor without values')
     steps = sum((side - 1) * step for side, step in zip(tensor.shape, tensor.stride()))
     end = tensor.storage_offset() + steps + 1 if tensor.numel() else 0
     if end * tensor.element_size() > tensor.untyped_storage().nbytes():

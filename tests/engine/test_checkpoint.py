@@ -185,7 +185,10 @@ def test_checkpoints_of_our_runner_need_nothing_but_data(tmp_path):
     [
         ('empty.pth', b'', 'truncated or no checkpoint'),
         ('text.pth', b'not a checkpoint at all', 'no checkpoint'),
-        ('model.safetensors', b'12345678 no', 'cannot be read as safetensors'),
+        ('model.safetensors', b'12345678{no', 'cannot be read as safetensors'),
+        ('model.safetensors', b'version https://git-lfs.github.com/spec/v1', 'a pointer of Git LFS'),
+        ('model.safetensors', b'<!DOCTYPE html>', 'it begins with'),
+        ('model.safetensors', b'PK\x03\x04', 'rename it to .pth'),
     ],
 )
 def test_damaged_files_are_named(tmp_path, name, data, message):
@@ -213,6 +216,18 @@ def test_missing_file_and_folder_and_list(tmp_path):
     torch.save([1, 2], tmp_path / 'list.pth')
     with pytest.raises(UserError, match='holds a list, expected a dict'):
         read_checkpoint(tmp_path / 'list.pth')
+
+
+def test_safetensors_are_read_under_any_name(tmp_path):
+    write_checkpoint({'meta': {}, 'state_dict': {'w': torch.ones(2)}}, tmp_path / 'x.safetensors')
+    (tmp_path / 'x.safetensors').rename(tmp_path / 'x.pth')
+    assert torch.equal(read_checkpoint(tmp_path / 'x.pth')['state_dict']['w'], torch.ones(2))
+
+
+def test_tensors_without_values_are_refused(tmp_path):
+    torch.save({'state_dict': {'w': torch.ones(2, device='meta')}}, tmp_path / 'x.pth')
+    with pytest.raises(UserError, match='it holds a tensor without values'):
+        read_checkpoint(tmp_path / 'x.pth')
 
 
 def test_safetensors_round_trip(tmp_path):
