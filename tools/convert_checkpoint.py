@@ -48,10 +48,12 @@ def parse_args(argv=None):
 def check_loads(converted):
     """Build the written model and load the weights strictly, so that nothing wrong leaves this tool."""
     from mmdet.apis import register_all_modules
+    from mmdet.engine.weights import refuse_quantized
     from mmdet.registry import MODELS
 
     register_all_modules()
     model = MODELS.build(converted.model)
+    refuse_quantized(converted.state_dict, model.state_dict(), 'the checkpoint')
     try:
         missing, unexpected = model.load_state_dict(converted.state_dict, strict=False)
     except RuntimeError as error:

@@ -144,7 +144,7 @@ def load_weights(
         raise UserError(_nothing_fits(source, state, ours))
     if strict and (report.unexpected or not report.complete()):
         raise UserError(f'{source} does not fit the model:\n{report.text()}')
-    _refuse_quantized(taken, ours, source)
+    refuse_quantized(taken, ours, source)
     if class_map is not None:
         taken.update(_map_categories(report, state, ours, checkpoint, class_map, classes, source))
     report.non_finite = non_finite(taken)
@@ -152,10 +152,16 @@ def load_weights(
     return report
 
 
-def _refuse_quantized(taken, ours, source):
-    """Refuse integers for weights: those of a quantized model mean nothing without their scales."""
+def refuse_quantized(taken, ours, source):
+    """Refuse integers for weights: those of a quantized model mean nothing without their scales.
+
+    Args:
+        taken (dict[str, Tensor]): tensors of a checkpoint; names that the model lacks are passed over.
+        ours (dict[str, Tensor]): state dict of the model.
+        source (str): how the message calls the file.
+    """
     for name, value in taken.items():
-        if ours[name].is_floating_point() and not value.is_floating_point():
+        if name in ours and ours[name].is_floating_point() and not value.is_floating_point():
             raise UserError(
                 f'{source}: {name} holds {str(value.dtype).removeprefix("torch.")}, expected floating-point '
                 'numbers; weights of a quantized model cannot be used, take those from before'

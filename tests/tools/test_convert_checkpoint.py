@@ -153,6 +153,14 @@ def test_an_incomplete_checkpoint_is_refused(tmp_path, capsys):
     assert 'missing' in line and 'neck.fpn_convs.2.conv.bias' in line
 
 
+def test_weights_of_a_quantized_model_are_refused(tmp_path, capsys):
+    state = foreign.fill(foreign.mmdet_shapes(2))
+    state['neck.fpn_convs.2.conv.weight'] = state['neck.fpn_convs.2.conv.weight'].to(torch.int8)
+    torch.save(dict(state_dict=state, meta=dict(mmdet_version='2.1.0')), tmp_path / 'x.pth')
+    line = refused(capsys, main, tmp_path / 'x.pth', tmp_path / 'y.pth')
+    assert 'neck.fpn_convs.2.conv.weight holds int8' in line and not (tmp_path / 'y.pth').exists()
+
+
 def test_a_shape_no_model_has_is_one_line(tmp_path, capsys):
     state = foreign.fill(foreign.mmdet_shapes(2))
     state['neck.fpn_convs.2.conv.weight'] = torch.zeros(16, 16, 1, 1)

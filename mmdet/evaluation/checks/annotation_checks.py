@@ -194,7 +194,7 @@ def _check_boxes(truth, dataset, around, findings, tolerance=2.0):
         area = areas[t] if isinstance(areas, list) and t < len(areas) else None
         size = int(truth.masks.area[m])
         if is_number(area) and not abs(area - size) <= max(tolerance, 0.02 * size):
-            findings.add('area_mask', f'{truth.place(i, t)} area {area}, mask {size}')
+            findings.add('area_mask', f'{truth.place(i, t)} area {area!r:.40}, mask {size}')
 
 
 def _check_box(place, box, around, video, findings, tolerance):
