@@ -117,9 +117,11 @@ def default_out(source):
 
 def video_out(args, reader):
     """Path of the video; None if frames have several sizes and only other outputs were asked for."""
+    from mmdet.media.video_reader import SizesDiffer
+
     try:
         reader.check_size()
-    except UserError as error:
+    except SizesDiffer as error:
         if args.out or not (args.json or args.frames or args.masks):
             raise UserError(f'{error}, or use --json, --masks or --frames without --out') from None
         print(f'note: no video is written: {error}', file=sys.stderr)

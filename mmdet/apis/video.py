@@ -243,7 +243,7 @@ def _run(model, reader, options, outputs, saved):
             yield frame
 
     def write(frame, result, time, place):
-        outputs.add(frame, result, time)
+        outputs.add(frame, result, time, reader.aspect)
         if place is not None:
             saved.save(outputs, place)
         progress.update()

@@ -86,13 +86,14 @@ class VideoOutputs:
         if options.json:
             self.log = TrackLog(f'{base}.partial.jsonl', state.get('log'))
 
-    def add(self, image, result, time=None) -> None:
+    def add(self, image, result, time=None, aspect=None) -> None:
         """Write one frame.
 
         Args:
             image (np.ndarray): uint8 (H, W, 3) BGR.
             result (FrameResult): its objects.
             time (Fraction | None): when it is shown, in seconds.
+            aspect (Fraction | None): width of a pixel by its height; None: square.
         """
         options = self.options
         kept = self._select(result, options.score_thr or 0.0)
@@ -102,7 +103,7 @@ class VideoOutputs:
         self.shown += len(shown['scores'])
         drawn = self._draw(image, shown)
         if isinstance(self.video, ResumableVideo):
-            self.video.write(drawn, None if options.fps else time)
+            self.video.write(drawn, None if options.fps else time, aspect)
         elif self.video:
             self.video.write(drawn)
         if options.frames:

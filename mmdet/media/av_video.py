@@ -18,6 +18,9 @@ from .image import bits_in_use, warn_of_bits
 # Seconds after which a server counts as gone.
 _TIMEOUT = 20.0
 
+# What FFmpeg draws letters with: it takes any text for a video if its name ends in .txt.
+_TEXT = ('ansi', 'bintext', 'idf', 'xbin')
+
 # Container, codecs in order of preference, pixel format, options. x264 needs yuv420p for common players. No
 # frame refers to a later one, so that the order of packets is that of the frames, and they come at once. With
 # several threads or with its macroblock tree x264 does not always give the same file.
@@ -60,9 +63,10 @@ class Decoder:
         fps (float | None): mean frames per second, if known.
         count (int | None): number of frames that the container announces; a hint only.
         time (Fraction | None): when the frame yielded last is shown, in seconds.
+        aspect (Fraction | None): width of a pixel of that frame by its height; None: square or not known.
     """
 
-    time = None
+    time = aspect = None
 
     def __init__(self, source: str, name: str, cut: bool = False):
         self.name, self.cut = name, cut
@@ -92,10 +96,12 @@ class Decoder:
         streams = self.container.streams
         stream = streams.best('video') or next(iter(streams.video), None)
         if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
-            others = sorted({found.type for found in streams if found is not stream}) or ['nothing']
-            raise UserError(f'{self.name}: holds no video, only {" and ".join(others)}')
+            others = ' and '.join(sorted({found.type for found in streams if found is not stream}))
+            raise UserError(f'{self.name}: holds no video{others and f", only {others}"}')
         if stream.codec_context is None:
             raise undecodable(self.name, self.codec)
+        if stream.codec_context.name in _TEXT:
+            raise UserError(f'{self.name}: a text file, not a video')
         return stream
 
     def _announced(self):
@@ -120,7 +126,7 @@ class Decoder:
             UserError: at the end, if there is no frame, or the video ends too early.
         """
         image_of = _Converter(self.name)
-        read, reason, damaged = 0, None, []
+        read, reason, damaged, empty = 0, None, [], True
         with self.container:
             for packet, decoded, error in self._decoded():
                 if error is not None:
@@ -128,17 +134,20 @@ class Decoder:
                     damaged.append(read)
                 elif packet is not None:
                     reason = None
+                empty = empty and packet is None
                 for frame in decoded:
                     if frame.is_corrupt:
                         damaged.append(read)
                     if read < start or (read - start) % stride:
                         image_of.skip(frame)
                     else:
-                        self.time = self._time_of(frame)
+                        self.time, self.aspect = self._time_of(frame), self._aspect_of(frame)
                         yield image_of(frame)
                     read += 1
                 if read == 0 and reason is None:
                     damaged.clear()  # a recording that starts between two key frames: no frame is lost
+        if read == 0 and empty and not self.cut:
+            raise UserError(f'{self.name}: holds no frames, the recording is empty')
         if read == 0:
             raise no_frames(self.name, self.codec or self.stream.codec_context.name, self.cut, reason)
         if reason or self.cut:
@@ -153,6 +162,13 @@ class Decoder:
     def _time_of(self, frame):
         base = frame.time_base or self.stream.time_base  # the last frames of some decoders have none
         return None if frame.pts is None or not base else frame.pts * base
+
+    def _aspect_of(self, frame):
+        aspect = self.stream.sample_aspect_ratio
+        if not aspect or aspect == 1:
+            return None
+        matrix = _display_matrix(frame)
+        return 1 / aspect if matrix is not None and abs(matrix[0]) < abs(matrix[1]) else aspect
 
     def _decoded(self):
         """(packet, its frames, error) for each packet; the packet is None where there was none."""
@@ -227,11 +243,17 @@ class _Converter:
         return np.repeat(values[..., None], 3, axis=2) if gray else values[..., ::-1]
 
 
-def _upright(image, frame):
-    """Apply the display matrix: x' = a x + c y, y' = b x + d y."""
+def _display_matrix(frame):
+    """Its a, b, c, d: x' = a x + c y, y' = b x + d y; None if there is none."""
     data = frame.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
-    if data is not None:
-        a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(np.int64)
+    return None if data is None else np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]].astype(np.int64)
+
+
+def _upright(image, frame):
+    """Apply the display matrix."""
+    matrix = _display_matrix(frame)
+    if matrix is not None:
+        a, b, c, d = matrix
         if abs(a) < abs(b):
             image, a, d = image.transpose(1, 0, 2), c, b
         image = image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
@@ -249,6 +271,7 @@ class Encoder:
             needs even ones.
         container (str | None): another container than that of the suffix.
         options (dict | None): of the container.
+        aspect (Fraction | None): width of a pixel by its height, for players; None: square.
 
     Raises:
         UserError: this FFmpeg has no encoder for it.
@@ -258,7 +281,7 @@ class Encoder:
     #: Time is counted in these parts of a frame.
     TICKS = 16
 
-    def __init__(self, file, suffix, fps, width, height, container=None, options=None):
+    def __init__(self, file, suffix, fps, width, height, container=None, options=None, aspect=None):
         usual, codecs, self.pixels, settings = _FORMATS[suffix]
         if container and self.pixels == 'pal8':  # GIF is made of it in the end
             codecs, self.pixels = ('png',), 'rgb24'
@@ -283,6 +306,8 @@ class Encoder:
         self.time_base = self.stream.codec_context.time_base = 1 / (rate * self.ticks)
         if self.pixels in ('yuv420p', 'yuv444p'):
             _tag_colors(self.stream.codec_context)
+        if aspect:
+            self.stream.codec_context.sample_aspect_ratio = aspect
         self.count = 0
 
     def write(self, frame: np.ndarray, tick: int | None = None):

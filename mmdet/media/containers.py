@@ -1,7 +1,8 @@
-"""What the bytes of a video file say without a decoder: whether its end is missing, and its codec."""
+"""What the bytes of a file say without a decoder: whether its end is missing, its codec, its times."""
 
 import os
 import re
+from fractions import Fraction
 from pathlib import Path
 
 _FIRST_BOXES = (b'ftyp', b'styp', b'moov', b'mdat', b'free', b'skip', b'wide', b'pnot')
@@ -75,6 +76,39 @@ def _end_of_segment(file):
         end = file.tell() + size
         file.seek(end if wanted == b'\x1aE\xdf\xa3' else file.tell())
     return end
+
+
+def frame_durations(path: str | Path) -> list[Fraction]:
+    """Seconds that each image of an animated PNG or WebP file is shown; empty for all other files.
+
+    As in browsers, less than 11 milliseconds mean a tenth of a second.
+    """
+    with open(path, 'rb') as file:
+        start = file.read(12)
+        if start[:8] == b'\x89PNG\r\n\x1a\n':
+            found = [
+                Fraction(int.from_bytes(data[20:22], 'big'), int.from_bytes(data[22:24], 'big') or 100)
+                for data in _chunks(file, 8, b'fcTL')
+            ]
+        elif start[:4] == b'RIFF' and start[8:] == b'WEBP':
+            frames = _chunks(file, 12, b'ANMF')
+            found = [Fraction(int.from_bytes(data[12:15], 'little'), 1000) for data in frames]
+        else:
+            found = []
+    return [time if time > Fraction(1, 100) else Fraction(1, 10) for time in found]
+
+
+def _chunks(file, position, wanted):
+    """First bytes of the chunks with this name, in a PNG or RIFF file."""
+    order, extra = ('big', 4) if wanted == b'fcTL' else ('little', 0)
+    file.seek(position)
+    while len(header := file.read(8)) == 8:
+        size, name = (header[:4], header[4:]) if extra else (header[4:], header[:4])
+        size = int.from_bytes(size, order)
+        end = file.tell() + (size + extra if extra else size + size % 2)
+        if name == wanted:
+            yield file.read(min(size, 26))
+        file.seek(end)
 
 
 def codec_name(path: str | Path) -> str | None:

@@ -76,6 +76,7 @@ def read_images(path: str | Path) -> Iterator[np.ndarray]:
     try:
         header = Image.open(io.BytesIO(data))
         count = header.n_frames if header.format in ('TIFF', 'WEBP', 'PNG') else 1
+        count -= bool(getattr(header, 'default_image', False))
     except Exception:  # a damaged file can cause any; decoding tells what is wrong
         count = 1
     if count == 1:  # also a JPEG file that holds a second image, as phones write it
@@ -107,7 +108,8 @@ def _pages(data, count):
 
 
 def _animation(header):
-    for index in range(header.n_frames):
+    # An image before the animation is for programs that cannot play it.
+    for index in range(bool(getattr(header, 'default_image', False)), header.n_frames):
         header.seek(index)
         yield np.ascontiguousarray(np.asarray(header.convert('RGB'))[..., ::-1])
 

@@ -28,7 +28,7 @@ class Decoder:
     ``source`` may also be the number of a camera.
     """
 
-    time = None
+    time = aspect = None
 
     def __init__(self, source: str | int, name: str, cut: bool = False):
         self.name, self.cut = name, cut

@@ -56,12 +56,13 @@ class ResumableVideo:
             self._size = tuple(state['size']) if state['size'] else None
             self._origin, self._tick = Fraction(state['origin']), state['tick']
 
-    def write(self, frame: np.ndarray, time: Fraction | None = None) -> None:
+    def write(self, frame: np.ndarray, time: Fraction | None = None, aspect: Fraction | None = None) -> None:
         """Append a frame.
 
         Args:
             frame (np.ndarray): uint8 (H, W, 3) BGR.
             time (Fraction | None): when it is shown, in seconds; None: after the frame before.
+            aspect (Fraction | None): width of a pixel by its height, of all frames; None: square.
 
         Raises:
             UserError: its size differs from that of the first frame, or there is no encoder.
@@ -78,7 +79,7 @@ class ResumableVideo:
             if self._encoder is None:
                 part = _Part(self._file)
                 self._encoder = self._backend.Encoder(
-                    part, self._suffix, self.fps, size[1], size[0], 'mp4', _FRAGMENTS
+                    part, self._suffix, self.fps, size[1], size[0], 'mp4', _FRAGMENTS, aspect
                 )
             self._encoder.write(np.ascontiguousarray(frame), self._next_tick(time))
 

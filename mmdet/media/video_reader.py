@@ -5,6 +5,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,14 @@ import numpy as np
 from mmdet.utils import IMAGE_SUFFIXES, UserError, natural_key, note_input
 
 from .backend import video_backend
-from .containers import is_cut_off
+from .containers import frame_durations, is_cut_off
 from .image import image_size, read_image, read_images
 
 _ADDRESS = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+://')
+
+
+class SizesDiffer(UserError):
+    """The images of a folder have several sizes."""
 
 
 class VideoReader:
@@ -47,6 +52,7 @@ class VideoReader:
         self.files = None
         self.fps, self.count = float(default_fps), None
         self._decoder = self._using = None
+        self._starts, self._index = [], 0  # times of an animated image; the one yielded last
         self._cut = False
         self.live = is_live(path)
         if is_address(path):
@@ -61,6 +67,7 @@ class VideoReader:
             _check_file(self.name)
             if Path(path).suffix.lower() in IMAGE_SUFFIXES:
                 self.files = [Path(path)]
+                self._take_times(frame_durations(path))
                 return
             # FFmpeg takes a name with a colon for an address; an absolute path has none before its slash.
             self._source, self._cut = os.path.abspath(path), os.path.isfile(path) and is_cut_off(path)
@@ -72,7 +79,20 @@ class VideoReader:
     @property
     def time(self):
         """Fraction | None: when the frame yielded last is shown, in seconds."""
+        if self._starts:
+            return self._starts[self._index] if self._index < len(self._starts) else None
         return None if self._using is None else self._using.time
+
+    @property
+    def aspect(self):
+        """Fraction | None: width of a pixel of that frame by its height; None: square or not known."""
+        return None if self._using is None else self._using.aspect
+
+    def _take_times(self, durations):
+        if durations:
+            self.count = len(durations)
+            self.fps = float(self.count / sum(durations))
+            self._starts = list(itertools.accumulate(durations[:-1], initial=Fraction(0)))
 
     def _open(self):
         if isinstance(self._source, int):
@@ -107,6 +127,7 @@ class VideoReader:
         else:
             frames = map(read_image, self.files[start::stride])
         for frame in itertools.islice(frames, None if end is None else frames_between(start, end, stride)):
+            self._index = start + self.read * stride
             self.read += 1
             yield frame
 
@@ -114,14 +135,15 @@ class VideoReader:
         """Check that all images of a folder have one size; only their headers are read.
 
         Raises:
-            UserError: one differs from the first, or cannot be read.
+            SizesDiffer: one differs from the first.
+            UserError: one cannot be read.
         """
         sizes = {}
         for file in self.files or ():
             sizes.setdefault(_size_of(file), file)
             if len(sizes) == 2:
                 (first, first_file), (other, other_file) = sizes.items()
-                raise UserError(
+                raise SizesDiffer(
                     f'{other_file} is {other[0]}x{other[1]}, the first image {first_file.name} is '
                     f'{first[0]}x{first[1]} (height x width): a video needs one size, resize the images'
                 )
@@ -151,7 +173,7 @@ def frames_between(start: int, end: int, stride: int) -> int:
 
 def _images_like(pattern):
     found = sorted((Path(file) for file in glob.glob(pattern)), key=lambda file: natural_key(str(file)))
-    files = [file for file in found if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES]
+    files = [file for file in found if not file.is_dir() and file.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
         other = f', but {len(found)} other files: give one video at a time' if found else ''
         raise UserError(f'{pattern}: no images ({", ".join(IMAGE_SUFFIXES)}) match this pattern{other}')
@@ -159,7 +181,8 @@ def _images_like(pattern):
 
 
 def _images_of(folder):
-    found = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith('.')]
+    # A link to nowhere is a frame that is missing.
+    found = [file for file in folder.iterdir() if not file.is_dir() and not file.name.startswith('.')]
     files = [file for file in found if file.suffix.lower() in IMAGE_SUFFIXES]
     if not files:
         inner = sorted((path.name for path in folder.iterdir() if path.is_dir()), key=natural_key)

@@ -5,6 +5,7 @@ import http.server
 import os
 import struct
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet.media import VideoReader, is_address
+from mmdet.media import ResumableVideo, VideoReader, is_address
 from mmdet.media.containers import codec_name, is_cut_off
 from mmdet.utils import UserError
 
@@ -86,6 +87,52 @@ def test_one_image_is_a_video_of_one_frame(backend, tmp_path):
     pages = [Image.fromarray(frame(value)) for value in (10, 100, 200)]
     pages[0].save(tmp_path / 'a.webp', save_all=True, append_images=pages[1:], duration=40, lossless=True)
     assert values(VideoReader(tmp_path / 'a.webp')) == [10, 100, 200]
+
+
+@pytest.mark.parametrize('name', ['a.webp', 'a.png'])
+def test_animated_images_keep_their_times(name, tmp_path):
+    pages = [Image.fromarray(frame(value)) for value in (10, 100, 200, 50)]
+    shown = [100, 300, 0, 400]
+    pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:], duration=shown, lossless=True)
+    reader = VideoReader(tmp_path / name)
+    assert (reader.count, reader.fps) == (4, pytest.approx(4 / 0.9))
+    assert [round(10 * reader.time) for _ in reader] == [0, 1, 4, 5]
+    assert [round(10 * reader.time) for _ in reader.frames(1, None, 2)] == [1, 5]
+    pages[0].save(tmp_path / name)
+    reader = VideoReader(tmp_path / name)
+    assert reader.fps == 6 and [reader.time for _ in reader] == [None]
+
+
+def test_the_image_for_programs_without_animation_is_no_frame(tmp_path):
+    pages = [Image.fromarray(frame(value)) for value in (10, 100, 200)]
+    options = {'append_images': pages[1:], 'duration': 50, 'default_image': True}
+    pages[0].save(tmp_path / 'a.png', save_all=True, **options)
+    assert values(VideoReader(tmp_path / 'a.png')) == [100, 200]
+
+
+def test_a_link_to_nowhere_is_a_missing_frame(tmp_path):
+    cv2.imwrite(str(tmp_path / '0.png'), frame(10))
+    (tmp_path / '1.png').symlink_to('gone.png')
+    for source in (tmp_path, tmp_path / '*.png'):
+        reader = VideoReader(str(source))
+        with pytest.raises(UserError, match=r'1\.png does not exist'):
+            reader.check_size()
+        with pytest.raises(UserError, match=r'1\.png does not exist'):
+            list(reader)
+
+
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+def test_shape_of_pixels_is_that_of_the_upright_frame(backend, tmp_path):
+    path = write(tmp_path / 'a.mp4')
+    reader = VideoReader(path)
+    assert [reader.aspect for _ in reader] == [None] * 6
+    video = ResumableVideo(tmp_path / 'b.mp4', 5)
+    for image in reader:
+        video.write(image, None, Fraction(16, 11))
+    video.close()
+    turned_by(tmp_path / 'b.mp4', 0, 1, -1, 0)
+    reader = VideoReader(tmp_path / 'b.mp4')
+    assert [reader.aspect for _ in reader] == [Fraction(11, 16)] * 6
 
 
 def test_gif(backend, tmp_path):
@@ -173,7 +220,23 @@ def test_files_without_video_are_named(backend, tmp_path, capfd):
     message = 'holds no video, only audio' if backend == 'av' else 'not a video that can be read'
     with pytest.raises(UserError, match=message):
         VideoReader(path)
+    (tmp_path / 'list.txt').write_text('clip1.mp4\nclip2.mp4\n')
+    with pytest.raises(UserError, match=r'list\.txt: (a text file, )?not a video'):
+        list(VideoReader(tmp_path / 'list.txt'))
     assert capfd.readouterr().err == ''
+
+
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+@pytest.mark.parametrize(
+    'name,codec,pixels', [('a.mp4', 'libx264', 'yuv420p'), ('a.avi', 'mjpeg', 'yuvj420p')]
+)
+def test_recordings_without_frames_are_said_to_be_empty(backend, tmp_path, name, codec, pixels):
+    with av.open(str(tmp_path / name), 'w') as file:
+        stream = file.add_stream(codec, rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        file.start_encoding()
+    with pytest.raises(UserError, match=r'holds (no video|no frames, the recording is empty)$'):
+        list(VideoReader(tmp_path / name))
 
 
 @needs_av

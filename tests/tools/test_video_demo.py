@@ -84,6 +84,9 @@ def test_bad_videos_are_one_line_each(tiny, footage, tmp_path, capsys):
     cv2.imwrite(str(tmp_path / 'empty/1.png'), cv2.imread(str(tiny.data / 'frames/clip0/00000.png'))[:20])
     line = fails(capsys, demo, tmp_path / 'empty', *rest)
     assert '1.png is 20x72, the first image 0.png is 48x72' in line and 'without --out' in line
+    (tmp_path / 'empty/1.png').write_text('no image')
+    line = fails(capsys, demo, tmp_path / 'empty', *rest)
+    assert '1.png is not an image' in line and 'without --out' not in line
     assert not (tmp_path / 'o.mp4').exists()
 
 
