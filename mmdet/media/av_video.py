@@ -304,6 +304,7 @@ class Encoder:
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, self.pixels
         self.stream.options = settings
         self.time_base = self.stream.codec_context.time_base = 1 / (rate * self.ticks)
+        self.last = None  # hundredths of a second at which GIF shows the last frame
         if self.pixels in ('yuv420p', 'yuv444p'):
             _tag_colors(self.stream.codec_context)
         if aspect:
@@ -311,18 +312,30 @@ class Encoder:
         self.count = 0
 
     def write(self, frame: np.ndarray, tick: int | None = None):
-        """Append uint8 (height, width, 3) BGR, shown from ``tick`` on; by default at the frame rate."""
+        """Append uint8 (height, width, 3) BGR, shown from ``tick`` on; by default at the frame rate.
+
+        GIF shows at most 50 frames in a second; of more some are left out.
+        """
+        tick = self.count * self.ticks if tick is None or self.ticks == 1 else tick
+        self.count += 1
         if self.pixels == 'pal8':
+            if self._too_soon(100 * tick * self.time_base):
+                return
             frame = _with_palette(frame)
         else:
             frame = av.VideoFrame.from_ndarray(frame, format='bgr24')
             if self.pixels in ('yuv420p', 'yuv444p'):
                 frame = frame.reformat(format=self.pixels, dst_colorspace='itu709', dst_color_range='MPEG')
-        frame.pts = self.count * self.ticks if tick is None or self.ticks == 1 else tick
-        frame.time_base = self.time_base
-        self.count += 1
+        frame.pts, frame.time_base = tick, self.time_base
         for packet in self.stream.encode(frame):
             self.container.mux(packet)
+
+    def _too_soon(self, time):
+        """Whether GIF has no room for a frame: players slow down what is shown for less than 2 hundredths."""
+        if self.last is not None and round(time) < self.last + 2:
+            return True
+        self.last = round(time)
+        return False
 
     def close(self):
         """Write what is left and close the file."""

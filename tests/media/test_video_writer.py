@@ -33,6 +33,16 @@ def test_gif_round_trip(backend, tmp_path):
     assert values(reader) == [0, 20, 40, 60, 80, 100] and reader.fps == 5
 
 
+@pytest.mark.parametrize('backend', ['av'], indirect=True)
+@pytest.mark.parametrize('fps', [50, 60, 120, 240, 1000])
+def test_gif_leaves_frames_out_that_come_too_fast(backend, fps, tmp_path):
+    path = write(tmp_path / 'a.gif', count=24, fps=fps)
+    reader = VideoReader(path)
+    times = [round(100 * reader.time) for _ in reader]
+    assert min(np.diff(times), default=2) >= 2 and times[-1] > 100 * 23 / fps - 3
+    assert len(times) == 24 or fps > 50
+
+
 def test_codecs_of_the_formats(backend, tmp_path):
     webm = write(tmp_path / 'a.webm').read_bytes()[:1000]
     # The DocType of an EBML header must be webm: browsers refuse the same data under 'matroska'.
