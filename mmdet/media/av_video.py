@@ -7,12 +7,12 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from PIL import Image
 
 from mmdet.utils import UserError
 
 from .containers import codec_name
 from .faults import after_the_end, no_frames, undecodable
+from .gif import GifFrames
 from .image import bits_in_use, warn_of_bits
 
 # Seconds after which a server counts as gone.
@@ -304,7 +304,7 @@ class Encoder:
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, self.pixels
         self.stream.options = settings
         self.time_base = self.stream.codec_context.time_base = 1 / (rate * self.ticks)
-        self.last = None  # hundredths of a second at which GIF shows the last frame
+        self.palettes = GifFrames()
         if self.pixels in ('yuv420p', 'yuv444p'):
             _tag_colors(self.stream.codec_context)
         if aspect:
@@ -319,9 +319,9 @@ class Encoder:
         tick = self.count * self.ticks if tick is None or self.ticks == 1 else tick
         self.count += 1
         if self.pixels == 'pal8':
-            if self._too_soon(100 * tick * self.time_base):
+            frame = self.palettes.take(frame, 100 * tick * self.time_base)
+            if frame is None:
                 return
-            frame = _with_palette(frame)
         else:
             frame = av.VideoFrame.from_ndarray(frame, format='bgr24')
             if self.pixels in ('yuv420p', 'yuv444p'):
@@ -329,13 +329,6 @@ class Encoder:
         frame.pts, frame.time_base = tick, self.time_base
         for packet in self.stream.encode(frame):
             self.container.mux(packet)
-
-    def _too_soon(self, time):
-        """Whether GIF has no room for a frame: players slow down what is shown for less than 2 hundredths."""
-        if self.last is not None and round(time) < self.last + 2:
-            return True
-        self.last = round(time)
-        return False
 
     def close(self):
         """Write what is left and close the file."""
@@ -395,12 +388,3 @@ def _can_write(name):
     except ValueError:
         return False
     return True
-
-
-def _with_palette(frame):
-    """256 colors that suit this frame."""
-    image = Image.fromarray(np.ascontiguousarray(frame[..., ::-1])).quantize(256, dither=0)
-    colors = np.frombuffer(bytes(image.getpalette('RGB')), np.uint8).reshape(-1, 3)
-    palette = np.full((256, 4), 255, np.uint8)  # alpha, red, green, blue
-    palette[: len(colors), 1:] = colors
-    return av.VideoFrame.from_ndarray((np.asarray(image), palette), format='pal8')

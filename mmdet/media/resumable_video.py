@@ -62,7 +62,8 @@ class ResumableVideo:
         Args:
             frame (np.ndarray): uint8 (H, W, 3) BGR.
             time (Fraction | None): when it is shown, in seconds; None: after the frame before.
-            aspect (Fraction | None): width of a pixel by its height, of all frames; None: square.
+            aspect (Fraction | None): width of a pixel by its height, of all frames; None: square. PyAV cannot
+                write it to WebM, and GIF not at all.
 
         Raises:
             UserError: its size differs from that of the first frame, or there is no encoder.
