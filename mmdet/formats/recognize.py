@@ -55,6 +55,8 @@ def _name_object(content):
     annotation = _first(content.get('annotations'))
     if content.get('format') == 'masktrack masks 1':
         return 'the objects.json of a folder of masks: ' + _MASKS.format('')
+    if isinstance(annotation.get('annotations'), list):
+        return f'a file of video panoptic segmentation: {_EXPORT}'
     if isinstance(videos, list) and ('segmentations' in annotation or not images):
         return ANNOTATIONS
     if isinstance(images, list):

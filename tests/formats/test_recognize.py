@@ -54,6 +54,10 @@ NO_ANNOTATIONS = {
         b'<?xml version="1.0"?><annotations><version>1.1</version></annotations>',
         r'XML of CVAT: .*convert_dataset.py \S*x.json --from cvat --to ytvis',
     ),
+    'panoptic videos': (
+        {'videos': [{'video_id': 'v'}], 'annotations': [{'video_id': 'v', 'annotations': []}]},
+        'a file of video panoptic segmentation',
+    ),
     'expressions of YouTube-VOS': (
         {'videos': {'a': {'expressions': {}, 'frames': []}}},
         'expressions .* their categories are in the meta.json',
