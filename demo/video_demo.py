@@ -33,7 +33,7 @@ def parse_args(argv=None):
     _add_outputs(parser)
     _add_choices(parser)
     add_options(parser, 'cfg-options', 'device', 'speed', 'trust-checkpoint')
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)  # INPUT --out FILE CONFIG CHECKPOINT, too
     for name in ('batch_size', 'max_frames', 'fps', 'stride'):
         value = getattr(args, name)
         if value is not None and not 0 < value < float('inf'):

@@ -80,6 +80,8 @@ def test_bad_videos_are_one_line_each(tiny, footage, tmp_path, capsys):
     assert 'text.mp4: not a video' in fails(capsys, demo, tmp_path / 'text.mp4', *rest)
     (tmp_path / 'empty').mkdir()
     assert 'no images' in fails(capsys, demo, tmp_path / 'empty', *rest)
+    line = fails(capsys, demo, tmp_path / 'gone.mp4', '--opacity', 0.5, *rest[:2])  # in any order
+    assert 'gone.mp4: no such video' in line
     cv2.imwrite(str(tmp_path / 'empty/0.png'), cv2.imread(str(tiny.data / 'frames/clip0/00000.png')))
     cv2.imwrite(str(tmp_path / 'empty/1.png'), cv2.imread(str(tiny.data / 'frames/clip0/00000.png'))[:20])
     line = fails(capsys, demo, tmp_path / 'empty', *rest)
