@@ -74,10 +74,13 @@ def check_output(path: str | Path) -> Path:
     """Return ``path``; call it before long work whose results go there.
 
     Raises:
-        UserError: the running command has read this very file.
+        UserError: the running command has read this very file, or it is a device or a pipe, which a file
+            would replace.
     """
     if is_input(path):
         raise UserError(f'{path} is an input of this command and would be overwritten: choose another output')
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise UserError(f'{path} is a device or a pipe: expected the name of a file to write')
     return Path(path)
 
 

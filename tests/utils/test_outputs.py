@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mmdet.utils import UserError, atomic_write_text, exclusive, inside, io, note_input
+from mmdet.utils import Scratch, UserError, atomic_write_text, check_output, exclusive, inside, io, note_input
 
 
 @pytest.fixture
@@ -123,3 +123,11 @@ def test_one_process_holds_a_lock_until_it(tmp_path, how):
     with exclusive(path, 'work dir in use'):
         pass
     assert not path.exists()
+
+
+@pytest.mark.parametrize('write', [Scratch, lambda path: atomic_write_text(path, 'x'), check_output])
+def test_devices_and_pipes_are_not_replaced(write, tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    with pytest.raises(UserError, match='pipe is a device or a pipe: expected the name of a file'):
+        write(tmp_path / 'pipe')
+    assert [path.name for path in tmp_path.iterdir()] == ['pipe']
