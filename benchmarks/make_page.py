@@ -124,6 +124,7 @@ def trackers(record):
 
 TABLES = {
     'inference': ('inference_cpu.json', inference),
+    'growth': ('inference_cpu_growth.json', inference),
     'stages of a frame': (
         'inference_cpu.json',
         lambda record: stage_table(record['cases'][0]['stages'], 'frame'),
