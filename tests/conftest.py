@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import types
 
 # The models of the tests are tiny: threads cost more than they bring, and several tests may run side by side.
@@ -15,7 +16,11 @@ from mmdet.synthetic import generate_dataset  # noqa: E402
 
 
 def pytest_configure(config):
-    """Hide GPUs from the tests and the processes that they start; ``pytest -m cuda`` is for GPUs."""
+    """Hide GPUs from the tests and the processes that they start; ``pytest -m cuda`` is for GPUs.
+
+    Ctrl-C works, which tests send to themselves: a shell starts what it puts in the background without.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not re.fullmatch(r'\(*cuda\b.*', config.option.markexpr or ''):
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
