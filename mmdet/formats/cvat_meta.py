@@ -45,7 +45,7 @@ class Meta:
     """
 
     def __init__(self, element: Element | None, path):
-        self._path, self._meta, self.labels, self._tasks = path, element, [], {}
+        self._path, self._meta, self.labels, self._tasks, self._single = path, element, [], {}, None
         if element is None:
             return
         holder = next(filter(None, map(element.find, ('task', 'job', 'project'))), None)

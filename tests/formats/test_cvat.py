@@ -330,6 +330,11 @@ def test_images_take_identity_from_an_attribute_or_a_group(tmp_path):
         read(document(image('a/1.jpg', drawn())), tmp_path)
 
 
+def test_images_need_no_head(tmp_path):
+    made = read(f'<annotations>{image("a/1.jpg", drawn(track_id=1))}</annotations>', tmp_path)
+    assert (made.tracks[0]['areas'], made.class_names) == ([16], ('car',))
+
+
 def test_a_track_id_counts_more_than_a_group(tmp_path):
     made = read(document(image('a/1.jpg', drawn(track_id=1, group=5), drawn(10, 2, group=5))), tmp_path)
     assert [t['areas'] for t in made.tracks] == [[16], [16]]
