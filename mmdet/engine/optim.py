@@ -1,4 +1,4 @@
-"""Optimizer wrappers: no step on gradients that are not finite, SGD in one kernel, scale-free bfloat16."""
+"""Optimizer wrappers: no step on gradients that are not finite; bfloat16 without a loss scale."""
 
 import contextlib
 import math
@@ -17,9 +17,6 @@ class OptimWrapper(_OptimWrapper):
     One such step makes every weight NaN, also where all losses are finite. Gradients are reduced before the
     step, so all processes decide alike. ``NonFiniteLossHook`` then stops the training.
 
-    On a CPU, SGD takes its step in one kernel, a third of the time, unless its config sets ``fused`` or
-    ``foreach``; weights are equal but for rounding. On a GPU PyTorch itself takes few kernels.
-
     Takes the arguments of :class:`mmengine.optim.OptimWrapper`.
 
     Attributes:
@@ -27,13 +24,6 @@ class OptimWrapper(_OptimWrapper):
     """
 
     finite = True
-
-    def __init__(self, optimizer, **kwargs):
-        super().__init__(optimizer, **kwargs)
-        for group in self.optimizer.param_groups if type(self.optimizer) is torch.optim.SGD else ():
-            plain = group['fused'] is None and group['foreach'] is None
-            if plain and all(p.device.type == 'cpu' and p.is_floating_point() for p in group['params']):
-                group['fused'] = True
 
     def step(self, **kwargs):
         """Update the parameters if the norm of all gradients is finite. A GPU waits once, for the norm."""
