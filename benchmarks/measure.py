@@ -215,6 +215,11 @@ def fused_pyramid(model):
     return run
 
 
+def weights_in(precision, device):
+    """Context of what has its types already, by its tensors or an optimizer's wrapper: TF32 is a switch."""
+    return running_in('tf32' if precision == 'tf32' else 'fp32', device)
+
+
 def peak_mb(device):
     """Largest memory so far: of the GPU, or of this process on a CPU."""
     if device.type == 'cuda':
@@ -324,8 +329,8 @@ def measure_model(run, model, stages, case, args, per, rival=None):
         with running_in(args.precision, device):
             pyramid(image)
 
-    def floor_run():  # the recorded tensors have their types
-        with running_in('tf32' if args.precision == 'tf32' else 'fp32', device):
+    def floor_run():
+        with weights_in(args.precision, device):
             replay()
 
     functions = {'model': run, 'floor': floor_run, 'unit': unit}

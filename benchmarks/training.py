@@ -23,10 +23,10 @@ from measure import (
     measure_model,
     run_model_cases,
     stage_table,
+    weights_in,
 )
 from record import shown
 
-from mmdet.engine.precision import running_in
 from mmdet.utils import UserError, cli_main
 
 CONFIG = 'configs/masktrack_rcnn_r50_fpn_1x_youtubevos.py'
@@ -108,11 +108,6 @@ def build(args, device):
         raise UserError('--precision fp16 trains on a GPU only: use bf16')
     config.optim_wrapper.update(WRAPPERS.get(args.precision, {}))
     return model, build_optim_wrapper(model, config.optim_wrapper)
-
-
-def weights_in(precision, device):
-    """Context of a training iteration: half types are up to the optimizer's wrapper, TF32 is a switch."""
-    return running_in('tf32' if precision == 'tf32' else 'fp32', device)
 
 
 def stages_of(model, optimizer, clock):

@@ -9,9 +9,6 @@ from terminaltables import AsciiTable
 
 from mmdet.utils import UserError
 
-#: Keys under which files have their state dict, the likeliest first.
-WRAPPERS = ('state_dict', 'model')
-
 # Rows of these tensors belong to categories: row 0 is the background, then one (or 4, for boxes) a category.
 _CATEGORY_TENSORS = {
     'bbox_head.fc_cls.weight': 1,
@@ -80,6 +77,12 @@ class LoadReport:
         return '\n'.join(lines)
 
 
+def unwrapped(checkpoint):
+    """What a checkpoint (dict) has under ``state_dict`` or ``model``, else the checkpoint itself."""
+    held = (checkpoint.get(key) for key in ('state_dict', 'model'))
+    return next((state for state in held if isinstance(state, dict)), checkpoint)
+
+
 def state_dict_of(checkpoint, source='checkpoint'):
     """Return the tensors of a checkpoint by name, without the ``module.`` that data parallel training adds.
 
@@ -90,7 +93,7 @@ def state_dict_of(checkpoint, source='checkpoint'):
     Raises:
         UserError: there are no tensors where they are expected.
     """
-    state = next((checkpoint[key] for key in WRAPPERS if isinstance(checkpoint.get(key), dict)), checkpoint)
+    state = unwrapped(checkpoint)
     if not isinstance(state, dict) or not any(isinstance(v, torch.Tensor) for v in state.values()):
         keys = ', '.join(str(k) for k in list(checkpoint)[:8])
         raise UserError(

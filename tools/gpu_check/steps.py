@@ -64,7 +64,8 @@ def best_seconds(function, repeats=5):
 
 def device():
     """What machine this is; measured ceilings of copies and of matrix products in each precision."""
-    from mmdet.engine.precision import running_in
+    from measure import weights_in
+
     from mmdet.utils import PRECISIONS
 
     target = torch.device(device_name())
@@ -89,7 +90,7 @@ def device():
     for name in PRECISIONS if gpu() else ('fp32',):
         kind = {'bf16': torch.bfloat16, 'fp16': torch.float16}.get(name, torch.float32)
         left, right = first.to(kind), second.to(kind)  # autocast would convert them in each product
-        with running_in('tf32' if name == 'tf32' else 'fp32', target):
+        with weights_in(name, target):
             seconds = best_seconds(lambda left=left, right=right: left @ right)
         found['matmul_tflops'][name] = round(2 * side**3 / seconds / 1e12, 3)
     return found
@@ -208,7 +209,7 @@ def syncs():
 def train(iterations, name, deterministic=False, case=None):
     """Train the model of the main config; losses, a hash of the weights, peak memory."""
     import training
-    from measure import peak_mb
+    from measure import peak_mb, weights_in
 
     target = torch.device(device_name())
     if gpu():
@@ -220,7 +221,7 @@ def train(iterations, name, deterministic=False, case=None):
         pairs = training.draw_pairs(case, 0, model.bbox_head.num_classes)
         losses, start = [], time.perf_counter()
         for _ in range(iterations):
-            with training.weights_in(name, target):
+            with weights_in(name, target):
                 losses.append(model.train_step(training.make_batch(pairs), optimizer)['loss'])
         losses = [float(loss) for loss in losses]
         seconds = time.perf_counter() - start

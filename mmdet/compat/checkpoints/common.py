@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from mmdet.engine.weights import WRAPPERS
+from mmdet.engine.weights import unwrapped
 from mmdet.utils import UserError
 
 from .stored_config import parse_config_text
@@ -90,7 +90,7 @@ def unwrap(checkpoint, name=''):
     """
     if not isinstance(checkpoint, dict):
         raise ConversionRefused(f'{name or "checkpoint"}: expected a dict, got {type(checkpoint).__name__}')
-    state = next((checkpoint[k] for k in WRAPPERS if isinstance(checkpoint.get(k), dict)), checkpoint)
+    state = unwrapped(checkpoint)
     meta = checkpoint.get('meta')
     meta = dict(meta) if isinstance(meta, dict) else {}
     state = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
