@@ -144,6 +144,31 @@ def test_a_view_of_a_batch_is_copied_from_its_positions(both):
     assert torch.equal(compiled, both(lambda: roi_align(view.contiguous(), rois, 7, 0.25, 2))[0])
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
+def test_regions_at_both_ends_of_a_map(both, dtype):
+    """Many overlapping regions are read from one copy, which leaves out what lies between them."""
+    feat = make_feat((1, 20, 12, 120), dtype)
+    feat[..., 40:80] = float('nan')
+    rois = torch.rand(60, 5, generator=torch.Generator().manual_seed(5)) * torch.tensor([0, 80.0, 20.0, 40, 20])
+    rois[:, 3:] += rois[:, 1:3]
+    rois[::2, 1::2] += 340
+    grad = make_feat((60, 20, 7, 7), dtype, seed=1)
+
+    def run(layout):
+        leaf = arrange(feat, layout).detach().requires_grad_()
+        out = roi_align(leaf, rois, 7, 0.25, 2)
+        return out.detach(), torch.autograd.grad(out, leaf, grad)[0]
+
+    (compiled, compiled_grad), (plain, plain_grad) = both(lambda: run('contiguous'))
+    assert not compiled.isnan().any()
+    assert torch.equal(compiled, plain)
+    bound = 1e-5 if dtype.itemsize > 2 else 5e-2
+    torch.testing.assert_close(compiled_grad, plain_grad, rtol=bound, atol=bound)
+    assert (compiled_grad[..., 40:80] == 0).all()
+    inside, inside_grad = both(lambda: run('channels_last'))[0]
+    assert torch.equal(inside, compiled) and torch.equal(inside_grad, compiled_grad)
+
+
 def test_channels_last_stays_channels_last(path):
     feat = (
         make_feat((2, 8, 12, 16), torch.float32)

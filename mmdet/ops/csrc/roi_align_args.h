@@ -38,6 +38,11 @@ struct Regions {
   const A* rois;
   const int64_t* levels;
   int64_t count, pooled_h, pooled_w, sampling_ratio, mode;
+
+  MASKTRACK_HD int64_t level(int64_t k) const { return levels ? levels[k] : 0; }
+
+  // For an index that was checked.
+  MASKTRACK_HD int64_t image(int64_t k) const { return int64_t(rois[5 * k]); }
 };
 
 // Whether channels are innermost in memory. Python uses the same rule (mmdet/ops/_plain.py).

@@ -1,9 +1,8 @@
 // RoIAlign on the CPU, forward and backward.
 //
-// The forward pass splits regions among threads, the backward pass channels: no two threads write to the same element,
-// so the result does not depend on the number of threads. The inner loop runs over channels in all layouts. If channels
-// are not innermost in memory, it works on a copy of the patch that a region reads or, in the forward pass with many
-// regions, on a copy of the whole map.
+// The inner loop runs over channels in all layouts, see roi_align_windows.h for maps where they are not innermost. The
+// forward pass splits regions or channels among threads, the backward pass channels: no two threads write to the same
+// element, so the result does not depend on the number of threads.
 #include "../roi_align.h"
 
 #include <torch/csrc/stable/library.h>
@@ -24,16 +23,16 @@ using torch::headeronly::Half;
 
 // The vectorized loops once per instruction set.
 #define MASKTRACK_FORWARD(T, A, CLONES)                                                                              \
-  CLONES void patch_sums(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid,      \
-                         A* work, A* sums) {                                                                         \
-    sum_patch<T, A>(image, level, channels, grid, work, sums);                                                       \
-  }                                                                                                                  \
-  CLONES void move_inside(const T* source, int64_t stride_c, int64_t pixels, int64_t channels, T* target) {          \
-    channels_inside<T>(source, stride_c, pixels, channels, target);                                                  \
+  CLONES void read_lanes(const T* image, const Level<const T, A>& level, int64_t lanes, const Window& window,        \
+                         A* data) {                                                                                  \
+    read_window<T, A>(image, level, lanes, window, data);                                                            \
   }                                                                                                                  \
   CLONES void pixel_sums(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid,      \
                          A* sums) {                                                                                  \
-    sum_pixels<T, A>(image, level.stride_h, level.stride_w, 0, 0, channels, grid, sums);                             \
+    sum_pixels<T, A>(image, level, channels, grid, sums);                                                            \
+  }                                                                                                                  \
+  CLONES void write_lanes(const A* means, int64_t bins, int64_t lanes, Matrix<T> target) {                           \
+    write_means<T, A>(means, bins, lanes, target);                                                                   \
   }
 MASKTRACK_FORWARD(float, float, MASKTRACK_CLONES)
 MASKTRACK_FORWARD(double, double, MASKTRACK_CLONES)
@@ -41,22 +40,24 @@ MASKTRACK_FORWARD(Half, float, MASKTRACK_CLONES)
 MASKTRACK_FORWARD(BFloat16, float, MASKTRACK_CLONES)
 #undef MASKTRACK_FORWARD
 
-#define MASKTRACK_BACKWARD(A)                                                                                        \
-  MASKTRACK_CLONES void patch_spread(A* image, const Level<A, A>& level, int64_t channels, const Grid<A>& grid,      \
-                                     A* work, const A* shares) {                                                     \
-    spread_patch<A>(image, level, channels, grid, work, shares);                                                     \
+#define MASKTRACK_BOTH_WAYS(A)                                                                                       \
+  MASKTRACK_CLONES void window_means(const A* data, const Window& window, const Grid<A>& grid, A* means) {           \
+    average_window<A>(data, window, grid, means);                                                                    \
+  }                                                                                                                  \
+  MASKTRACK_CLONES void window_spread(A* data, const Window& window, const Grid<A>& grid, const A* shares) {         \
+    spread_pixels<A>(data, window.width * kLanes, kLanes, window.top, window.left, kLanes, grid, shares);            \
+  }                                                                                                                  \
+  MASKTRACK_CLONES void add_lanes(const A* data, const Window& window, int64_t lanes, const Level<A, A>& level,      \
+                                  A* image) {                                                                        \
+    add_window<A>(data, window, lanes, level, image);                                                                \
   }                                                                                                                  \
   MASKTRACK_CLONES void pixel_spread(A* image, const Level<A, A>& level, int64_t channels, const Grid<A>& grid,      \
                                      const A* shares) {                                                              \
     spread_pixels<A>(image, level.stride_h, level.stride_w, 0, 0, channels, grid, shares);                           \
   }
-MASKTRACK_BACKWARD(float)
-MASKTRACK_BACKWARD(double)
-#undef MASKTRACK_BACKWARD
-
-// Copying a whole map is faster if the patches of its regions have more than this many times its spatial positions. In
-// measurements the two cost the same between 1 and 2, depending on caches and type.
-constexpr double kMovePays = 1.5;
+MASKTRACK_BOTH_WAYS(float)
+MASKTRACK_BOTH_WAYS(double)
+#undef MASKTRACK_BOTH_WAYS
 
 // A region with an invalid level or image would read out of bounds.
 template <typename A>
@@ -71,39 +72,6 @@ void check_indices(const Regions<A>& regions, int64_t levels, int64_t batch, con
   }
 }
 
-// Copy maps that are not channels-last to that layout, if the regions would copy more in patches. The sums are the
-// same, in the same order.
-template <typename T, typename A>
-void move_channels_inside(const std::vector<Tensor>& feats, const Regions<A>& regions,
-                          std::vector<Level<const T, A>>& pyramid, std::vector<Tensor>& kept) {
-  const int64_t batch = feats[0].size(0), channels = feats[0].size(1);
-  if (channels < kLanes) return;
-  std::vector<double> read(pyramid.size(), 0.0);
-  for (int64_t k = 0; k < regions.count; ++k) {
-    const int64_t i = regions.levels ? regions.levels[k] : 0;
-    read[i] += double(patch_positions(regions, k, pyramid[i].scale, pyramid[i].height, pyramid[i].width));
-  }
-  for (size_t i = 0; i < pyramid.size(); ++i) {
-    Level<const T, A>& level = pyramid[i];
-    const int64_t width = level.width, positions = level.height * width;
-    const bool planes = level.stride_w == 1 && level.stride_h == width && level.stride_c >= positions;
-    if (!planes || read[i] <= kMovePays * double(batch * positions)) continue;
-    kept.push_back(torch::stable::new_empty(feats[i], {batch, level.height, width, channels}));
-    T* target = kept.back().mutable_data_ptr<T>();
-    const int64_t tiles = (positions + kTilePositions - 1) / kTilePositions;
-    torch::stable::parallel_for(0, batch * tiles, 1, [&](int64_t first, int64_t last) {
-      for (int64_t tile = first; tile < last; ++tile) {
-        const int64_t image = tile / tiles, start = tile % tiles * kTilePositions;
-        move_inside(level.data + image * level.stride_n + start, level.stride_c,
-                    std::min(kTilePositions, positions - start), channels,
-                    target + (image * positions + start) * channels);
-      }
-    });
-    level = Level<const T, A>{target, level.height, width, positions * channels, 1, width * channels, channels,
-                              level.scale};
-  }
-}
-
 template <typename T, typename A>
 void forward_typed(const std::vector<Tensor>& feats, const std::vector<double>& scales, const Regions<A>& regions,
                    Tensor& out) {
@@ -111,33 +79,44 @@ void forward_typed(const std::vector<Tensor>& feats, const std::vector<double>& 
   for (size_t i = 0; i < feats.size(); ++i) {
     pyramid.push_back(read_level<const T, A>(feats[i], feats[i].const_data_ptr<T>(), scales[i]));
   }
-  check_indices(regions, int64_t(pyramid.size()), feats[0].size(0), "roi_align");
-  std::vector<Tensor> kept;
-  move_channels_inside(feats, regions, pyramid, kept);
-  const int64_t channels = feats[0].size(1), bins = regions.pooled_h * regions.pooled_w;
+  const int64_t batch = feats[0].size(0), channels = feats[0].size(1), bins = regions.pooled_h * regions.pooled_w;
+  check_indices(regions, int64_t(pyramid.size()), batch, "roi_align");
+  const Plan<A> plan = make_plan(regions, pyramid, batch, channels);
   T* result = out.mutable_data_ptr<T>();
   const int64_t out_k = out.stride(0), out_c = out.stride(1), out_b = out.stride(3);
-  torch::stable::parallel_for(0, regions.count, 1, [&](int64_t first, int64_t last) {
-    Grid<A> grid;
-    std::vector<A> work, sums(channels * bins);
-    for (int64_t k = first; k < last; ++k) {
-      const auto& level = pyramid[regions.levels ? regions.levels[k] : 0];
-      const T* image = level.data + int64_t(regions.rois[5 * k]) * level.stride_n;
-      const bool pixels = level.stride_c == 1 && channels > 1;
-      if (!grid.fill(regions, k, level.scale, level.height, level.width)) {
-        std::fill(sums.begin(), sums.end(), A(0));
-      } else if (pixels) {
-        pixel_sums(image, level, channels, grid, sums.data());
-      } else if (grid.copy_pays()) {
-        work.resize((grid.y.extent * grid.x.extent + bins) * kLanes);
-        patch_sums(image, level, channels, grid, work.data(), sums.data());
-      } else {
-        sum_planes(image, level, channels, grid, sums.data());
+
+  const int64_t blocks = (channels + kLanes - 1) / kLanes, windows = int64_t(plan.windows.size());
+  torch::stable::parallel_for(0, windows * blocks, 1, [&](int64_t first, int64_t last) {
+    std::vector<Lanes<A>> data, means(bins);
+    for (int64_t task = first; task < last; ++task) {
+      const Window& window = plan.windows[task / blocks];
+      const auto& level = pyramid[window.level];
+      const int64_t channel = task % blocks * kLanes, lanes = std::min(kLanes, channels - channel);
+      data.resize(window.positions());
+      const T* image = level.data + window.image * level.stride_n + channel * level.stride_c;
+      read_lanes(image, level, lanes, window, data[0].channel);
+      for (int64_t k : window.regions) {
+        window_means(data[0].channel, window, plan.grids[k], means[0].channel);
+        write_lanes(means[0].channel, bins, lanes, Matrix<T>{result + k * out_k + channel * out_c, out_c, out_b});
       }
-      const int64_t sum_c = pixels ? 1 : bins, sum_b = pixels ? channels : 1;
+    }
+  });
+
+  torch::stable::parallel_for(0, int64_t(plan.direct.size()), 1, [&](int64_t first, int64_t last) {
+    std::vector<A> sums(channels * bins);
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t k = plan.direct[i];
+      const Grid<A>& grid = plan.grids[k];
+      const auto& level = pyramid[regions.level(k)];
+      const T* image = level.data + regions.image(k) * level.stride_n;
+      const bool inside = channels_inside(level, channels);
+      if (grid.empty()) std::fill(sums.begin(), sums.end(), A(0));
+      else if (inside) pixel_sums(image, level, channels, grid, sums.data());
+      else sum_planes(image, level, channels, grid, sums.data());
+      const int64_t sum_c = inside ? 1 : bins, sum_b = inside ? channels : 1;
       T* target = result + k * out_k;
       if (sum_c == out_c && sum_b == out_b) {
-        for (int64_t i = 0; i < channels * bins; ++i) target[i] = T(sums[i] / grid.count);
+        for (int64_t j = 0; j < channels * bins; ++j) target[j] = T(sums[j] / grid.count);
         continue;
       }
       for (int64_t c = 0; c < channels; ++c) {
@@ -147,6 +126,24 @@ void forward_typed(const std::vector<Tensor>& feats, const std::vector<double>& 
   });
 }
 
+// What each sample of a bin gets of its gradient, for some channels: shares (bins, lanes) or (channels, bins).
+template <typename T, typename A>
+struct Shares {
+  const T* grad;
+  int64_t stride_k, stride_c, stride_h, stride_w;
+  int64_t pooled_h, pooled_w;
+
+  void read(int64_t k, int64_t channel, int64_t channels, A count, A* shares, int64_t share_c, int64_t share_b) const {
+    for (int64_t c = 0; c < channels; ++c) {
+      A* share = shares + c * share_c;
+      for (int64_t p = 0; p < pooled_h; ++p) {
+        const T* row = grad + k * stride_k + (channel + c) * stride_c + p * stride_h;
+        for (int64_t q = 0; q < pooled_w; ++q, share += share_b) *share = A(row[q * stride_w]) / count;
+      }
+    }
+  }
+};
+
 template <typename T, typename A>
 void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const std::vector<double>& scales,
                     const Regions<A>& regions) {
@@ -154,35 +151,37 @@ void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const s
   for (size_t i = 0; i < maps.size(); ++i) {
     pyramid.push_back(read_level<A, A>(maps[i], maps[i].mutable_data_ptr<A>(), scales[i]));
   }
-  check_indices(regions, int64_t(pyramid.size()), maps[0].size(0), "roi_align_backward");
-  const int64_t bins = regions.pooled_h * regions.pooled_w;
-  const T* source = grad.const_data_ptr<T>();
-  const int64_t grad_k = grad.stride(0), grad_c = grad.stride(1), grad_h = grad.stride(2), grad_w = grad.stride(3);
-  torch::stable::parallel_for(0, grad.size(1), 16, [&](int64_t first, int64_t last) {
-    const int64_t channels = last - first;
-    Grid<A> grid;
-    std::vector<A> work, shares(channels * bins);
-    for (int64_t k = 0; k < regions.count; ++k) {
-      const auto& level = pyramid[regions.levels ? regions.levels[k] : 0];
-      if (!grid.fill(regions, k, level.scale, level.height, level.width)) continue;
-      const bool pixels = level.stride_c == 1 && grad.size(1) > 1;
-      const int64_t share_c = pixels ? 1 : bins, share_b = pixels ? channels : 1;
-      for (int64_t c = 0; c < channels; ++c) {
-        A* share = shares.data() + c * share_c;
-        for (int64_t p = 0; p < regions.pooled_h; ++p) {
-          const T* row = source + k * grad_k + (first + c) * grad_c + p * grad_h;
-          for (int64_t q = 0; q < regions.pooled_w; ++q, share += share_b) *share = A(row[q * grad_w]) / grid.count;
+  const int64_t batch = maps[0].size(0), all = grad.size(1), bins = regions.pooled_h * regions.pooled_w;
+  check_indices(regions, int64_t(pyramid.size()), batch, "roi_align_backward");
+  const Plan<A> plan = make_plan(regions, pyramid, batch, all);
+  const Shares<T, A> source{grad.const_data_ptr<T>(), grad.stride(0),   grad.stride(1),  grad.stride(2),
+                            grad.stride(3),           regions.pooled_h, regions.pooled_w};
+  torch::stable::parallel_for(0, all, kLanes, [&](int64_t first, int64_t last) {
+    std::vector<Lanes<A>> data, lane_shares(bins);
+    std::vector<A> shares((last - first) * bins);
+    for (const Window& window : plan.windows) {
+      const auto& level = pyramid[window.level];
+      for (int64_t channel = first; channel < last; channel += kLanes) {
+        const int64_t lanes = std::min(kLanes, last - channel);
+        data.assign(window.positions(), Lanes<A>{});
+        for (int64_t k : window.regions) {
+          source.read(k, channel, lanes, plan.grids[k].count, lane_shares[0].channel, 1, kLanes);
+          window_spread(data[0].channel, window, plan.grids[k], lane_shares[0].channel);
         }
+        add_lanes(data[0].channel, window, lanes, level,
+                  level.data + window.image * level.stride_n + channel * level.stride_c);
       }
-      A* image = level.data + int64_t(regions.rois[5 * k]) * level.stride_n + first * level.stride_c;
-      if (pixels) {
-        pixel_spread(image, level, channels, grid, shares.data());
-      } else if (grid.copy_pays()) {
-        work.resize((grid.y.extent * grid.x.extent + bins) * kLanes);
-        patch_spread(image, level, channels, grid, work.data(), shares.data());
-      } else {
-        spread_planes(image, level, channels, grid, shares.data());
-      }
+    }
+    for (int64_t k : plan.direct) {
+      const Grid<A>& grid = plan.grids[k];
+      if (grid.empty()) continue;
+      const auto& level = pyramid[regions.level(k)];
+      const bool inside = channels_inside(level, all);
+      const int64_t channels = last - first;
+      source.read(k, first, channels, grid.count, shares.data(), inside ? 1 : bins, inside ? channels : 1);
+      A* image = level.data + regions.image(k) * level.stride_n + first * level.stride_c;
+      if (inside) pixel_spread(image, level, channels, grid, shares.data());
+      else spread_planes(image, level, channels, grid, shares.data());
     }
   });
 }

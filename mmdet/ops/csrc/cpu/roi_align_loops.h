@@ -1,120 +1,20 @@
-// Loops of RoIAlign on the CPU: tables of samples, sums over them, and the backward pass.
+// Loops of RoIAlign on the CPU: sums over samples, and the backward pass.
 #pragma once
 
 #include <algorithm>
-#include <vector>
+#include <cmath>
+#include <cstring>
 
-#include "../roi_align_args.h"
+#include "roi_align_windows.h"
 #include "simd.h"
 
 namespace masktrack {
 namespace {
 
-// Samples of one axis, bin after bin, without those outside the map.
-template <typename A>
-struct AxisTable {
-  std::vector<Tap<A>> taps;
-  std::vector<int64_t> used;       // samples of each bin
-  int64_t stride = 0;              // positions between two bins
-  int64_t total = 0;               // samples of all bins
-  int64_t lowest = 0, extent = 0;  // part of the map that they read
-
-  void fill(const RoIAxis<A>& axis, int64_t pooled, int64_t size) {
-    stride = total = extent = 0;
-    used.assign(pooled, 0);
-    for (int64_t p = 0; p < pooled; ++p) {
-      int64_t first, last;
-      inside_range(axis, p, size, &first, &last);
-      stride = std::max(stride, last - first);
-    }
-    taps.resize(pooled * stride);
-    int64_t highest = -1;
-    lowest = size;
-    for (int64_t p = 0; p < pooled; ++p) {
-      int64_t first, last;
-      inside_range(axis, p, size, &first, &last);
-      for (int64_t cell = first; cell < last; ++cell) {
-        const Tap<A> tap = make_tap(sample_coordinate(axis, p, cell), size);
-        if (!tap.inside) continue;
-        taps[p * stride + used[p]++] = tap;
-        lowest = std::min(lowest, tap.low), highest = std::max(highest, tap.high);
-      }
-      total += used[p];
-    }
-    extent = highest + 1 - lowest;
-  }
-};
-
-template <typename A>
-struct Grid {
-  AxisTable<A> y, x;
-  A count;
-
-  // False if there is nothing to read.
-  bool fill(const Regions<A>& regions, int64_t k, A scale, int64_t height, int64_t width) {
-    const A* roi = regions.rois + 5 * k;
-    const auto axis_y = roi_axis(roi[2], roi[4], scale, regions.pooled_h, regions.sampling_ratio, regions.mode);
-    const auto axis_x = roi_axis(roi[1], roi[3], scale, regions.pooled_w, regions.sampling_ratio, regions.mode);
-    count = sample_count(axis_y, axis_x, regions.mode);
-    if (axis_y.grid == 0 || axis_x.grid == 0) return false;
-    y.fill(axis_y, regions.pooled_h, height);
-    x.fill(axis_x, regions.pooled_w, width);
-    return y.total > 0 && x.total > 0;
-  }
-
-  // Copying the part of the map that a region reads, channels innermost, is faster if it is read often enough.
-  bool copy_pays() const { return y.extent * x.extent <= 8 * y.total * x.total; }
-};
-
-// Channels that are adjacent in a copied patch.
-constexpr int64_t kLanes = 32;
-
-// Spatial positions and channels that are copied at once.
-constexpr int64_t kTilePositions = 256, kTileChannels = 16;
-
-// Copy at most kTilePositions neighboring positions of `channels` planes so that the channels of a position are
-// adjacent: target (positions, channels). The copy goes through a tile, which reads long runs of each plane and writes
-// whole cache lines. Planes are often a multiple of 4 KiB apart; reading across them would evict one another from the
-// cache. For the same reason the tile has an odd width.
-template <typename T>
-MASKTRACK_INLINE void channels_inside(const T* source, int64_t stride_c, int64_t positions, int64_t channels,
-                                      T* target) {
-  T tile[kTileChannels][kTilePositions + 1];
-  for (int64_t first = 0; first < channels; first += kTileChannels) {
-    const int64_t depth = std::min(kTileChannels, channels - first);
-    for (int64_t c = 0; c < depth; ++c) {
-      const T* plane = source + (first + c) * stride_c;
-      for (int64_t p = 0; p < positions; ++p) tile[c][p] = plane[p];
-    }
-    for (int64_t p = 0; p < positions; ++p) {
-      T* __restrict__ position = target + p * channels + first;
-      if (depth == kTileChannels) {  // a fixed length becomes whole vectors
-        for (int64_t c = 0; c < kTileChannels; ++c) position[c] = tile[c][p];
-      } else {
-        for (int64_t c = 0; c < depth; ++c) position[c] = tile[c][p];
-      }
-    }
-  }
-}
-
-// Approximate number of positions of a map that a region reads through a patch.
-template <typename A>
-int64_t patch_positions(const Regions<A>& regions, int64_t k, A scale, int64_t height, int64_t width) {
-  const A* roi = regions.rois + 5 * k;
-  A positions = A(1);
-  for (int axis = 0; axis < 2; ++axis) {
-    const int64_t pooled = axis ? regions.pooled_h : regions.pooled_w, size = axis ? height : width;
-    const auto range = roi_axis(roi[1 + axis], roi[3 + axis], scale, pooled, regions.sampling_ratio, regions.mode);
-    const A low = std::max(range.start, A(0)), high = std::min(range.start + range.bin * A(pooled), A(size));
-    positions *= high > low ? std::min(high - low + A(1), A(size)) : A(0);  // a comparison with NaN is false
-  }
-  return int64_t(positions);
-}
-
-// Sum of the samples of each bin, channels innermost: sums (bins, channels). `image` starts at row y0, column x0.
+// Sum of the samples of each bin where channels are innermost: sums (bins, channels).
 template <typename T, typename A>
-MASKTRACK_INLINE void sum_pixels(const T* image, int64_t stride_h, int64_t stride_w, int64_t y0, int64_t x0,
-                                 int64_t channels, const Grid<A>& grid, A* sums) {
+MASKTRACK_INLINE void sum_pixels(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid,
+                                 A* sums) {
   const int64_t pooled_h = grid.y.used.size(), pooled_w = grid.x.used.size();
   std::fill(sums, sums + channels * pooled_h * pooled_w, A(0));
   for (int64_t p = 0; p < pooled_h; ++p) {
@@ -122,10 +22,10 @@ MASKTRACK_INLINE void sum_pixels(const T* image, int64_t stride_h, int64_t strid
       A* __restrict__ out = sums + (p * pooled_w + q) * channels;
       for (int64_t iy = 0; iy < grid.y.used[p]; ++iy) {
         const Tap<A>& y = grid.y.taps[p * grid.y.stride + iy];
-        const T *low = image + (y.low - y0) * stride_h, *high = image + (y.high - y0) * stride_h;
+        const T *low = image + y.low * level.stride_h, *high = image + y.high * level.stride_h;
         for (int64_t ix = 0; ix < grid.x.used[q]; ++ix) {
           const Tap<A>& x = grid.x.taps[q * grid.x.stride + ix];
-          const int64_t left = (x.low - x0) * stride_w, right = (x.high - x0) * stride_w;
+          const int64_t left = x.low * level.stride_w, right = x.high * level.stride_w;
           const T *p0 = low + left, *p1 = low + right, *p2 = high + left, *p3 = high + right;
           const A w0 = y.w_low * x.w_low, w1 = y.w_low * x.w_high, w2 = y.w_high * x.w_low, w3 = y.w_high * x.w_high;
           for (int64_t c = 0; c < channels; ++c) {
@@ -137,34 +37,52 @@ MASKTRACK_INLINE void sum_pixels(const T* image, int64_t stride_h, int64_t strid
   }
 }
 
-// The same for maps whose memory runs over columns, through a patch: sums (channels, bins).
-// work: (patch + bins) * kLanes.
-template <typename T, typename A>
-MASKTRACK_INLINE void sum_patch(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid,
-                                A* work, A* sums) {
-  const int64_t rows = grid.y.extent, columns = grid.x.extent;
-  const int64_t bins = int64_t(grid.y.used.size() * grid.x.used.size());
-  A *patch = work, *block_sums = work + rows * columns * kLanes;
-  const T* corner = image + grid.y.lowest * level.stride_h + grid.x.lowest * level.stride_w;
-  for (int64_t first = 0; first < channels; first += kLanes) {
-    const int64_t lanes = std::min(kLanes, channels - first);
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        const T* source = corner + (first + lane) * level.stride_c + row * level.stride_h;
-        A* __restrict__ target = patch + row * columns * kLanes + lane;
-        for (int64_t column = 0; column < columns; ++column) {
-          target[column * kLanes] = A(source[column * level.stride_w]);
+// 1 / x for a power of two, by which multiplying rounds like dividing by x, and is faster; otherwise 0.
+template <typename A>
+A exact_inverse(A x) {
+  int exponent;
+  return std::frexp(x, &exponent) == A(0.5) ? A(1) / x : A(0);
+}
+
+// Mean of the samples of each bin in a window: means (bins, kLanes). The sums stay in registers.
+template <typename A>
+MASKTRACK_INLINE void average_window(const A* data, const Window& window, const Grid<A>& grid, A* means) {
+  typedef A Pack __attribute__((vector_size(32)));
+  constexpr int64_t kPack = sizeof(Pack) / sizeof(A), kPacks = kLanes / kPack;
+  const int64_t pooled_h = grid.y.used.size(), pooled_w = grid.x.used.size();
+  const A inverse = exact_inverse(grid.count);
+  for (int64_t p = 0; p < pooled_h; ++p) {
+    for (int64_t q = 0; q < pooled_w; ++q, means += kLanes) {
+      Pack sums[kPacks];
+      for (int64_t i = 0; i < kPacks; ++i) sums[i] = Pack{};
+      for (int64_t iy = 0; iy < grid.y.used[p]; ++iy) {
+        const Tap<A>& y = grid.y.taps[p * grid.y.stride + iy];
+        const A *low = data + window.offset(y.low, window.left), *high = data + window.offset(y.high, window.left);
+        const Pack y_low = y.w_low - Pack{}, y_high = y.w_high - Pack{};
+        for (int64_t ix = 0; ix < grid.x.used[q]; ++ix) {
+          const Tap<A>& x = grid.x.taps[q * grid.x.stride + ix];
+          const int64_t left = (x.low - window.left) * kLanes, right = (x.high - window.left) * kLanes;
+          const Pack x_low = x.w_low - Pack{}, x_high = x.w_high - Pack{};
+          const Pack w0 = y_low * x_low, w1 = y_low * x_high, w2 = y_high * x_low, w3 = y_high * x_high;
+          for (int64_t i = 0; i < kPacks; ++i) {
+            Pack p0, p1, p2, p3;
+            std::memcpy(&p0, low + left + i * kPack, sizeof(Pack));
+            std::memcpy(&p1, low + right + i * kPack, sizeof(Pack));
+            std::memcpy(&p2, high + left + i * kPack, sizeof(Pack));
+            std::memcpy(&p3, high + right + i * kPack, sizeof(Pack));
+            sums[i] += w0 * p0 + w1 * p1 + w2 * p2 + w3 * p3;
+          }
         }
       }
-    }
-    sum_pixels<A, A>(patch, columns * kLanes, kLanes, grid.y.lowest, grid.x.lowest, kLanes, grid, block_sums);
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      for (int64_t b = 0; b < bins; ++b) sums[(first + lane) * bins + b] = block_sums[b * kLanes + lane];
+      for (int64_t i = 0; i < kPacks; ++i) {
+        sums[i] = inverse > A(0) ? sums[i] * inverse : sums[i] / grid.count;
+        std::memcpy(means + i * kPack, &sums[i], sizeof(Pack));
+      }
     }
   }
 }
 
-// The same without a copy, for regions that read a large part of the map at few positions: sums (channels, bins).
+// Sum of the samples of each bin where channels are far apart: sums (channels, bins).
 template <typename T, typename A>
 void sum_planes(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid, A* sums) {
   const int64_t pooled_h = grid.y.used.size(), pooled_w = grid.x.used.size();
@@ -189,7 +107,7 @@ void sum_planes(const T* image, const Level<const T, A>& level, int64_t channels
   }
 }
 
-// Add each bin's share to the four pixels of its samples: shares (bins, channels).
+// Add each bin's share to the four pixels of its samples: shares (bins, channels). `image` begins at row y0, column x0.
 template <typename A>
 MASKTRACK_INLINE void spread_pixels(A* image, int64_t stride_h, int64_t stride_w, int64_t y0, int64_t x0,
                                     int64_t channels, const Grid<A>& grid, const A* shares) {
@@ -214,35 +132,7 @@ MASKTRACK_INLINE void spread_pixels(A* image, int64_t stride_h, int64_t stride_w
   }
 }
 
-// The same for maps whose memory runs over columns, through a patch: shares (channels, bins).
-template <typename A>
-MASKTRACK_INLINE void spread_patch(A* image, const Level<A, A>& level, int64_t channels, const Grid<A>& grid, A* work,
-                                   const A* shares) {
-  const int64_t rows = grid.y.extent, columns = grid.x.extent;
-  const int64_t bins = int64_t(grid.y.used.size() * grid.x.used.size());
-  A *patch = work, *block_shares = work + rows * columns * kLanes;
-  A* corner = image + grid.y.lowest * level.stride_h + grid.x.lowest * level.stride_w;
-  std::fill(block_shares, block_shares + bins * kLanes, A(0));
-  for (int64_t first = 0; first < channels; first += kLanes) {
-    const int64_t lanes = std::min(kLanes, channels - first);
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      for (int64_t b = 0; b < bins; ++b) block_shares[b * kLanes + lane] = shares[(first + lane) * bins + b];
-    }
-    std::fill(patch, patch + rows * columns * kLanes, A(0));
-    spread_pixels(patch, columns * kLanes, kLanes, grid.y.lowest, grid.x.lowest, kLanes, grid, block_shares);
-    for (int64_t row = 0; row < rows; ++row) {
-      for (int64_t lane = 0; lane < lanes; ++lane) {
-        A* target = corner + (first + lane) * level.stride_c + row * level.stride_h;
-        const A* source = patch + row * columns * kLanes + lane;
-        for (int64_t column = 0; column < columns; ++column) {
-          target[column * level.stride_w] += source[column * kLanes];
-        }
-      }
-    }
-  }
-}
-
-// The same without a copy: shares (channels, bins).
+// The same where channels are far apart: shares (channels, bins).
 template <typename A>
 void spread_planes(A* image, const Level<A, A>& level, int64_t channels, const Grid<A>& grid, const A* shares) {
   const int64_t pooled_h = grid.y.used.size(), pooled_w = grid.x.used.size();
