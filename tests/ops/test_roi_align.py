@@ -149,7 +149,9 @@ def test_regions_at_both_ends_of_a_map(both, dtype):
     """Many overlapping regions are read from one copy, which leaves out what lies between them."""
     feat = make_feat((1, 20, 12, 120), dtype)
     feat[..., 40:80] = float('nan')
-    rois = torch.rand(60, 5, generator=torch.Generator().manual_seed(5)) * torch.tensor([0, 80.0, 20.0, 40, 20])
+    rois = torch.rand(60, 5, generator=torch.Generator().manual_seed(5)) * torch.tensor(
+        [0, 80.0, 20.0, 40, 20]
+    )
     rois[:, 3:] += rois[:, 1:3]
     rois[::2, 1::2] += 340
     grad = make_feat((60, 20, 7, 7), dtype, seed=1)
