@@ -1,11 +1,33 @@
-"""Boxes of which only the device knows the number: padded there, so that the host does not wait for it.
+"""Padding: boxes of several images in one tensor.
 
-On the CPU nothing is padded. Elsewhere the instances of every image of a batch have one length and a field
-``valid`` (D,) bool, until :func:`to_host` brings them all to the CPU in one copy.
+Of proposals and detections only the device knows how many there are. On the CPU they are not padded.
+Elsewhere the instances of every image of a batch have one length and a field ``valid`` (D,) bool, so that the
+host need not wait for their number, until :func:`to_host` brings them all to the CPU in one copy.
 """
 
 import torch
 from mmengine.structures import InstanceData
+
+
+def stack_padded(rows):
+    """Rows of all images in one tensor, those of each image filled up with zeros.
+
+    Args:
+        rows (Sequence[Tensor]): (n_i, ...) of each image, n_i known to the host.
+
+    Returns:
+        tuple[Tensor, Tensor | None]: (N, D, ...), D the largest n_i; (N, D) bool, False for padding, or None
+        if there is none.
+    """
+    lengths = [len(one) for one in rows]
+    if min(lengths) == max(lengths):
+        return torch.stack(tuple(rows)), None
+    real = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    # All rows in order, and behind them the one that padding takes.
+    index = torch.full(real.shape, sum(lengths)).masked_scatter(real, torch.arange(sum(lengths)))
+    joined = torch.cat([*rows, rows[0].new_zeros((1, *rows[0].shape[1:]))])
+    index, real = (made.to(joined.device, non_blocking=True) for made in (index, real))
+    return joined[index], real
 
 
 def as_instances(counts, **fields):

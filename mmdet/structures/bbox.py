@@ -18,35 +18,36 @@ def tensor_like(values: Sequence | float, like: Tensor) -> Tensor:
 
 
 def _check_boxes(boxes, name, where):
-    if boxes.dim() != 2 or boxes.size(-1) < 4:
+    if boxes.dim() < 2 or boxes.size(-1) < 4:
         raise ValueError(f'{where}: {name} must have shape (n, 4), got {tuple(boxes.shape)}')
 
 
 def _areas(boxes, offset):
-    return (boxes[:, 2] - boxes[:, 0] + offset) * (boxes[:, 3] - boxes[:, 1] + offset)
+    return (boxes[..., 2] - boxes[..., 0] + offset) * (boxes[..., 3] - boxes[..., 1] + offset)
 
 
 def _shared_side(bboxes1, bboxes2, axis, offset):
     """Width (axis 0) or height (1) of intersections; in place, as allocating costs more than computing."""
-    side = torch.minimum(bboxes1[..., axis + 2], bboxes2[:, axis + 2])
-    return side.sub_(torch.maximum(bboxes1[..., axis], bboxes2[:, axis])).add_(offset).clamp_(min=0)
+    side = torch.minimum(bboxes1[..., axis + 2], bboxes2[..., axis + 2])
+    return side.sub_(torch.maximum(bboxes1[..., axis], bboxes2[..., axis])).add_(offset).clamp_(min=0)
 
 
 def bbox_overlaps(
     bboxes1: Tensor, bboxes2: Tensor, mode: str = 'iou', is_aligned: bool = False, offset: int = 1
 ) -> Tensor:
-    """Overlaps of two sets of boxes.
+    """Overlaps of two sets of boxes, or of the sets of several images.
 
     Args:
-        bboxes1 (Tensor): (n, 4), xyxy.
-        bboxes2 (Tensor): (m, 4), xyxy; m == n if ``is_aligned``.
+        bboxes1 (Tensor): (n, 4), xyxy; or (N, n, 4), set by set.
+        bboxes2 (Tensor): (m, 4), xyxy; m == n if ``is_aligned``; or (N, m, 4).
         mode (str): ``'iou'`` (intersection over union) or ``'iof'`` (over the area of ``bboxes1``).
         is_aligned (bool): compare row by row instead of every pair.
         offset (int): 1 for inclusive pixels, 0 for continuous coordinates.
 
     Returns:
-        Tensor: (n, m), or (n,) if ``is_aligned``. With ``offset=1`` the 'iof' of a box without area is 0/0 =
-        NaN as in 2019; with ``offset=0`` the denominator is at least 1e-6.
+        Tensor: (n, m), or (n,) if ``is_aligned``; (N, n, m) or (N, n) of several sets. With ``offset=1`` the
+        'iof' of a box without area is 0/0 = NaN as in 2019; with ``offset=0`` the denominator is at least
+        1e-6.
 
     Raises:
         ValueError: for an unknown mode or invalid shapes.
@@ -55,13 +56,15 @@ def bbox_overlaps(
         raise ValueError(f"bbox_overlaps: mode must be 'iou' or 'iof', got {mode!r}")
     _check_boxes(bboxes1, 'bboxes1', 'bbox_overlaps')
     _check_boxes(bboxes2, 'bboxes2', 'bbox_overlaps')
-    if is_aligned and len(bboxes1) != len(bboxes2):
+    if is_aligned and bboxes1.size(-2) != bboxes2.size(-2):
         raise ValueError(
-            f'bbox_overlaps: aligned boxes must have equal length, got {len(bboxes1)} and {len(bboxes2)}'
+            f'bbox_overlaps: aligned boxes must have equal length, got {bboxes1.size(-2)} and '
+            f'{bboxes2.size(-2)}'
         )
     area1, area2 = _areas(bboxes1, offset), _areas(bboxes2, offset)
     if not is_aligned:
-        bboxes1, area1 = bboxes1[:, None], area1[:, None]
+        bboxes1, area1 = bboxes1[..., :, None, :], area1[..., :, None]
+        bboxes2, area2 = bboxes2[..., None, :, :], area2[..., None, :]
     overlap = _shared_side(bboxes1, bboxes2, 0, offset) * _shared_side(bboxes1, bboxes2, 1, offset)
     denominator = (area1 + area2).sub_(overlap) if mode == 'iou' else area1
     if offset == 0:
@@ -199,11 +202,10 @@ def bboxes_to_rois(bbox_list: Sequence[Tensor]) -> Tensor:
     Returns:
         Tensor: (sum n_i, 5) rows of ``[image index, x1, y1, x2, y2]``.
     """
-    rois = []
-    for index, boxes in enumerate(bbox_list):
-        boxes = boxes[:, :4]
-        rois.append(torch.cat([boxes.new_full((len(boxes), 1), index), boxes], dim=1))
-    return torch.cat(rois)
+    boxes = torch.cat([boxes[:, :4] for boxes in bbox_list])
+    counts = torch.tensor([len(one) for one in bbox_list])
+    images = torch.arange(len(bbox_list), dtype=boxes.dtype).repeat_interleave(counts)
+    return torch.cat([images.to(boxes.device, non_blocking=True)[:, None], boxes], dim=1)
 
 
 def _scale_vector(bboxes, scale_factor):

@@ -14,7 +14,7 @@ from mmdet.structures.bbox import tensor_like
 
 from ..fused import conv_act, conv_module
 from ..padding import as_instances
-from ..task_modules.assigners import count_boxes
+from ..task_modules.assigners import assign_images, count_boxes
 from ..task_modules.samplers import image_generator
 
 
@@ -117,23 +117,28 @@ class RPNHead(BaseModule):
         assigner = TASK_UTILS.build(train_cfg['assigner'])
         sampler = TASK_UTILS.build(train_cfg['sampler'])
         border = train_cfg.get('allowed_border', 0)
-        gt_bboxes = [sample.gt_instances.bboxes.to(anchors, non_blocking=True) for sample in data_samples]
-        assigned = []
-        for inside, sample, gts in zip(valid_flags, data_samples, gt_bboxes):
-            if border >= 0:
-                height, width = sample.img_shape[:2]
-                limit = tensor_like([width + border, height + border], anchors)
-                inside = inside & (anchors[:, :2] >= -border).all(dim=1) & (anchors[:, 2:] < limit).all(dim=1)
-            ignored = sample.get('ignored_instances')
-            ignored = None if ignored is None else ignored.bboxes.to(anchors, non_blocking=True)
-            assigned.append(assigner.assign(anchors, gts, ignored, valid=inside))
-        targets = []
-        for result, sample, gts in zip(count_boxes(assigned), data_samples, gt_bboxes):
-            generator = image_generator(sample, stream=0)
-            sampled = sampler.sample(result, anchors, gts, generator=generator)
-            deltas = self.bbox_coder.encode(sampled.pos_bboxes, sampled.pos_gt_bboxes)
-            targets.append((sampled.pos_inds, sampled.neg_inds, deltas))
-        return targets
+        inside = torch.stack(valid_flags)
+        if border >= 0:
+            limits = [[w + border, h + border] for h, w in (sample.img_shape[:2] for sample in data_samples)]
+            limits = tensor_like(limits, anchors)[:, None]
+            inside = inside & (anchors[:, :2] >= -border).all(dim=1) & (anchors[:, 2:] < limits).all(dim=2)
+        gt_bboxes, ignored = (
+            [None if one is None else one.bboxes.to(anchors, non_blocking=True) for one in instances]
+            for instances in (
+                [sample.gt_instances for sample in data_samples],
+                [sample.get('ignored_instances') for sample in data_samples],
+            )
+        )
+        assigned = count_boxes(assign_images(assigner, anchors, gt_bboxes, ignored, valid=inside.unbind()))
+        sampled = [
+            sampler.sample(result, anchors, gts, generator=image_generator(sample, stream=0))
+            for result, sample, gts in zip(assigned, data_samples, gt_bboxes)
+        ]
+        boxes, matched = (
+            torch.cat([getattr(one, name) for one in sampled]) for name in ('pos_bboxes', 'pos_gt_bboxes')
+        )
+        deltas = self.bbox_coder.encode(boxes, matched).split([len(one.pos_inds) for one in sampled])
+        return [(one.pos_inds, one.neg_inds, part) for one, part in zip(sampled, deltas)]
 
     def outputs_and_losses(self, feats, data_samples, train_cfg):
         """:meth:`forward` and :meth:`loss`, with a backward pass through the sampled anchors only.
@@ -202,10 +207,11 @@ class RPNHead(BaseModule):
         level_anchors, sizes = self._anchors(cls_scores, metas)
         anchors = torch.cat(level_anchors)
         device = anchors.device
-        valid = [
-            torch.cat(self.anchor_generator.valid_flags(sizes, sample.pad_shape, device))
-            for sample in data_samples
-        ]
+        flags = {
+            shape: torch.cat(self.anchor_generator.valid_flags(sizes, shape, device))
+            for shape in {tuple(sample.pad_shape) for sample in data_samples}
+        }
+        valid = [flags[tuple(sample.pad_shape)] for sample in data_samples]
         pos, neg, targets, divisor = [], [], [], 0
         for index, chosen in enumerate(self.get_targets(anchors, valid, data_samples, train_cfg)):
             pos_inds, neg_inds, pos_targets = chosen

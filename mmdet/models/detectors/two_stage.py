@@ -7,7 +7,7 @@ from mmdet.structures.bbox import bboxes_to_rois, scale_bboxes
 
 from ..fit import check_roi_features
 from ..padding import joined_valid
-from ..task_modules.assigners import count_boxes
+from ..task_modules.assigners import assign_images, count_boxes
 from ..task_modules.samplers import image_generator
 from .base import BaseDetector
 from .tracking import build_tracker, track_frames
@@ -61,12 +61,16 @@ class TwoStageDetector(BaseDetector):
         Returns:
             list[SamplingResult]: of each image.
         """
-        assigned = []
-        for proposal, sample in zip(proposals, data_samples):
-            gts, ignored = sample.gt_instances, sample.get('ignored_instances')
-            ignored = None if ignored is None else ignored.bboxes
-            padding = {'valid': proposal.valid} if 'valid' in proposal else {}
-            assigned.append(self.assigner.assign(proposal.bboxes, gts.bboxes, ignored, gts.labels, **padding))
+        gts = [sample.gt_instances for sample in data_samples]
+        ignored = [sample.get('ignored_instances') for sample in data_samples]
+        assigned = assign_images(
+            self.assigner,
+            [proposal.bboxes for proposal in proposals],
+            [one.bboxes for one in gts],
+            [None if one is None else one.bboxes for one in ignored],
+            [one.labels for one in gts],
+            [proposal.valid for proposal in proposals] if 'valid' in proposals[0] else None,
+        )
         results = []
         for result, proposal, sample in zip(count_boxes(assigned), proposals, data_samples):
             boxes, gts, generator = proposal.bboxes, sample.gt_instances, image_generator(sample)

@@ -1,6 +1,6 @@
 """Assigners, samplers and box coders, which decide the targets; registered in ``TASK_UTILS``."""
 
-from .assigners import AssignResult, MaxIoUAssigner
+from .assigners import AssignResult, MaxIoUAssigner, assign_images
 from .coders import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder
 from .samplers import RandomSampler, SamplingResult, image_generator
 
@@ -11,5 +11,6 @@ __all__ = [
     'MaxIoUAssigner',
     'RandomSampler',
     'SamplingResult',
+    'assign_images',
     'image_generator',
 ]

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet.models.task_modules import MaxIoUAssigner
+from mmdet.models.task_modules import MaxIoUAssigner, assign_images
 from mmdet.structures.bbox import bbox_overlaps
 
 
@@ -47,6 +47,54 @@ def test_equals_a_loop(seed, boxes, gts, thresholds, assign_all):
     overlaps = bbox_overlaps(corners[:gts], corners[gts:]).tolist()
     expected = loop_assign(overlaps, thresholds[0], assigner.neg_band, thresholds[2], assign_all)
     assert result.gt_inds.tolist() == expected
+
+
+def fields(result):
+    labels = None if result.labels is None else result.labels.tolist()
+    return result.num_gts, result.gt_inds.tolist(), result.max_overlaps.tolist(), labels
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    sizes=st.lists(
+        st.tuples(st.integers(0, 20), st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=4
+    ),
+    options=st.sampled_from(
+        [{}, {'ignore_iof_thr': 0.5}, {'ignore_iof_thr': 0.2, 'ignore_wrt_candidates': False}]
+    ),
+    band=st.sampled_from([0.3, (0.1, 0.4)]),
+    shared=st.booleans(),
+    with_valid=st.booleans(),
+)
+def test_a_batch_equals_image_by_image(seed, sizes, options, band, shared, with_valid):
+    generator = torch.Generator().manual_seed(seed)
+
+    def corners(count):
+        boxes = torch.randint(0, 6, (count, 4), generator=generator).float()
+        boxes[:, 2:] += boxes[:, :2]
+        return boxes
+
+    boxes, gts, regions = ([corners(size[i]) for size in sizes] for i in range(3))
+    boxes = [boxes[0]] * len(sizes) if shared else boxes
+    labels = [torch.randint(0, 5, (len(one),), generator=generator) for one in gts]
+    regions = [one if len(one) else None for one in regions]
+    valid = [torch.rand(len(one), generator=generator) < 0.8 for one in boxes] if with_valid else None
+    assigner = MaxIoUAssigner(0.5, band, 0.0, **options)
+    together = assign_images(assigner, boxes[0] if shared else boxes, gts, regions, labels, valid)
+    for i, result in enumerate(together):
+        flags = None if valid is None else valid[i]
+        assert fields(result) == fields(assigner.assign(boxes[i], gts[i], regions[i], labels[i], flags))
+
+
+def test_an_assigner_of_ones_own_gets_image_by_image():
+    class First(MaxIoUAssigner):
+        def assign(self, bboxes, gt_bboxes, gt_bboxes_ignore=None, gt_labels=None, valid=None):
+            return super().assign(bboxes[:1], gt_bboxes, gt_bboxes_ignore, gt_labels)
+
+    boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [50.0, 50.0, 59.0, 59.0]])
+    results = assign_images(First(0.5, 0.5, 0.5), boxes, [boxes[1:], boxes[:1]], None)
+    assert [result.gt_inds.tolist() for result in results] == [[0], [1]]
 
 
 def test_the_later_ground_truth_overrides_a_better_match():

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ...padding import stack_padded
+
 
 @dataclass
 class AssignResult:
@@ -50,7 +52,9 @@ def count_boxes(results):
     Returns:
         list[AssignResult]: the given ones.
     """
-    counts = [count for r in results for count in ((r.gt_inds > 0).sum(), (r.gt_inds == 0).sum())]
-    for result, pair in zip(results, torch.stack(counts).view(-1, 2).tolist()):
+    gt_inds, real = stack_padded([result.gt_inds for result in results])
+    negative = gt_inds == 0 if real is None else (gt_inds == 0) & real
+    counts = torch.stack([(gt_inds > 0).sum(dim=1), negative.sum(dim=1)], dim=1)
+    for result, pair in zip(results, counts.tolist()):
         result.counts = tuple(pair)
     return results

@@ -5,6 +5,7 @@ import torch
 from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_overlaps
 
+from ...padding import stack_padded
 from .assign_result import AssignResult
 
 
@@ -73,38 +74,76 @@ class MaxIoUAssigner:
         Returns:
             AssignResult: ``labels`` is None if ``gt_labels`` is.
         """
-        bboxes = bboxes[:, :4]
-        ignored = self._ignored(bboxes, gt_bboxes_ignore)
-        if valid is not None:
-            ignored = ~valid if ignored is None else ignored | ~valid
-        if len(bboxes) == 0 or len(gt_bboxes) == 0:
-            gt_inds = bboxes.new_zeros(len(bboxes), dtype=torch.int64)
-            max_overlaps = bboxes.new_zeros(len(bboxes))
-            if ignored is not None:
-                gt_inds.masked_fill_(ignored, -1)
-                max_overlaps.masked_fill_(ignored, -1)
+        one = (None if value is None else [value] for value in (gt_bboxes_ignore, gt_labels, valid))
+        return self.assign_batch([bboxes], [gt_bboxes], *one)[0]
+
+    def assign_batch(self, bboxes, gt_bboxes, gt_bboxes_ignore=None, gt_labels=None, valid=None):
+        """:meth:`assign` for the images of a batch at once, in as many steps as one image takes.
+
+        Args:
+            bboxes (Tensor | list[Tensor]): (n, 4) for all images, or (n_i, 4) of each.
+            gt_bboxes, gt_bboxes_ignore, gt_labels, valid (list | None): of each image, see :meth:`assign`.
+
+        Returns:
+            list[AssignResult]: of each image.
+        """
+        if isinstance(bboxes, torch.Tensor):
+            lengths, bboxes, real = [len(bboxes)] * len(gt_bboxes), bboxes[None, :, :4], None
         else:
-            overlaps = bbox_overlaps(gt_bboxes, bboxes, offset=self.offset)
+            lengths = [len(boxes) for boxes in bboxes]
+            bboxes, real = stack_padded([boxes[:, :4] for boxes in bboxes])
+        gts, gts_real = stack_padded(gt_bboxes)
+        ignored = self._ignored(bboxes, gt_bboxes_ignore)
+        for kept in (real, None if valid is None else stack_padded(valid)[0]):
+            if kept is not None:
+                ignored = ~kept if ignored is None else ignored | ~kept
+
+        if gts.size(1) and bboxes.size(1):
+            overlaps = bbox_overlaps(gts, bboxes, offset=self.offset)
             if ignored is not None:
-                overlaps.masked_fill_(ignored, -1)
+                overlaps.masked_fill_(ignored[:, None], -1)
+            if gts_real is not None:
+                overlaps.masked_fill_(~gts_real[:, :, None], -1)
             gt_inds, max_overlaps = self._assign_by_overlaps(overlaps)
-        labels = None if gt_labels is None else self._labels(gt_inds, gt_labels)
-        return AssignResult(len(gt_bboxes), gt_inds, max_overlaps, labels)
+            without = [len(boxes) == 0 for boxes in gt_bboxes]
+            if any(without):
+                without = torch.tensor(without).to(gts.device, non_blocking=True)[:, None]
+                gt_inds, max_overlaps = gt_inds.masked_fill(without, 0), max_overlaps.masked_fill(without, 0)
+        else:
+            max_overlaps = gts.new_zeros((len(gts), bboxes.size(1)))
+            gt_inds = torch.zeros_like(max_overlaps, dtype=torch.int64)
+        if ignored is not None:
+            gt_inds, max_overlaps = gt_inds.masked_fill(ignored, -1), max_overlaps.masked_fill(ignored, -1)
+        labels = None if gt_labels is None else self._labels(gt_inds, stack_padded(gt_labels)[0])
+        return [
+            AssignResult(
+                len(gt_bboxes[i]),
+                gt_inds[i, :n],
+                max_overlaps[i, :n],
+                None if labels is None else labels[i, :n],
+            )
+            for i, n in enumerate(lengths)
+        ]
 
     def _ignored(self, bboxes, regions):
-        """(n,) bool of the boxes in ignored regions, or None if there are no such regions."""
-        if self.ignore_iof_thr <= 0 or regions is None or len(regions) == 0 or len(bboxes) == 0:
+        """(N, n) bool of the boxes (1 or N, n, 4) in ignored regions, or None if there are none."""
+        regions = [None if one is None or len(one) == 0 else one for one in regions or []]
+        if self.ignore_iof_thr <= 0 or bboxes.size(1) == 0 or all(one is None for one in regions):
             return None
-        if self.ignore_wrt_candidates:
-            share = bbox_overlaps(bboxes, regions, mode='iof', offset=self.offset).amax(dim=1)
-        else:
-            share = bbox_overlaps(regions, bboxes, mode='iof', offset=self.offset).amax(dim=0)
-        return share > self.ignore_iof_thr
+        shares = []
+        for boxes, one in zip(bboxes.expand(len(regions), -1, -1), regions):
+            if one is None:
+                shares.append(torch.zeros_like(boxes[:, 0]))
+            elif self.ignore_wrt_candidates:
+                shares.append(bbox_overlaps(boxes, one, mode='iof', offset=self.offset).amax(dim=1))
+            else:
+                shares.append(bbox_overlaps(one, boxes, mode='iof', offset=self.offset).amax(dim=0))
+        return torch.stack(shares) > self.ignore_iof_thr
 
     def _assign_by_overlaps(self, overlaps):
-        """Steps 2 to 4 for overlaps (g, n), g and n > 0; returns gt_inds (n,) and max_overlaps (n,)."""
-        max_overlaps, best_gt = overlaps.max(dim=0)
-        gt_best, gt_best_box = overlaps.max(dim=1)
+        """Steps 2 to 4 for overlaps (N, g, n), g and n > 0; returns gt_inds and max_overlaps, both (N, n)."""
+        max_overlaps, best_gt = overlaps.max(dim=1)
+        gt_best, gt_best_box = overlaps.max(dim=2, keepdim=True)
         low, high = self.neg_band
         gt_inds = torch.full_like(best_gt, -1)
         gt_inds.masked_fill_((max_overlaps >= low) & (max_overlaps < high), 0)
@@ -112,20 +151,41 @@ class MaxIoUAssigner:
 
         if not self.match_low_quality:
             return gt_inds, max_overlaps
-        reaches = (gt_best >= self.min_pos_iou)[:, None]
+        # Padding and ignored boxes have overlap -1, which no ground truth may claim.
+        reaches = (gt_best >= self.min_pos_iou) & (gt_best >= 0)
         if self.gt_max_assign_all:
-            claims = (overlaps == gt_best[:, None]) & reaches
+            claims = (overlaps == gt_best) & reaches
         else:
-            claims = (
-                torch.zeros_like(overlaps, dtype=torch.bool).scatter_(1, gt_best_box[:, None], True) & reaches
-            )
+            claims = torch.zeros_like(overlaps, dtype=torch.bool).scatter_(2, gt_best_box, True) & reaches
         # In the loop of 2019 a later ground truth overwrites: the largest claiming index wins.
-        number = torch.arange(1, len(claims) + 1, dtype=torch.int32, device=claims.device)
-        last_claim = torch.where(claims, number[:, None], 0).amax(dim=0).long()
+        number = torch.arange(1, overlaps.size(1) + 1, dtype=torch.int32, device=claims.device)
+        last_claim = torch.where(claims, number[:, None], 0).amax(dim=1).long()
         return torch.where(last_claim > 0, last_claim, gt_inds), max_overlaps
 
     @staticmethod
     def _labels(gt_inds, gt_labels):
-        if len(gt_labels) == 0:
+        """Labels (N, n) of assigned boxes, -1 of others, from the labels (N, g) of ground truths."""
+        if gt_labels.size(1) == 0:
             return torch.full_like(gt_inds, -1)
-        return torch.where(gt_inds > 0, gt_labels[(gt_inds - 1).clamp(min=0)], -1)
+        return torch.where(gt_inds > 0, gt_labels.gather(1, (gt_inds - 1).clamp(min=0)), -1)
+
+
+def assign_images(assigner, bboxes, gt_bboxes, gt_bboxes_ignore, gt_labels=None, valid=None):
+    """Assign the boxes of all images: at once with :class:`MaxIoUAssigner`, one by one with another assigner.
+
+    Args:
+        assigner: with ``assign`` of :class:`MaxIoUAssigner`.
+        bboxes, gt_bboxes, gt_bboxes_ignore, gt_labels, valid: of :meth:`MaxIoUAssigner.assign_batch`.
+
+    Returns:
+        list[AssignResult]: of each image.
+    """
+    if getattr(type(assigner), 'assign', None) is MaxIoUAssigner.assign:
+        return assigner.assign_batch(bboxes, gt_bboxes, gt_bboxes_ignore, gt_labels, valid)
+    results = []
+    for i, gts in enumerate(gt_bboxes):
+        boxes = bboxes if isinstance(bboxes, torch.Tensor) else bboxes[i]
+        ignored, labels = (None if values is None else values[i] for values in (gt_bboxes_ignore, gt_labels))
+        padding = {} if valid is None else {'valid': valid[i]}
+        results.append(assigner.assign(boxes, gts, ignored, labels, **padding))
+    return results
