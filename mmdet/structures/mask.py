@@ -12,6 +12,7 @@
 torch is imported inside functions, so that this module can be imported without it.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,20 +37,25 @@ def check_mask_convention(convention: str, where: str) -> None:
 
 
 def mask_targets(
-    masks: 'Tensor', boxes: 'Tensor', gt_inds: 'Tensor', size: int = 28, convention: str = 'legacy'
+    masks: 'Tensor | Sequence[Tensor]',
+    boxes: 'Tensor | Sequence[Tensor]',
+    gt_inds: 'Tensor | Sequence[Tensor]',
+    size: int = 28,
+    convention: str = 'legacy',
 ) -> 'Tensor':
     """Training targets of the mask head: each box's part of its object's mask, resized to a square.
 
     Args:
-        masks (Tensor): (G, H, W) uint8 of 0 and 1, in the pixels of the padded network input.
-        boxes (Tensor): (n, 4) xyxy in the same pixels.
-        gt_inds (Tensor): (n,) int64, index of the mask of each box.
+        masks (Tensor | Sequence[Tensor]): (G, H, W) uint8 of 0 and 1, in the pixels of the padded network
+            input; or one of each image, all three arguments alike.
+        boxes (Tensor | Sequence[Tensor]): (n, 4) xyxy in the same pixels.
+        gt_inds (Tensor | Sequence[Tensor]): (n,) int64, index of the mask of each box.
         size (int): side of the target.
         convention (str): see the module. ``'legacy'`` is bit-equal to the 2019 code; an empty crop, on which
             that code crashed, gives a target of zeros (docs/conventions.md, "Mask targets").
 
     Returns:
-        Tensor: (n, size, size) float32; 0 or 1, or values between for ``'torchvision'``.
+        Tensor: (n, size, size) float32; 0 or 1, or values between for ``'torchvision'``. Image by image.
 
     Raises:
         ValueError: if the convention is unknown or the lengths disagree.
@@ -57,8 +63,16 @@ def mask_targets(
     import torch
 
     check_mask_convention(convention, 'mask_targets')
-    if len(boxes) != len(gt_inds):
-        raise ValueError(f'mask_targets: {len(boxes)} boxes but {len(gt_inds)} object indices')
+    images = [(masks, boxes, gt_inds)] if isinstance(masks, torch.Tensor) else [*zip(masks, boxes, gt_inds)]
+    for _, one, inds in images:
+        if len(one) != len(inds):
+            raise ValueError(f'mask_targets: {len(one)} boxes but {len(inds)} object indices')
+    if len({one.shape[1:] for one, _, _ in images}) > 1:  # images that are padded to different sizes
+        return torch.cat([mask_targets(*image, size, convention) for image in images])
+    # Masks of one size: those of an image are numbered after those of the images before.
+    starts = itertools.accumulate((len(one) for one, _, _ in images), initial=0)
+    gt_inds = torch.cat([inds + start for (_, _, inds), start in zip(images, starts)])
+    masks, boxes = (torch.cat(parts) for parts in list(zip(*images))[:2])
     if not len(boxes):
         return torch.zeros((0, size, size), dtype=torch.float32, device=boxes.device)
     if convention == 'legacy':

@@ -61,6 +61,18 @@ def test_targets_at_exact_halving_and_same_size():
     np.testing.assert_array_equal(got.numpy(), want)
 
 
+@pytest.mark.parametrize('convention', ['legacy', 'continuous', 'torchvision'])
+@pytest.mark.parametrize('sizes', [[(40, 60)] * 3, [(40, 60), (50, 30), (40, 60)]])
+def test_targets_of_a_batch_are_those_of_its_images(convention, sizes):
+    rng = np.random.default_rng(1)
+    counts = [(2, 9), (1, 0), (3, 5)]
+    masks = [torch.from_numpy(blobs(rng, n, *size)) for (n, _), size in zip(counts, sizes)]
+    boxes = [torch.from_numpy(random_boxes(rng, n, *size)) for (_, n), size in zip(counts, sizes)]
+    inds = [torch.from_numpy(rng.integers(0, n, k)) for n, k in counts]
+    one_by_one = [mask_targets(*image, 14, convention) for image in zip(masks, boxes, inds)]
+    assert torch.equal(mask_targets(masks, boxes, inds, 14, convention), torch.cat(one_by_one))
+
+
 def test_an_empty_crop_is_a_zero_target():
     masks = torch.ones((1, 20, 30), dtype=torch.uint8)
     boxes = torch.tensor([[30.0, 0, 35, 10], [0, 20, 5, 25], [28, 18, 40, 40]])

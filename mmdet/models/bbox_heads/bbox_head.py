@@ -123,15 +123,22 @@ class BBoxHead(BaseModule):
         """
         pos_weight = rcnn_cfg.get('pos_weight', -1)
         pos_weight = pos_weight if pos_weight > 0 else 1.0
-        labels, label_weights, targets, weights = [], [], [], []
-        for result in sampling_results:
-            negatives = result.neg_bboxes
-            labels += [result.pos_gt_labels + 1, result.pos_gt_labels.new_zeros(len(negatives))]
-            encoded = self.bbox_coder.encode(result.pos_bboxes, result.pos_gt_bboxes)
-            label_weights += [encoded.new_full((len(encoded),), pos_weight), encoded.new_ones(len(negatives))]
-            targets += [encoded, encoded.new_zeros((len(negatives), 4))]
-            weights += [torch.ones_like(encoded), encoded.new_zeros((len(negatives), 4))]
-        return torch.cat(labels), torch.cat(label_weights), torch.cat(targets), torch.cat(weights)
+        joined = [
+            torch.cat([getattr(result, name) for result in sampling_results])
+            for name in ('pos_bboxes', 'pos_gt_bboxes', 'pos_gt_labels')
+        ]
+        encoded, pos_labels = self.bbox_coder.encode(*joined[:2]), joined[2]
+        flags = [
+            flag
+            for result in sampling_results
+            for flag in [True] * len(result.pos_bboxes) + [False] * len(result.neg_bboxes)
+        ]
+        rows = torch.tensor(flags, dtype=torch.bool).nonzero()[:, 0].to(encoded.device, non_blocking=True)
+        labels = pos_labels.new_zeros(len(flags)).index_copy(0, rows, pos_labels + 1)
+        label_weights = encoded.new_ones(len(flags)).index_fill(0, rows, pos_weight)
+        targets = encoded.new_zeros((len(flags), 4)).index_copy(0, rows, encoded)
+        weights = torch.zeros_like(targets).index_fill(0, rows, 1.0)
+        return labels, label_weights, targets, weights
 
     def loss(self, cls_score, bbox_pred, labels, label_weights, bbox_targets, bbox_weights):
         """Losses of a batch of sampled RoIs.

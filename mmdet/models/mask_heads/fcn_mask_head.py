@@ -138,17 +138,12 @@ class FCNMaskHead(BaseModule):
         Returns:
             Tensor: (sum of positives, mask_size, mask_size) float32.
         """
-        return torch.cat(
-            [
-                mask_targets(
-                    masks.to(result.pos_bboxes.device),
-                    result.pos_bboxes,
-                    result.pos_assigned_gt_inds,
-                    rcnn_cfg['mask_size'],
-                    self.mask_convention,
-                )
-                for result, masks in zip(sampling_results, gt_masks)
-            ]
+        return mask_targets(
+            [masks.to(result.pos_bboxes.device) for result, masks in zip(sampling_results, gt_masks)],
+            [result.pos_bboxes for result in sampling_results],
+            [result.pos_assigned_gt_inds for result in sampling_results],
+            rcnn_cfg['mask_size'],
+            self.mask_convention,
         )
 
     def loss(self, mask_pred, targets, labels):

@@ -9,6 +9,7 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.logging import MessageHub
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmdet.engine.hooks import NonFiniteLossHook
 from mmdet.engine.loops import ResumableEpochLoop
@@ -23,6 +24,9 @@ FRAMES = 4
 
 #: Most waits of a batch in testing, and of an iteration of 8 pairs.
 TESTING, TRAINING = 2, 4
+
+#: Most operators that one pair adds to an iteration.
+PER_PAIR = 90
 
 
 def detecting_model(kind='MaskTrackRCNN', **options):
@@ -129,6 +133,29 @@ def test_training():
     assert losses == pytest.approx(expected, rel=1e-4)
     torch.testing.assert_close(values, [value.detach() for value in model.parameters()])
     assert total <= TRAINING, report
+
+
+class Operators(TorchDispatchMode):
+    """Counts the operators that compute something."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.number += not func.is_view and 'empty' not in func._schema.name
+        return func(*args, **(kwargs or {}))
+
+
+def test_more_pairs_take_few_more_operators():
+    """Image by image are only samples and match losses; with assignments and targets, a pair took 364."""
+    model = tiny_model().train()
+    numbers = []
+    for pairs in (2, 8):
+        with Operators() as operators:
+            iteration(model, pairs)
+        numbers.append(operators.number)
+    assert (numbers[1] - numbers[0]) / 6 <= PER_PAIR
 
 
 def test_a_wait_and_a_mix_are_seen():
