@@ -1,11 +1,14 @@
 """MaxIoUAssigner against a loop, with ignored regions, and with nothing to assign."""
 
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmdet.models.task_modules import MaxIoUAssigner, assign_images
+from mmdet.models.task_modules.assigners import max_iou_assigner
 from mmdet.structures.bbox import bbox_overlaps
 
 
@@ -66,8 +69,9 @@ def fields(result):
     band=st.sampled_from([0.3, (0.1, 0.4)]),
     shared=st.booleans(),
     with_valid=st.booleans(),
+    most=st.sampled_from([max_iou_assigner.MOST_PAIRS, 100]),
 )
-def test_a_batch_equals_image_by_image(seed, sizes, options, band, shared, with_valid):
+def test_a_batch_equals_image_by_image(seed, sizes, options, band, shared, with_valid, most):
     generator = torch.Generator().manual_seed(seed)
 
     def corners(count):
@@ -81,7 +85,9 @@ def test_a_batch_equals_image_by_image(seed, sizes, options, band, shared, with_
     regions = [one if len(one) else None for one in regions]
     valid = [torch.rand(len(one), generator=generator) < 0.8 for one in boxes] if with_valid else None
     assigner = MaxIoUAssigner(0.5, band, 0.0, **options)
-    together = assign_images(assigner, boxes[0] if shared else boxes, gts, regions, labels, valid)
+    with mock.patch.object(max_iou_assigner, 'MOST_PAIRS', most):
+        together = assign_images(assigner, boxes[0] if shared else boxes, gts, regions, labels, valid)
+    assert len(together) == len(sizes)
     for i, result in enumerate(together):
         flags = None if valid is None else valid[i]
         assert fields(result) == fields(assigner.assign(boxes[i], gts[i], regions[i], labels[i], flags))

@@ -8,6 +8,9 @@ from mmdet.structures.bbox import bbox_overlaps
 from ...padding import stack_padded
 from .assign_result import AssignResult
 
+#: Overlaps that are computed at once, if there are several images: 128 MiB.
+MOST_PAIRS = 2**25
+
 
 @TASK_UTILS.register_module()
 class MaxIoUAssigner:
@@ -173,6 +176,8 @@ class MaxIoUAssigner:
 def assign_images(assigner, bboxes, gt_bboxes, gt_bboxes_ignore, gt_labels=None, valid=None):
     """Assign the boxes of all images: at once with :class:`MaxIoUAssigner`, one by one with another assigner.
 
+    With so many objects that all overlaps at once would take too much memory, it is some images at a time.
+
     Args:
         assigner: with ``assign`` of :class:`MaxIoUAssigner`.
         bboxes, gt_bboxes, gt_bboxes_ignore, gt_labels, valid: of :meth:`MaxIoUAssigner.assign_batch`.
@@ -180,9 +185,19 @@ def assign_images(assigner, bboxes, gt_bboxes, gt_bboxes_ignore, gt_labels=None,
     Returns:
         list[AssignResult]: of each image.
     """
-    if getattr(type(assigner), 'assign', None) is MaxIoUAssigner.assign:
-        return assigner.assign_batch(bboxes, gt_bboxes, gt_bboxes_ignore, gt_labels, valid)
     results = []
+    if getattr(type(assigner), 'assign', None) is MaxIoUAssigner.assign:
+        shared = isinstance(bboxes, torch.Tensor)
+        pairs = max(map(len, gt_bboxes)) * (len(bboxes) if shared else max(map(len, bboxes)))
+        step = max(1, MOST_PAIRS // max(pairs, 1))
+        for start in range(0, len(gt_bboxes), step):
+            rows = slice(start, start + step)
+            others = (
+                None if values is None else values[rows]
+                for values in (gt_bboxes, gt_bboxes_ignore, gt_labels, valid)
+            )
+            results += assigner.assign_batch(bboxes if shared else bboxes[rows], *others)
+        return results
     for i, gts in enumerate(gt_bboxes):
         boxes = bboxes if isinstance(bboxes, torch.Tensor) else bboxes[i]
         ignored, labels = (None if values is None else values[i] for values in (gt_bboxes_ignore, gt_labels))
