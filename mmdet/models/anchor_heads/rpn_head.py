@@ -107,15 +107,17 @@ class RPNHead(BaseModule):
             valid_flags (list[Tensor]): (n,) bool of each image, see ``AnchorGenerator.valid_flags``.
             data_samples (list[DetDataSample]): with ``gt_instances.bboxes`` and optionally
                 ``ignored_instances.bboxes``; ``img_shape`` is the resized image without padding.
-            train_cfg (dict): ``assigner``, ``sampler``, ``allowed_border`` (pixels that an anchor may
-                extend beyond the image; < 0: any number).
+            train_cfg (dict): ``assigner`` and ``sampler``, built or configs, and ``allowed_border`` (pixels
+                that an anchor may extend beyond the image; < 0: any number).
 
         Returns:
             list[tuple[Tensor, Tensor, Tensor]]: of each image positive indices (p,) and negative ones (q,)
             into ``anchors``, and targets (p, 4).
         """
-        assigner = TASK_UTILS.build(train_cfg['assigner'])
-        sampler = TASK_UTILS.build(train_cfg['sampler'])
+        assigner, sampler = (
+            TASK_UTILS.build(part) if isinstance(part, dict) else part
+            for part in (train_cfg['assigner'], train_cfg['sampler'])
+        )
         border = train_cfg.get('allowed_border', 0)
         inside = torch.stack(valid_flags)
         if border >= 0:

@@ -3,7 +3,7 @@
 import torch
 from mmengine.model import BaseModel
 
-from mmdet.registry import MODELS
+from mmdet.registry import MODELS, TASK_UTILS
 
 from ..fit import check_channels
 from ..fused import forget_derived, use_derived
@@ -54,6 +54,9 @@ class BaseDetector(BaseModel):
         self.rpn_head = MODELS.build(rpn_head)
         check_channels(self.backbone, self.neck, ('backbone', 'neck'))
         check_channels(self.pyramid, self.rpn_head, (self.pyramid_name, 'rpn_head'))
+        rpn = self.train_cfg.get('rpn') or {}
+        parts = {name: TASK_UTILS.build(rpn[name]) for name in ('assigner', 'sampler') if name in rpn}
+        self.rpn_train_cfg = {**rpn, **parts}  # built once, and wrong settings are seen at once
 
     @property
     def pyramid(self):
@@ -131,7 +134,7 @@ class BaseDetector(BaseModel):
         Returns:
             tuple[dict, list[InstanceData]]: losses; proposals of each image, as :meth:`propose` gives them.
         """
-        outputs, losses = self.rpn_head.outputs_and_losses(feats, data_samples, self.train_cfg['rpn'])
+        outputs, losses = self.rpn_head.outputs_and_losses(feats, data_samples, self.rpn_train_cfg)
         proposal_cfg = self.train_cfg.get('rpn_proposal') or self.test_cfg['rpn']
         metas = [sample.metainfo for sample in data_samples]
         return losses, self.rpn_head.get_proposals(*outputs, metas, proposal_cfg)

@@ -19,7 +19,7 @@ class RPN(BaseDetector):
     def loss(self, inputs, data_samples):
         """Losses of the first frame of every sample: ``loss_rpn_cls`` and ``loss_rpn_reg``, one per level."""
         feats = self.extract_feat(inputs[:, 0])
-        return self.rpn_head.outputs_and_losses(feats, data_samples, self.train_cfg['rpn'])[1]
+        return self.rpn_head.outputs_and_losses(feats, data_samples, self.rpn_train_cfg)[1]
 
     @torch.no_grad()
     def predict(self, inputs, data_samples, rescale=True):

@@ -30,3 +30,12 @@ def test_unknown_settings_are_refused(place, value, message):
     inner[key] = value
     with pytest.raises(ValueError, match=message):
         MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('stage', ['rpn', 'rcnn'])
+@pytest.mark.parametrize('part', ['assigner', 'sampler'])
+def test_wrong_settings_of_assigners_and_samplers_are_refused(stage, part):
+    cfg = tiny_cfg()
+    cfg['train_cfg'][stage][part]['numm'] = 3
+    with pytest.raises(TypeError, match='numm'):
+        MODELS.build(cfg)
