@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -22,6 +23,7 @@ _PREFIX = '.mmdet-tmp.'
 _inputs = None
 _written = {}  # the same, of what this process wrote
 _swept = set()
+_thread = threading.local()  # reads_own: within reading_own_output, which a writer enters beside the readers
 
 
 @contextlib.contextmanager
@@ -37,18 +39,17 @@ def protecting_inputs():
 
 @contextlib.contextmanager
 def reading_own_output():
-    """Within the block, files that are read do not become inputs: a command looks at its earlier output."""
-    global _inputs
-    before, _inputs = _inputs, None
+    """Within the block, what this thread reads does not become input: a command looks at its own output."""
+    before, _thread.reads_own = getattr(_thread, 'reads_own', False), True
     try:
         yield
     finally:
-        _inputs = before
+        _thread.reads_own = before
 
 
 def note_input(path: str | Path) -> None:
     """Tell that the running command reads ``path``. Readers of files call this."""
-    if _inputs is not None:
+    if _inputs is not None and not getattr(_thread, 'reads_own', False):
         key, state = _identity(path)
         if _written.get(key) != state:
             _inputs[key] = state

@@ -4,10 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from mmdet.utils import Scratch, UserError, atomic_write_text, check_output, exclusive, inside, io, note_input
+from mmdet.utils import (
+    Scratch,
+    UserError,
+    atomic_write_text,
+    check_output,
+    exclusive,
+    inside,
+    io,
+    note_input,
+    reading_own_output,
+)
 
 
 @pytest.fixture
@@ -31,6 +42,30 @@ def same(folder, kind):
         (folder / 'other').symlink_to(folder, target_is_directory=True)
         return folder / 'other' / 'in.json'
     return source
+
+
+def test_what_one_thread_looks_at_leaves_the_inputs_of_others(tmp_path, command):
+    """A writer checks its finished video while frames are read; two writers may finish at once."""
+    for name in 'ab':
+        (tmp_path / name).write_text('mine')
+    entered, leave = threading.Barrier(3), threading.Barrier(3)
+
+    def look():
+        with reading_own_output():
+            note_input(tmp_path / 'a')
+            entered.wait(10)
+            leave.wait(10)
+
+    writers = [threading.Thread(target=look) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    entered.wait(10)
+    note_input(tmp_path / 'b')
+    leave.wait(10)
+    for writer in writers:
+        writer.join()
+    assert not io.is_input(tmp_path / 'a')
+    assert io.is_input(tmp_path / 'b')
 
 
 @pytest.mark.parametrize('kind', ['path', 'dots', 'dots over nothing', 'link', 'hard link', 'linked folder'])
