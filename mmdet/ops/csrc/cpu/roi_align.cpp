@@ -126,24 +126,6 @@ void forward_typed(const std::vector<Tensor>& feats, const std::vector<double>& 
   });
 }
 
-// What each sample of a bin gets of its gradient, for some channels: shares (bins, lanes) or (channels, bins).
-template <typename T, typename A>
-struct Shares {
-  const T* grad;
-  int64_t stride_k, stride_c, stride_h, stride_w;
-  int64_t pooled_h, pooled_w;
-
-  void read(int64_t k, int64_t channel, int64_t channels, A count, A* shares, int64_t share_c, int64_t share_b) const {
-    for (int64_t c = 0; c < channels; ++c) {
-      A* share = shares + c * share_c;
-      for (int64_t p = 0; p < pooled_h; ++p) {
-        const T* row = grad + k * stride_k + (channel + c) * stride_c + p * stride_h;
-        for (int64_t q = 0; q < pooled_w; ++q, share += share_b) *share = A(row[q * stride_w]) / count;
-      }
-    }
-  }
-};
-
 template <typename T, typename A>
 void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const std::vector<double>& scales,
                     const Regions<A>& regions) {
@@ -154,8 +136,20 @@ void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const s
   const int64_t batch = maps[0].size(0), all = grad.size(1), bins = regions.pooled_h * regions.pooled_w;
   check_indices(regions, int64_t(pyramid.size()), batch, "roi_align_backward");
   const Plan<A> plan = make_plan(regions, pyramid, batch, all);
-  const Shares<T, A> source{grad.const_data_ptr<T>(), grad.stride(0),   grad.stride(1),  grad.stride(2),
-                            grad.stride(3),           regions.pooled_h, regions.pooled_w};
+  const T* source = grad.const_data_ptr<T>();
+  const int64_t grad_k = grad.stride(0), grad_c = grad.stride(1), grad_h = grad.stride(2), grad_w = grad.stride(3);
+  // What each sample of a bin gets of its gradient: shares (bins, channels) or (channels, bins).
+  const auto read_shares = [&](int64_t k, int64_t first, int64_t channels, A* shares, int64_t share_c,
+                               int64_t share_b) {
+    const A count = plan.grids[k].count;
+    for (int64_t c = 0; c < channels; ++c) {
+      A* share = shares + c * share_c;
+      for (int64_t p = 0; p < regions.pooled_h; ++p) {
+        const T* row = source + k * grad_k + (first + c) * grad_c + p * grad_h;
+        for (int64_t q = 0; q < regions.pooled_w; ++q, share += share_b) *share = A(row[q * grad_w]) / count;
+      }
+    }
+  };
   torch::stable::parallel_for(0, all, kLanes, [&](int64_t first, int64_t last) {
     std::vector<Lanes<A>> data, lane_shares(bins);
     std::vector<A> shares((last - first) * bins);
@@ -165,7 +159,7 @@ void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const s
         const int64_t lanes = std::min(kLanes, last - channel);
         data.assign(window.positions(), Lanes<A>{});
         for (int64_t k : window.regions) {
-          source.read(k, channel, lanes, plan.grids[k].count, lane_shares[0].channel, 1, kLanes);
+          read_shares(k, channel, lanes, lane_shares[0].channel, 1, kLanes);
           window_spread(data[0].channel, window, plan.grids[k], lane_shares[0].channel);
         }
         add_lanes(data[0].channel, window, lanes, level,
@@ -178,7 +172,7 @@ void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const s
       const auto& level = pyramid[regions.level(k)];
       const bool inside = channels_inside(level, all);
       const int64_t channels = last - first;
-      source.read(k, first, channels, grid.count, shares.data(), inside ? 1 : bins, inside ? channels : 1);
+      read_shares(k, first, channels, shares.data(), inside ? 1 : bins, inside ? channels : 1);
       A* image = level.data + regions.image(k) * level.stride_n + first * level.stride_c;
       if (inside) pixel_spread(image, level, channels, grid, shares.data());
       else spread_planes(image, level, channels, grid, shares.data());
