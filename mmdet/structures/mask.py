@@ -71,8 +71,8 @@ def mask_targets(
         return torch.cat([mask_targets(*image, size, convention) for image in images])
     # Masks of one size: those of an image are numbered after those of the images before.
     starts = itertools.accumulate((len(one) for one, _, _ in images), initial=0)
-    gt_inds = torch.cat([inds + start for (_, _, inds), start in zip(images, starts)])
-    masks, boxes = (torch.cat(parts) for parts in list(zip(*images))[:2])
+    numbered = [(one, box, inds + start) for (one, box, inds), start in zip(images, starts)]
+    masks, boxes, gt_inds = (torch.cat(parts) for parts in zip(*numbered))
     if not len(boxes):
         return torch.zeros((0, size, size), dtype=torch.float32, device=boxes.device)
     if convention == 'legacy':

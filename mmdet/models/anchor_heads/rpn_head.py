@@ -124,14 +124,10 @@ class RPNHead(BaseModule):
             limits = [[w + border, h + border] for h, w in (sample.img_shape[:2] for sample in data_samples)]
             limits = tensor_like(limits, anchors)[:, None]
             inside = inside & (anchors[:, :2] >= -border).all(dim=1) & (anchors[:, 2:] < limits).all(dim=2)
-        gt_bboxes, ignored = (
-            [None if one is None else one.bboxes.to(anchors, non_blocking=True) for one in instances]
-            for instances in (
-                [sample.gt_instances for sample in data_samples],
-                [sample.get('ignored_instances') for sample in data_samples],
-            )
-        )
-        assigned = count_boxes(assign_images(assigner, anchors, gt_bboxes, ignored, valid=inside.unbind()))
+        gt_bboxes = [sample.gt_instances.bboxes.to(anchors, non_blocking=True) for sample in data_samples]
+        ignored = [sample.get('ignored_instances') for sample in data_samples]
+        ignored = [None if one is None else one.bboxes.to(anchors, non_blocking=True) for one in ignored]
+        assigned = count_boxes(assign_images(assigner, anchors, gt_bboxes, ignored, valid=inside))
         sampled = [
             sampler.sample(result, anchors, gts, generator=image_generator(sample, stream=0))
             for result, sample, gts in zip(assigned, data_samples, gt_bboxes)

@@ -123,20 +123,18 @@ class BBoxHead(BaseModule):
         """
         pos_weight = rcnn_cfg.get('pos_weight', -1)
         pos_weight = pos_weight if pos_weight > 0 else 1.0
-        joined = [
+        boxes, gt_boxes, pos_labels = (
             torch.cat([getattr(result, name) for result in sampling_results])
             for name in ('pos_bboxes', 'pos_gt_bboxes', 'pos_gt_labels')
-        ]
-        encoded, pos_labels = self.bbox_coder.encode(*joined[:2]), joined[2]
-        flags = [
-            flag
-            for result in sampling_results
-            for flag in [True] * len(result.pos_bboxes) + [False] * len(result.neg_bboxes)
-        ]
-        rows = torch.tensor(flags, dtype=torch.bool).nonzero()[:, 0].to(encoded.device, non_blocking=True)
-        labels = pos_labels.new_zeros(len(flags)).index_copy(0, rows, pos_labels + 1)
-        label_weights = encoded.new_ones(len(flags)).index_fill(0, rows, pos_weight)
-        targets = encoded.new_zeros((len(flags), 4)).index_copy(0, rows, encoded)
+        )
+        encoded = self.bbox_coder.encode(boxes, gt_boxes)
+        counts = [len(part) for result in sampling_results for part in (result.pos_bboxes, result.neg_bboxes)]
+        positive = torch.tensor([True, False]).repeat(len(sampling_results))
+        positive = positive.repeat_interleave(torch.tensor(counts))
+        rows = positive.nonzero()[:, 0].to(encoded.device, non_blocking=True)
+        labels = pos_labels.new_zeros(len(positive)).index_copy(0, rows, pos_labels + 1)
+        label_weights = encoded.new_ones(len(positive)).index_fill(0, rows, pos_weight)
+        targets = encoded.new_zeros((len(positive), 4)).index_copy(0, rows, encoded)
         weights = torch.zeros_like(targets).index_fill(0, rows, 1.0)
         return labels, label_weights, targets, weights
 

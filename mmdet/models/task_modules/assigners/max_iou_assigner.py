@@ -108,9 +108,8 @@ class MaxIoUAssigner:
             if gts_real is not None:
                 overlaps.masked_fill_(~gts_real[:, :, None], -1)
             gt_inds, max_overlaps = self._assign_by_overlaps(overlaps)
-            without = [len(boxes) == 0 for boxes in gt_bboxes]
-            if any(without):
-                without = torch.tensor(without).to(gts.device, non_blocking=True)[:, None]
+            if gts_real is not None:
+                without = ~gts_real.any(dim=1, keepdim=True)
                 gt_inds, max_overlaps = gt_inds.masked_fill(without, 0), max_overlaps.masked_fill(without, 0)
         else:
             max_overlaps = gts.new_zeros((len(gts), bboxes.size(1)))
