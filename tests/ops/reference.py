@@ -23,9 +23,11 @@ def extent(low, high, scale, mode):
     """Start and length of one axis of a region, in cells."""
     if mode == 'legacy':
         return low * scale, max((high + 1) * scale - low * scale, 0.0)
-    if mode == 'aligned':
-        return low * scale - 0.5, (high - low) * scale
-    return low * scale, max((high - low) * scale, 1.0)
+    # The difference of the scaled edges, as in mmcv and torchvision: its rounding can leave no cell at all.
+    shift = 0.5 if mode == 'aligned' else 0.0
+    start = low * scale - shift
+    length = (high * scale - shift) - start
+    return start, length if mode == 'aligned' else max(length, 1.0)
 
 
 def roi_align(feat, rois, size, scale, ratio, mode):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mmdet.ops import RoIAlign, multilevel_roi_align, ops_available, roi_align
@@ -341,6 +341,7 @@ def test_result_does_not_depend_on_threads(path):
     mode=st.sampled_from(MODES),
     scale=st.sampled_from([1.0, 0.5, 0.25, 1 / 3]),
 )
+@example(box=(-1.0, -5.8468993732701784e-24, 0.0, 0.0), size=1, ratio=0, mode='aligned', scale=1.0)
 def test_any_region_equals_loop_reference(path, box, size, ratio, mode, scale):
     feat = make_feat((1, 1, 7, 9))
     rois = torch.tensor([[0.0, *box]], dtype=torch.float64)
