@@ -23,7 +23,7 @@ from mmdet.evaluation import evaluate_ytvis
 from mmdet.evaluation.report import stats_report
 from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, write_submission
 from mmdet.registry import DATASETS
-from mmdet.utils import Background, Progress, UserError, exclusive, outlive_sigterm
+from mmdet.utils import Background, Progress, UserError, exclusive, outliving_sigterm
 from mmdet.version import __version__
 
 from .config import building, require
@@ -122,18 +122,17 @@ def _loader(config, dataset, done, pin_memory):
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=pseudo_collate,
-        worker_init_fn=_init_worker if workers else None,
+        worker_init_fn=outliving_sigterm(_init_worker) if workers else None,
         pin_memory=pin_memory,
     )
 
 
 def _init_worker(worker_id):
-    """Workers of the data loader share the cores: one thread each. The main process ends them."""
+    """Workers of the data loader share the cores: one thread each."""
     import cv2
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    outlive_sigterm()
 
 
 def predict_dataset(

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import datetime
-import functools
 import platform
 from importlib import metadata
 
@@ -11,7 +10,7 @@ import torch
 from mmengine.dist import broadcast_object_list, is_main_process
 
 import mmdet
-from mmdet.utils import UserError, outlive_sigterm
+from mmdet.utils import UserError
 
 # Distributions that install the same import package: (ours, clashing, what goes wrong).
 _CLASHES = (
@@ -113,15 +112,3 @@ def on_main(function, *args, **kwargs):
     if box[1] is not None:
         raise box[1]
     return box[0]
-
-
-def _init_worker(given, worker_id):
-    if given is not None:
-        given(worker_id)
-    outlive_sigterm()
-
-
-def outliving_sigterm(loader):
-    """Return a data loader whose workers leave it to the main process to end them."""
-    loader.worker_init_fn = functools.partial(_init_worker, loader.worker_init_fn)
-    return loader

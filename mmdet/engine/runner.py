@@ -18,13 +18,13 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils.dl_utils import collect_env
 
 from mmdet.registry import RUNNERS
-from mmdet.utils import UserError, atomic_write_text, exclusive, is_input
+from mmdet.utils import UserError, atomic_write_text, exclusive, is_input, outliving_sigterm
 from mmdet.version import __version__
 
 from .checkpoint import read_checkpoint, write_checkpoint
 from .components import check_components, in_one_line, with_loop_type
 from .console import shorten_console
-from .environment import describe_machine, join_on_cpus, on_main, outliving_sigterm
+from .environment import describe_machine, join_on_cpus, on_main
 from .interrupts import StopSignals
 from .plain_data import histories_from_plain, histories_to_plain, to_plain
 from .precision import allow_tf32
@@ -146,7 +146,8 @@ class TrackRunner(Runner):
                 dataloader['persistent_workers'] = False
         with in_one_line('the data loader'):
             loader = Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
-        return outliving_sigterm(loader)
+        loader.worker_init_fn = outliving_sigterm(loader.worker_init_fn)
+        return loader
 
     def build_evaluator(self, evaluator):
         """Build the metrics; a wrong value in the config is one line."""

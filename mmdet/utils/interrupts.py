@@ -1,6 +1,9 @@
 """Signals: at a moment when outputs agree with each other, and in data workers."""
 
+import atexit
 import contextlib
+import functools
+import multiprocessing.util
 import os
 import signal
 import threading
@@ -50,12 +53,23 @@ def uninterrupted() -> Iterator[None]:
         before[came[0][0]](*came[0])
 
 
-def outlive_sigterm() -> None:
-    """Call it in a data worker: only a SIGTERM of its parent process ends it.
+def outliving_sigterm(init: Callable | None = None) -> Callable:
+    """Return a ``worker_init_fn`` with which only the parent process ends the workers of a data loader.
 
     A scheduler sends SIGTERM to all processes of a job. If the workers ended first, the main process could
     not finish its iteration and save.
+
+    Args:
+        init: ``worker_init_fn`` to call first.
     """
+    atexit.unregister(_end_workers)  # once, and after that of multiprocessing, so that it runs before it
+    atexit.register(_end_workers)
+    return functools.partial(_init_worker, init)
+
+
+def _init_worker(init, worker_id):
+    if init is not None:
+        init(worker_id)
     if not hasattr(signal, 'sigwaitinfo'):  # macOS
         return
     parent = os.getppid()
@@ -67,3 +81,14 @@ def outlive_sigterm() -> None:
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # the thread inherits it
     threading.Thread(target=wait, daemon=True).start()
+
+
+def _end_workers():
+    """End the workers that are left at exit; multiprocessing sends one SIGTERM and waits forever.
+
+    A SIGTERM is lost while that of a scheduler still waits for a worker that has not run since.
+    """
+    while workers := [child for child in multiprocessing.active_children() if child.daemon]:
+        for worker in workers:
+            worker.terminate()
+        workers[0].join(timeout=0.1)
