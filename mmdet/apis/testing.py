@@ -23,7 +23,7 @@ from mmdet.evaluation import evaluate_ytvis
 from mmdet.evaluation.report import stats_report
 from mmdet.formats.results import VideoResultWriter, merge_results, prepare_results, write_submission
 from mmdet.registry import DATASETS
-from mmdet.utils import Background, Progress, UserError, exclusive, outliving_sigterm
+from mmdet.utils import Background, Progress, UserError, exclusive, outliving_signals
 from mmdet.version import __version__
 
 from .config import building, require
@@ -122,7 +122,7 @@ def _loader(config, dataset, done, pin_memory):
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=pseudo_collate,
-        worker_init_fn=outliving_sigterm(_init_worker) if workers else None,
+        worker_init_fn=outliving_signals(_init_worker) if workers else None,
         pin_memory=pin_memory,
     )
 

@@ -18,7 +18,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils.dl_utils import collect_env
 
 from mmdet.registry import RUNNERS
-from mmdet.utils import UserError, atomic_write_text, exclusive, is_input, outliving_sigterm
+from mmdet.utils import UserError, atomic_write_text, exclusive, is_input, outliving_signals
 from mmdet.version import __version__
 
 from .checkpoint import read_checkpoint, write_checkpoint
@@ -146,7 +146,7 @@ class TrackRunner(Runner):
                 dataloader['persistent_workers'] = False
         with in_one_line('the data loader'):
             loader = Runner.build_dataloader(dataloader, seed=seed, diff_rank_seed=diff_rank_seed)
-        loader.worker_init_fn = outliving_sigterm(loader.worker_init_fn)
+        loader.worker_init_fn = outliving_signals(loader.worker_init_fn)
         return loader
 
     def build_evaluator(self, evaluator):

@@ -4,7 +4,7 @@ from .appended_file import AppendedFile
 from .background import Background, read_ahead, was_interrupted
 from .cli import PRECISIONS, ListAction, add_options, cli_main, unit_interval
 from .errors import Interrupted, UserError, blaming, shown, suggest
-from .interrupts import handling_signals, outliving_sigterm, uninterrupted
+from .interrupts import handling_signals, outliving_signals, uninterrupted
 from .io import (
     Scratch,
     atomic_open,
@@ -53,7 +53,7 @@ __all__ = [
     'note_input',
     'read_ahead',
     'reading_own_output',
-    'outliving_sigterm',
+    'outliving_signals',
     'printable',
     'shown',
     'suggest',

@@ -1,13 +1,12 @@
 """Signals: at a moment when outputs agree with each other, and in data workers."""
 
-import atexit
 import contextlib
 import functools
-import multiprocessing.util
-import os
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import util
 
 
 @contextlib.contextmanager
@@ -53,42 +52,36 @@ def uninterrupted() -> Iterator[None]:
         before[came[0][0]](*came[0])
 
 
-def outliving_sigterm(init: Callable | None = None) -> Callable:
-    """Return a ``worker_init_fn`` with which only the parent process ends the workers of a data loader.
+def outliving_signals(init: Callable | None = None) -> Callable:
+    """Return a ``worker_init_fn`` with which only the main process ends the workers of a data loader.
 
-    A scheduler sends SIGTERM to all processes of a job. If the workers ended first, the main process could
-    not finish its iteration and save.
+    A scheduler sends SIGTERM to all processes of a job, and a terminal SIGINT. If the workers ended first,
+    the main process could not finish its iteration and save.
 
     Args:
         init: ``worker_init_fn`` to call first.
     """
-    atexit.unregister(_end_workers)  # once, and after that of multiprocessing, so that it runs before it
-    atexit.register(_end_workers)
+    _end_workers_at_exit()
     return functools.partial(_init_worker, init)
 
 
 def _init_worker(init, worker_id):
     if init is not None:
         init(worker_id)
-    if not hasattr(signal, 'sigwaitinfo'):  # macOS
-        return
-    parent = os.getppid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
-    def wait():
-        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
-            pass
-        os._exit(0)  # torch takes another status for a failure
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # the thread inherits it
-    threading.Thread(target=wait, daemon=True).start()
+@functools.cache
+def _end_workers_at_exit():
+    """Kill workers that are left at exit, before multiprocessing sends SIGTERM and waits for them."""
+    util.Finalize(None, _end_workers, exitpriority=0)  # after pools, which replace their dead workers
 
 
 def _end_workers():
-    """End the workers that are left at exit; multiprocessing sends one SIGTERM and waits forever.
-
-    A SIGTERM is lost while that of a scheduler still waits for a worker that has not run since.
-    """
-    while workers := [child for child in multiprocessing.active_children() if child.daemon]:
-        for worker in workers:
-            worker.terminate()
-        workers[0].join(timeout=0.1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # that of torch takes killed workers for a failure
+    workers = [child for child in multiprocessing.active_children() if child.daemon]
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        worker.join()
