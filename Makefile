@@ -32,7 +32,7 @@ test: setup
 	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 test-long: setup
-	@$(PY) -m pytest -m long $(PARALLEL) $(ARGS)
+	@$(PY) -m pytest -m "long or hypothesis" $(PARALLEL) $(ARGS)
 
 lint: setup
 	@$(PY) -m ruff format --check .

@@ -11,6 +11,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from mmdet.synthetic import generate_dataset  # noqa: E402
 
@@ -19,7 +20,12 @@ def pytest_configure(config):
     """Hide GPUs from the tests and the processes that they start; ``pytest -m cuda`` is for GPUs.
 
     Ctrl-C works, which tests send to themselves: a shell starts what it puts in the background without.
+    The quick tests draw the same examples in every run, so that a run judges the change alone;
+    ``make test-long`` draws new ones.
     """
+    if config.option.markexpr == 'not long':
+        settings.register_profile('same', derandomize=True)
+        settings.load_profile('same')
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not re.fullmatch(r'\(*cuda\b.*', config.option.markexpr or ''):
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
