@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -61,7 +62,7 @@ def outliving_signals(init: Callable | None = None) -> Callable:
     Args:
         init: ``worker_init_fn`` to call first.
     """
-    _end_workers_at_exit()
+    _end_workers_at_exit(os.getpid())
     return functools.partial(_init_worker, init)
 
 
@@ -73,7 +74,7 @@ def _init_worker(init, worker_id):
 
 
 @functools.cache
-def _end_workers_at_exit():
+def _end_workers_at_exit(process):
     """Kill workers that are left at exit, before multiprocessing sends SIGTERM and waits for them."""
     util.Finalize(None, _end_workers, exitpriority=0)  # after pools, which replace their dead workers
 

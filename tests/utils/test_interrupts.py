@@ -61,3 +61,30 @@ def test_only_the_parent_ends_a_worker_and_it_always_does(tmp_path, method, stop
         except BaseException:
             os.killpg(job.pid, signal.SIGKILL)
             raise
+
+
+FORKED = """
+import multiprocessing, time
+from mmdet.utils import outliving_signals
+
+def work(ready):
+    outliving_signals()(0)
+    ready.set()
+    time.sleep(600)
+
+def start():
+    outliving_signals()
+    ready = multiprocessing.Event()
+    multiprocessing.Process(target=work, args=(ready,), daemon=True).start()
+    ready.wait()
+
+multiprocessing.set_start_method('fork')
+start()
+child = multiprocessing.Process(target=start)
+child.start()
+child.join()
+"""
+
+
+def test_a_forked_process_ends_its_own_workers():
+    subprocess.run([sys.executable, '-c', FORKED], cwd=ROOT, timeout=60, check=True)
