@@ -76,6 +76,7 @@ def _init_worker(init, worker_id):
 @functools.cache
 def _end_workers_at_exit(process):
     """Kill workers that are left at exit, before multiprocessing sends SIGTERM and waits for them."""
+    util.get_temp_dir()  # workers take it over; one of their own would stay in the file system
     util.Finalize(None, _end_workers, exitpriority=0)  # after pools, which replace their dead workers
 
 

@@ -11,11 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 JOB = """
-import multiprocessing, sys, time
+import multiprocessing, multiprocessing.util, sys, time
 from mmdet.utils import outliving_signals
 
 def work(ready):
     outliving_signals(print)('given')
+    multiprocessing.util.get_temp_dir()  # as for sending tensors
     ready.set()
     time.sleep(600)
 
@@ -39,7 +40,7 @@ def test_only_the_parent_ends_a_worker_and_it_always_does(tmp_path, method, stop
     script = tmp_path / 'job.py'
     script.write_text(JOB)
     command = [sys.executable, '-u', str(script), method]
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'TMPDIR': str(tmp_path)}
     pipes = dict(
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, start_new_session=True
     )
@@ -58,6 +59,7 @@ def test_only_the_parent_ends_a_worker_and_it_always_does(tmp_path, method, stop
             assert job.wait(timeout=60) == 0
             with pytest.raises(ProcessLookupError):
                 os.kill(worker, 0)
+            assert list(tmp_path.iterdir()) == [script]
         except BaseException:
             os.killpg(job.pid, signal.SIGKILL)
             raise
