@@ -12,8 +12,8 @@ from .rules import fill_by_rule, first_k, load_npz
 
 
 class FirstKSampler(RandomSampler):
-    def random_choice(self, candidates, k, generator=None):
-        return first_k(candidates, k, generator)
+    def random_choice(self, count, k, generator=None):
+        return first_k(count, k, generator)
 
 
 @pytest.fixture(scope='module')

@@ -14,8 +14,8 @@ from mmdet.structures.bbox import tensor_like
 
 from ..fused import conv_act, conv_module
 from ..padding import as_instances
-from ..task_modules.assigners import assign_images, count_boxes
-from ..task_modules.samplers import image_generator
+from ..task_modules.assigners import assign_images
+from ..task_modules.samplers import image_generator, sample_images
 
 
 @MODELS.register_module()
@@ -127,11 +127,9 @@ class RPNHead(BaseModule):
         gt_bboxes = [sample.gt_instances.bboxes.to(anchors, non_blocking=True) for sample in data_samples]
         ignored = [sample.get('ignored_instances') for sample in data_samples]
         ignored = [None if one is None else one.bboxes.to(anchors, non_blocking=True) for one in ignored]
-        assigned = count_boxes(assign_images(assigner, anchors, gt_bboxes, ignored, valid=inside))
-        sampled = [
-            sampler.sample(result, anchors, gts, generator=image_generator(sample, stream=0))
-            for result, sample, gts in zip(assigned, data_samples, gt_bboxes)
-        ]
+        assigned = assign_images(assigner, anchors, gt_bboxes, ignored, valid=inside)
+        generators = [image_generator(sample, stream=0) for sample in data_samples]
+        sampled = sample_images(sampler, assigned, anchors, gt_bboxes, None, generators)
         boxes, matched = (
             torch.cat([getattr(one, name) for one in sampled]) for name in ('pos_bboxes', 'pos_gt_bboxes')
         )

@@ -7,8 +7,8 @@ from mmdet.structures.bbox import bboxes_to_rois, scale_bboxes
 
 from ..fit import check_roi_features
 from ..padding import joined_valid
-from ..task_modules.assigners import assign_images, count_boxes
-from ..task_modules.samplers import image_generator
+from ..task_modules.assigners import assign_images
+from ..task_modules.samplers import image_generator, sample_images
 from .base import BaseDetector
 from .tracking import build_tracker, track_frames
 
@@ -63,19 +63,18 @@ class TwoStageDetector(BaseDetector):
         """
         gts = [sample.gt_instances for sample in data_samples]
         ignored = [sample.get('ignored_instances') for sample in data_samples]
+        boxes = [proposal.bboxes for proposal in proposals]
+        gt_bboxes, gt_labels = [one.bboxes for one in gts], [one.labels for one in gts]
         assigned = assign_images(
             self.assigner,
-            [proposal.bboxes for proposal in proposals],
-            [one.bboxes for one in gts],
+            boxes,
+            gt_bboxes,
             [None if one is None else one.bboxes for one in ignored],
-            [one.labels for one in gts],
+            gt_labels,
             [proposal.valid for proposal in proposals] if 'valid' in proposals[0] else None,
         )
-        results = []
-        for result, proposal, sample in zip(count_boxes(assigned), proposals, data_samples):
-            boxes, gts, generator = proposal.bboxes, sample.gt_instances, image_generator(sample)
-            results.append(self.sampler.sample(result, boxes, gts.bboxes, gts.labels, generator=generator))
-        return results
+        generators = [image_generator(sample) for sample in data_samples]
+        return sample_images(self.sampler, assigned, boxes, gt_bboxes, gt_labels, generators)
 
     def box_losses(self, feats, sampled):
         """Pool the sampled boxes; losses of their classes and deltas.

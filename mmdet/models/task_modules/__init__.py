@@ -2,7 +2,7 @@
 
 from .assigners import AssignResult, MaxIoUAssigner, assign_images
 from .coders import DeltaXYWHBBoxCoder, LegacyDeltaXYWHBBoxCoder
-from .samplers import RandomSampler, SamplingResult, image_generator
+from .samplers import RandomSampler, SamplingResult, image_generator, sample_images
 
 __all__ = [
     'AssignResult',
@@ -13,4 +13,5 @@ __all__ = [
     'SamplingResult',
     'assign_images',
     'image_generator',
+    'sample_images',
 ]

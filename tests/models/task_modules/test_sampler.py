@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mmdet.models.task_modules import AssignResult, RandomSampler, image_generator
+from mmdet.models.task_modules import AssignResult, RandomSampler, image_generator, sample_images
 from mmdet.structures import DetDataSample
 
 
@@ -90,21 +92,73 @@ def test_a_generator_decides_alone():
     assert not torch.equal(other, draws[0])
 
 
+def fields(result):
+    return {name: None if value is None else value.tolist() for name, value in vars(result).items()}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    sizes=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4)), min_size=1, max_size=4),
+    options=st.sampled_from([{}, {'neg_pos_ub': 2}, {'add_gt_as_proposals': False}, {'num': 100}]),
+    shared=st.booleans(),
+    with_labels=st.booleans(),
+    seeded=st.booleans(),
+)
+def test_a_batch_equals_image_by_image(seed, sizes, options, shared, with_labels, seeded):
+    rng = torch.Generator().manual_seed(seed)
+    boxes = [torch.rand(count, 5, generator=rng) for count, _ in sizes]
+    boxes = [boxes[0]] * len(sizes) if shared else boxes
+    gts = [torch.rand(count, 4, generator=rng) for _, count in sizes]
+    labels = [torch.randint(0, 5, (len(one),), generator=rng) for one in gts]
+    assigned = []
+    for box, gt in zip(boxes, gts):
+        gt_inds = torch.randint(-1, len(gt) + 1, (len(box),), generator=rng)
+        assigned.append(AssignResult(len(gt), gt_inds, torch.zeros(len(box))))
+    sampler = RandomSampler(**{'num': 8, 'pos_fraction': 0.25, **options})
+
+    def generators():
+        np.random.seed(seed)
+        return [np.random.default_rng((seed, i)) if seeded else None for i in range(len(sizes))]
+
+    given_boxes = boxes[0] if shared else boxes
+    together = sample_images(
+        sampler, assigned, given_boxes, gts, labels if with_labels else None, generators()
+    )
+    for i, generator in enumerate(generators()):
+        one = sampler.sample(assigned[i], boxes[i], gts[i], labels[i] if with_labels else None, generator)
+        assert fields(together[i]) == fields(one)
+
+
+def test_a_sampler_of_ones_own_gets_image_by_image():
+    class Last(RandomSampler):
+        def sample(self, assign_result, bboxes, gt_bboxes, gt_labels=None, generator=None):
+            assign_result.gt_inds[:-1] = -1
+            return super().sample(assign_result, bboxes, gt_bboxes, gt_labels, generator)
+
+    scenes = [scene(), scene(positives=0, negatives=3)]
+    for assigned, *_ in scenes:
+        assigned.gt_inds[-1] = 0
+    given = [list(values) for values in zip(*scenes)]
+    results = sample_images(Last(8, 0.5, add_gt_as_proposals=False), *given, [None, None])
+    assert [result.neg_inds.tolist() for result in results] == [[244], [7]]
+    assert all(len(result.pos_inds) == 0 for result in results)
+
+
 def test_global_state_draws_as_in_2019():
-    candidates = torch.arange(100, 200)
     np.random.seed(3)
-    chosen = RandomSampler(8, 0.5).random_choice(candidates, 7)
+    chosen = RandomSampler(8, 0.5).random_choice(100, 7)
     np.random.seed(3)
     order = np.arange(100)
     np.random.shuffle(order)
-    assert chosen.tolist() == (order[:7] + 100).tolist()
+    assert chosen.tolist() == order[:7].tolist()
 
 
 def test_every_candidate_has_its_chance():
     sampler, generator = RandomSampler(8, 0.5), np.random.default_rng(0)
     counts = torch.zeros(10)
     for _ in range(600):
-        counts[sampler.random_choice(torch.arange(10), 3, generator)] += 1
+        counts[sampler.random_choice(10, 3, generator)] += 1
     assert counts.sum() == 1800
     assert counts.min() > 130 and counts.max() < 230
 
