@@ -3,6 +3,7 @@
 import torch
 from mmcv.cnn import build_norm_layer as _build
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmdet.registry import MODELS
@@ -84,7 +85,28 @@ def conv_norm(conv, norm, x):
         return norm(conv(x))
     scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
     shift = norm.bias - norm.running_mean * scale
-    return conv._conv_forward(x, conv.weight * scale[:, None, None, None], shift)
+    weight = conv.weight * scale[:, None, None, None]
+    if conv.kernel_size == (1, 1) and conv.padding == (0, 0) and _chooses_slow_kernels(x):
+        return F.conv2d(x, weight, shift, conv.stride, 0, 2, conv.groups)
+    return conv._conv_forward(x, weight, shift)
+
+
+def _chooses_slow_kernels(x):
+    """Whether PyTorch computes a 1x1 convolution of float32 by MKL, which takes up to twice as long on AMD.
+
+    It does with one thread. If dilated, which a 1x1 kernel does not notice, it goes to oneDNN instead.
+    """
+    return (
+        x.device.type == 'cpu'
+        and x.dtype == torch.float32
+        and x.is_contiguous()  # channels-last, gradients of narrow strided kernels are written out of bounds
+        and not torch.compiler.is_compiling()
+        and torch.get_num_threads() == 1
+        and torch.backends.cpu.get_cpu_capability().startswith('AVX512')
+        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.enabled
+        and not torch.is_autocast_enabled('cpu')
+    )
 
 
 def _foldable(conv, norm):

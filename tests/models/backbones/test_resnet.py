@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmdet.models import norm
 from mmdet.models.backbones import ResNet, ResNeXt
 from mmdet.registry import MODELS
 
@@ -143,6 +144,19 @@ def test_norms_folded_in_training_change_no_number(style):
         found.append([loss, *torch.autograd.grad(loss, learned)])
     for folded, plain in zip(*found):
         torch.testing.assert_close(folded, plain)
+
+
+@pytest.mark.parametrize('style', ['pytorch', 'caffe'])
+def test_kernels_of_one_thread_change_no_number(style, monkeypatch):
+    backbone = ResNet(50, base_channels=16, style=style, frozen_stages=1).train()
+    found = []
+    for chosen in (False, True):
+        monkeypatch.setattr(norm, '_chooses_slow_kernels', lambda x, chosen=chosen: chosen)
+        loss = sum(out.square().mean() for out in backbone(image()))
+        learned = [value for value in backbone.parameters() if value.requires_grad]
+        found.append([loss, *torch.autograd.grad(loss, learned)])
+    for ours, plain in zip(*found):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
 def test_initialization_from_scratch():
