@@ -40,10 +40,30 @@ MASKTRACK_FORWARD(Half, float, MASKTRACK_CLONES)
 MASKTRACK_FORWARD(BFloat16, float, MASKTRACK_CLONES)
 #undef MASKTRACK_FORWARD
 
+#ifdef MASKTRACK_X86
+template <typename A>
+__attribute__((target("avx512f"))) void window_means_64(const A* data, const Window& window, const Grid<A>& grid,
+                                                        A* means) {
+  average_window<64>(data, window, grid, means);
+}
+
+template <typename A>
+__attribute__((target("avx2"))) void window_means_32(const A* data, const Window& window, const Grid<A>& grid,
+                                                     A* means) {
+  average_window<32>(data, window, grid, means);
+}
+#endif
+
+template <typename A>
+void window_means(const A* data, const Window& window, const Grid<A>& grid, A* means) {
+#ifdef MASKTRACK_X86
+  if (vector_bytes() == 64) return window_means_64(data, window, grid, means);
+  if (vector_bytes() == 32) return window_means_32(data, window, grid, means);
+#endif
+  average_window<16>(data, window, grid, means);
+}
+
 #define MASKTRACK_BOTH_WAYS(A)                                                                                       \
-  MASKTRACK_CLONES void window_means(const A* data, const Window& window, const Grid<A>& grid, A* means) {           \
-    average_window<A>(data, window, grid, means);                                                                    \
-  }                                                                                                                  \
   MASKTRACK_CLONES void window_spread(A* data, const Window& window, const Grid<A>& grid, const A* shares) {         \
     spread_pixels<A>(data, window.width * kLanes, kLanes, window.top, window.left, kLanes, grid, shares);            \
   }                                                                                                                  \

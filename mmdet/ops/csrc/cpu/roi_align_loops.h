@@ -44,10 +44,10 @@ A exact_inverse(A x) {
   return std::frexp(x, &exponent) == A(0.5) ? A(1) / x : A(0);
 }
 
-// Mean of the samples of each bin in a window: means (bins, kLanes). The sums stay in registers.
-template <typename A>
+// Mean of the samples of each bin in a window: means (bins, kLanes). The sums stay in registers, of kBytes.
+template <int kBytes, typename A>
 MASKTRACK_INLINE void average_window(const A* data, const Window& window, const Grid<A>& grid, A* means) {
-  typedef A Pack __attribute__((vector_size(32)));
+  typedef A Pack __attribute__((vector_size(kBytes)));
   constexpr int64_t kPack = sizeof(Pack) / sizeof(A), kPacks = kLanes / kPack;
   const int64_t pooled_h = grid.y.used.size(), pooled_w = grid.x.used.size();
   const A inverse = exact_inverse(grid.count);
