@@ -77,13 +77,6 @@ MASKTRACK_INLINE void suppress(BoxTable<T>& table, int64_t i, int64_t begin, int
   }
 }
 
-MASKTRACK_CLONES void suppress_range(BoxTable<float>& t, int64_t i, int64_t a, int64_t b, float thr, float offset) {
-  suppress(t, i, a, b, thr, offset);
-}
-MASKTRACK_CLONES void suppress_range(BoxTable<double>& t, int64_t i, int64_t a, int64_t b, double thr, double offset) {
-  suppress(t, i, a, b, thr, offset);
-}
-
 // Boxes of a block are decided one after another; the kept ones then suppress the rest, split among threads. Marks do
 // not depend on the order, so the result does not depend on the number of threads.
 template <typename T>
@@ -96,10 +89,12 @@ void suppress_group(BoxTable<T>& table, int64_t begin, int64_t end, T threshold,
     for (int64_t i = block; i < stop; ++i) {
       if (table.removed[i]) continue;
       kept.push_back(i);
-      suppress_range(table, i, i + 1, stop, threshold, offset);
+      with_vectors([&](auto) MASKTRACK_INLINED { suppress(table, i, i + 1, stop, threshold, offset); });
     }
     torch::stable::parallel_for(stop, end, kGrain, [&](int64_t first, int64_t last) {
-      for (int64_t i : kept) suppress_range(table, i, first, last, threshold, offset);
+      with_vectors([&](auto) MASKTRACK_INLINED {
+        for (int64_t i : kept) suppress(table, i, first, last, threshold, offset);
+      });
     });
   }
 }
@@ -140,13 +135,6 @@ MASKTRACK_INLINE void overlaps(SoftRace<T>& race, int64_t best, int64_t n, T off
   }
 }
 
-MASKTRACK_CLONES void soft_overlaps(SoftRace<float>& race, int64_t best, int64_t n, float offset) {
-  overlaps(race, best, n, offset);
-}
-MASKTRACK_CLONES void soft_overlaps(SoftRace<double>& race, int64_t best, int64_t n, double offset) {
-  overlaps(race, best, n, offset);
-}
-
 template <typename T>
 void soft_group(const BoxTable<T>& table, int64_t begin, int64_t end, T* scores, bool* keep, T threshold, T sigma,
                 T min_score, int64_t method, T offset) {
@@ -162,7 +150,7 @@ void soft_group(const BoxTable<T>& table, int64_t begin, int64_t end, T* scores,
     for (int64_t j = 1; j < n; ++j) best = soft_rank(race.score[j]) > soft_rank(race.score[best]) ? j : best;
     keep[race.row[best]] = true;
     scores[race.row[best]] = race.score[best];
-    soft_overlaps(race, best, n, offset);
+    with_vectors([&](auto) MASKTRACK_INLINED { overlaps(race, best, n, offset); });
     int64_t left = 0;
     for (int64_t j = 0; j < n; ++j) {
       if (j == best) continue;

@@ -21,64 +21,6 @@ namespace {
 using torch::headeronly::BFloat16;
 using torch::headeronly::Half;
 
-// The vectorized loops once per instruction set.
-#define MASKTRACK_FORWARD(T, A, CLONES)                                                                              \
-  CLONES void read_lanes(const T* image, const Level<const T, A>& level, int64_t lanes, const Window& window,        \
-                         A* data) {                                                                                  \
-    read_window<T, A>(image, level, lanes, window, data);                                                            \
-  }                                                                                                                  \
-  CLONES void pixel_sums(const T* image, const Level<const T, A>& level, int64_t channels, const Grid<A>& grid,      \
-                         A* sums) {                                                                                  \
-    sum_pixels<T, A>(image, level, channels, grid, sums);                                                            \
-  }                                                                                                                  \
-  CLONES void write_lanes(const A* means, int64_t bins, int64_t lanes, Matrix<T> target) {                           \
-    write_means<T, A>(means, bins, lanes, target);                                                                   \
-  }
-MASKTRACK_FORWARD(float, float, MASKTRACK_CLONES)
-MASKTRACK_FORWARD(double, double, MASKTRACK_CLONES)
-MASKTRACK_FORWARD(Half, float, MASKTRACK_CLONES)
-MASKTRACK_FORWARD(BFloat16, float, MASKTRACK_CLONES)
-#undef MASKTRACK_FORWARD
-
-#ifdef MASKTRACK_X86
-template <typename A>
-__attribute__((target("avx512f"))) void window_means_64(const A* data, const Window& window, const Grid<A>& grid,
-                                                        A* means) {
-  average_window<64>(data, window, grid, means);
-}
-
-template <typename A>
-__attribute__((target("avx2"))) void window_means_32(const A* data, const Window& window, const Grid<A>& grid,
-                                                     A* means) {
-  average_window<32>(data, window, grid, means);
-}
-#endif
-
-template <typename A>
-void window_means(const A* data, const Window& window, const Grid<A>& grid, A* means) {
-#ifdef MASKTRACK_X86
-  if (vector_bytes() == 64) return window_means_64(data, window, grid, means);
-  if (vector_bytes() == 32) return window_means_32(data, window, grid, means);
-#endif
-  average_window<16>(data, window, grid, means);
-}
-
-#define MASKTRACK_BOTH_WAYS(A)                                                                                       \
-  MASKTRACK_CLONES void window_spread(A* data, const Window& window, const Grid<A>& grid, const A* shares) {         \
-    spread_pixels<A>(data, window.width * kLanes, kLanes, window.top, window.left, kLanes, grid, shares);            \
-  }                                                                                                                  \
-  MASKTRACK_CLONES void add_lanes(const A* data, const Window& window, int64_t lanes, const Level<A, A>& level,      \
-                                  A* image) {                                                                        \
-    add_window<A>(data, window, lanes, level, image);                                                                \
-  }                                                                                                                  \
-  MASKTRACK_CLONES void pixel_spread(A* image, const Level<A, A>& level, int64_t channels, const Grid<A>& grid,      \
-                                     const A* shares) {                                                              \
-    spread_pixels<A>(image, level.stride_h, level.stride_w, 0, 0, channels, grid, shares);                           \
-  }
-MASKTRACK_BOTH_WAYS(float)
-MASKTRACK_BOTH_WAYS(double)
-#undef MASKTRACK_BOTH_WAYS
-
 // A region with an invalid level or image would read out of bounds.
 template <typename A>
 void check_indices(const Regions<A>& regions, int64_t levels, int64_t batch, const char* op) {
@@ -114,11 +56,14 @@ void forward_typed(const std::vector<Tensor>& feats, const std::vector<double>& 
       const int64_t channel = task % blocks * kLanes, lanes = std::min(kLanes, channels - channel);
       data.resize(window.positions());
       const T* image = level.data + window.image * level.stride_n + channel * level.stride_c;
-      read_lanes(image, level, lanes, window, data[0].channel);
-      for (int64_t k : window.regions) {
-        window_means(data[0].channel, window, plan.grids[k], means[0].channel);
-        write_lanes(means[0].channel, bins, lanes, Matrix<T>{result + k * out_k + channel * out_c, out_c, out_b});
-      }
+      with_vectors([&](auto bytes) MASKTRACK_INLINED {
+        read_window<bytes>(image, level, lanes, window, data[0].channel);
+        for (int64_t k : window.regions) {
+          average_window<bytes>(data[0].channel, window, plan.grids[k], means[0].channel);
+          transpose<bytes>(Matrix<const A>{means[0].channel, kLanes, 1}, bins, lanes,
+                           Matrix<T>{result + k * out_k + channel * out_c, out_c, out_b});
+        }
+      });
     }
   });
 
@@ -130,9 +75,10 @@ void forward_typed(const std::vector<Tensor>& feats, const std::vector<double>& 
       const auto& level = pyramid[regions.level(k)];
       const T* image = level.data + regions.image(k) * level.stride_n;
       const bool inside = channels_inside(level, channels);
+      A* sum = sums.data();
       if (grid.empty()) std::fill(sums.begin(), sums.end(), A(0));
-      else if (inside) pixel_sums(image, level, channels, grid, sums.data());
-      else sum_planes(image, level, channels, grid, sums.data());
+      else if (inside) with_vectors([&](auto) MASKTRACK_INLINED { sum_pixels(image, level, channels, grid, sum); });
+      else sum_planes(image, level, channels, grid, sum);
       const int64_t sum_c = inside ? 1 : bins, sum_b = inside ? channels : 1;
       T* target = result + k * out_k;
       if (sum_c == out_c && sum_b == out_b) {
@@ -178,12 +124,15 @@ void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const s
       for (int64_t channel = first; channel < last; channel += kLanes) {
         const int64_t lanes = std::min(kLanes, last - channel);
         data.assign(window.positions(), Lanes<A>{});
-        for (int64_t k : window.regions) {
-          read_shares(k, channel, lanes, lane_shares[0].channel, 1, kLanes);
-          window_spread(data[0].channel, window, plan.grids[k], lane_shares[0].channel);
-        }
-        add_lanes(data[0].channel, window, lanes, level,
-                  level.data + window.image * level.stride_n + channel * level.stride_c);
+        A* image = level.data + window.image * level.stride_n + channel * level.stride_c;
+        with_vectors([&](auto bytes) MASKTRACK_INLINED {
+          for (int64_t k : window.regions) {
+            read_shares(k, channel, lanes, lane_shares[0].channel, 1, kLanes);
+            spread_pixels(data[0].channel, window.width * kLanes, kLanes, window.top, window.left, kLanes,
+                          plan.grids[k], lane_shares[0].channel);
+          }
+          add_window<bytes>(data[0].channel, window, lanes, level, image);
+        });
       }
     }
     for (int64_t k : plan.direct) {
@@ -194,8 +143,13 @@ void backward_typed(const Tensor& grad, const std::vector<Tensor>& maps, const s
       const int64_t channels = last - first;
       read_shares(k, first, channels, shares.data(), inside ? 1 : bins, inside ? channels : 1);
       A* image = level.data + regions.image(k) * level.stride_n + first * level.stride_c;
-      if (inside) pixel_spread(image, level, channels, grid, shares.data());
-      else spread_planes(image, level, channels, grid, shares.data());
+      if (!inside) {
+        spread_planes(image, level, channels, grid, shares.data());
+        continue;
+      }
+      with_vectors([&](auto) MASKTRACK_INLINED {
+        spread_pixels(image, level.stride_h, level.stride_w, 0, 0, channels, grid, shares.data());
+      });
     }
   });
 }

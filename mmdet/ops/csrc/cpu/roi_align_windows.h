@@ -15,7 +15,7 @@
 namespace masktrack {
 namespace {
 
-// Channels of a window. Of 8, 16 and 32, 16 was fastest: a window stays in the cache, and its registers are full.
+// Channels of a window. Of 8, 16 and 32, 16 was fastest: a window stays in the cache, and fills cache lines.
 constexpr int64_t kLanes = 16;
 
 // The channels of one position or bin. Aligned, so that a vector register does not read two cache lines.
@@ -137,30 +137,21 @@ Plan<A> make_plan(const Regions<A>& regions, const std::vector<Level<T, A>>& pyr
 }
 
 // Copy `lanes` channels of a map, of which `image` is the first, to a window.
-template <typename T, typename A>
+template <int kBytes, typename T, typename A>
 MASKTRACK_INLINE void read_window(const T* image, const Level<const T, A>& level, int64_t lanes, const Window& window,
                                   A* data) {
   for (const Run& run : window.runs) {
     const T* source = image + run.y * level.stride_h + run.x * level.stride_w;
     A* target = data + window.offset(run.y, run.x);
     for (int64_t i = 0; i < run.length; i += kTile) {
-      transpose(Matrix<const T>{source + i * level.stride_w, level.stride_c, level.stride_w}, lanes,
+      transpose<kBytes>(Matrix<const T>{source + i * level.stride_w, level.stride_c, level.stride_w}, lanes,
                 std::min(kTile, run.length - i), Matrix<A>{target + i * kLanes, kLanes, 1});
     }
   }
 }
 
-// Write means (bins, kLanes) to rows of bins. Few rows at a time: those are new to the cache.
-template <typename T, typename A>
-MASKTRACK_INLINE void write_means(const A* means, int64_t bins, int64_t lanes, Matrix<T> target) {
-  for (int64_t lane = 0; lane < lanes; lane += 4) {
-    transpose(Matrix<const A>{means + lane, kLanes, 1}, bins, std::min<int64_t>(4, lanes - lane),
-              Matrix<T>{target.data + lane * target.row, target.row, target.column});
-  }
-}
-
 // Add a window to `lanes` channels of a map.
-template <typename A>
+template <int kBytes, typename A>
 MASKTRACK_INLINE void add_window(const A* data, const Window& window, int64_t lanes, const Level<A, A>& level,
                                  A* image) {
   A tile[kLanes * kTile];
@@ -169,7 +160,7 @@ MASKTRACK_INLINE void add_window(const A* data, const Window& window, int64_t la
     A* target = image + run.y * level.stride_h + run.x * level.stride_w;
     for (int64_t i = 0; i < run.length; i += kTile) {
       const int64_t length = std::min(kTile, run.length - i);
-      transpose(Matrix<const A>{source + i * kLanes, kLanes, 1}, length, lanes, Matrix<A>{tile, kTile, 1});
+      transpose<kBytes>(Matrix<const A>{source + i * kLanes, kLanes, 1}, length, lanes, Matrix<A>{tile, kTile, 1});
       for (int64_t lane = 0; lane < lanes; ++lane) {
         A* __restrict__ plane = target + lane * level.stride_c + i * level.stride_w;
         for (int64_t j = 0; j < length; ++j) plane[j * level.stride_w] += tile[lane * kTile + j];

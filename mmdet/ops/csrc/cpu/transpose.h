@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "simd.h"
 
@@ -24,43 +25,65 @@ struct Matrix {
 };
 
 #ifdef MASKTRACK_SHUFFLES
-// Four rows of four neighbors. The other types are rare on a CPU, and go element by element.
-MASKTRACK_INLINE void transpose_four(const float* source, int64_t source_row, float* target, int64_t target_row) {
-  typedef float Four __attribute__((vector_size(16)));
-  Four a, b, c, d;
-  std::memcpy(&a, source, sizeof(Four));
-  std::memcpy(&b, source + source_row, sizeof(Four));
-  std::memcpy(&c, source + 2 * source_row, sizeof(Four));
-  std::memcpy(&d, source + 3 * source_row, sizeof(Four));
-  const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5), b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-  c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5), d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
-  std::memcpy(target, &a, sizeof(Four));
-  std::memcpy(target + target_row, &b, sizeof(Four));
-  std::memcpy(target + 2 * target_row, &c, sizeof(Four));
-  std::memcpy(target + 3 * target_row, &d, sizeof(Four));
+// Exchange the upper right and the lower left quarter of all blocks of 2 * kHalf rows and columns.
+template <int kHalf, typename V, int... kColumn>
+MASKTRACK_INLINE void exchange(V& upper, V& lower, std::integer_sequence<int, kColumn...>) {
+  constexpr int n = sizeof...(kColumn);
+  const V left = __builtin_shufflevector(upper, lower, (kColumn & kHalf ? n + kColumn - kHalf : kColumn)...);
+  lower = __builtin_shufflevector(upper, lower, (kColumn & kHalf ? n + kColumn : kColumn + kHalf)...);
+  upper = left;
+}
+
+template <int kHalf, int kSize, typename V>
+MASKTRACK_INLINE void exchange_all(V* rows) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kSize; ++i) {
+    if (!(i & kHalf)) exchange<kHalf>(rows[i], rows[i + kHalf], std::make_integer_sequence<int, kSize>());
+  }
+  if constexpr (kHalf > 1) exchange_all<kHalf / 2, kSize>(rows);
+}
+
+// kSize rows of kSize neighbors, a vector register each. The other types are rare on a CPU, and go element by element.
+template <int kSize>
+MASKTRACK_INLINE void transpose_square(const float* source, int64_t source_row, float* target, int64_t target_row) {
+  typedef float Row __attribute__((vector_size(kSize * sizeof(float))));
+  Row rows[kSize];
+#pragma GCC unroll 16
+  for (int i = 0; i < kSize; ++i) std::memcpy(&rows[i], source + i * source_row, sizeof(Row));
+  exchange_all<kSize / 2, kSize>(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kSize; ++i) std::memcpy(target + i * target_row, &rows[i], sizeof(Row));
 }
 #endif
 
-// Row i of the source becomes column i of the target.
-template <typename T, typename A>
+// Row i of the source becomes column i of the target. Vector registers have kBytes.
+template <int kBytes, typename T, typename A>
 MASKTRACK_INLINE void transpose(Matrix<const T> source, int64_t rows, int64_t columns, Matrix<A> target) {
-  int64_t i = 0;
 #ifdef MASKTRACK_SHUFFLES
-  if constexpr (std::is_same_v<T, float> && std::is_same_v<A, float>) {
-    const int64_t whole = source.column == 1 && target.column == 1 ? columns / 4 * 4 : 0;
-    for (; whole > 0 && i + 4 <= rows; i += 4) {
-      const float* from = source.data + i * source.row;
-      float* to = target.data + i;
-      for (int64_t j = 0; j < whole; j += 4) transpose_four(from + j, source.row, to + j * target.row, target.row);
-      for (int64_t j = whole; j < columns; ++j) {
-        for (int64_t k = 0; k < 4; ++k) to[j * target.row + k] = from[k * source.row + j];
+  if constexpr (kBytes >= 16 && std::is_same_v<T, float> && std::is_same_v<A, float>) {
+    if (source.column == 1 && target.column == 1) {
+      constexpr int kSize = kBytes / sizeof(float);
+      const int64_t whole_rows = rows / kSize * kSize, whole_columns = columns / kSize * kSize;
+      for (int64_t i = 0; i < whole_rows; i += kSize) {
+        for (int64_t j = 0; j < whole_columns; j += kSize) {
+          transpose_square<kSize>(source.data + i * source.row + j, source.row, target.data + j * target.row + i,
+                                  target.row);
+        }
       }
+      if (whole_columns < columns) {
+        transpose<kBytes / 2>(Matrix<const T>{source.data + whole_columns, source.row, 1}, whole_rows,
+                              columns - whole_columns,
+                              Matrix<A>{target.data + whole_columns * target.row, target.row, 1});
+      }
+      if (whole_rows < rows) {
+        transpose<kBytes / 2>(Matrix<const T>{source.data + whole_rows * source.row, source.row, 1},
+                              rows - whole_rows, columns, Matrix<A>{target.data + whole_rows, target.row, 1});
+      }
+      return;
     }
   }
 #endif
-  for (; i < rows; ++i) {
+  for (int64_t i = 0; i < rows; ++i) {
     const T* from = source.data + i * source.row;
     A* to = target.data + i * target.column;
     for (int64_t j = 0; j < columns; ++j) to[j * target.row] = A(from[j * source.column]);
