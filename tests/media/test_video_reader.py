@@ -405,7 +405,8 @@ def test_a_damaged_frame_in_the_middle_is_left_out_with_a_warning(backend, tmp_p
 def test_a_frame_that_is_partly_damaged_is_counted(backend, tmp_path, capsys):
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (48, 64, 3)).astype(np.uint8) for _ in range(30)]
-    path = encode(tmp_path / 'a.mp4', images=images, options={'g': '10'})
+    # Without arithmetic coding (CABAC), of which a decoder takes some damage for other images.
+    path = encode(tmp_path / 'a.mp4', images=images, options={'g': '10', 'coder': '0'})
     data = bytearray(path.read_bytes())
     start = data.index(b'mdat') + len(data) // 3
     data[start : start + 600] = bytes(600)
